@@ -1,0 +1,179 @@
+"""Codecs: what a representation is.
+
+A codec maps scores to arrays whose first axis is time, and back. `encode` states its losses in the codec's docstring;
+`decode` is total: any array of the spec decodes to some score, so whatever a model samples can be heard. What may come
+next while sampling is decided by a stateful `Grammar`, because exact bars, polyphony and chords cannot be told from
+the last id alone. Laws that every codec keeps are in `tests/test_codec_laws.py`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partimento.errors import InvalidSettings
+from partimento.score import Score
+from partimento.settings import settings
+
+
+@dataclass(frozen=True)
+class TokenSpec:
+    """Arrays of ids: x is (T,) int64 in 0..vocab_size-1.
+
+    `bos` stands before a piece and `eos` after it; neither is part of what `encode` returns: windows and players put
+    them there. `pad` fills up batches and is never predicted.
+    """
+
+    vocab_size: int
+    pad: int
+    bos: int
+    eos: int
+
+
+@dataclass(frozen=True)
+class RollSpec:
+    """Grids: x is (T, channels, pitches) float32 in 0..1, a step each 1/steps_per_beat of a quarter note.
+
+    Row p of a grid is MIDI pitch `low + p`.
+    """
+
+    channels: int
+    low: int
+    pitches: int
+    steps_per_beat: int
+
+
+Spec = TokenSpec | RollSpec
+S = TypeVar("S", TokenSpec, RollSpec)
+
+
+@settings
+class Request:
+    """What a new piece must be. At most one of bars, seconds and notes; without any, the piece ends where it will."""
+
+    bars: int | None = None
+    """Exactly this many bars, the prompt's bars not counted."""
+    seconds: float | None = None
+    """At most this many seconds of new music; a piece that would end sooner goes on."""
+    notes: int | None = None
+    """Exactly this many new notes."""
+    longest_silence: float = 8.0
+    """Beats without any sound after which something must be played; the guard against long silences."""
+    longest_note: float = 16.0
+    """Beats after which a held note must end; the guard against stuck notes."""
+
+    def __post_init__(self) -> None:
+        lengths = [name for name in ("bars", "seconds", "notes") if getattr(self, name) is not None]
+        if len(lengths) > 1:
+            raise ValueError(f"ask for one of {' and '.join(lengths)}, not both")
+        for name in (*lengths, "longest_silence", "longest_note"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be more than 0")
+
+
+class Grammar(Protocol):
+    """What may come next in one piece, decided by all that came before.
+
+    Use: `start(request)`, `advance` once for each id of the prompt, `begin()`, then `mask`/`advance` in turn until
+    `mask` allows nothing but `eos`. A grammar never leaves the sampler without a choice.
+
+    Attributes:
+        acted: how often each guard forbade something that would else have been allowed, by the guard's name
+            ("silence", "stuck note"); the request's length is no guard.
+    """
+
+    acted: Counter[str]
+
+    def start(self, request: Request) -> None:
+        """Begin a new piece."""
+
+    def begin(self) -> None:
+        """The prompt is over: bars, seconds and notes count from the next id on."""
+
+    def advance(self, id: int) -> None:
+        """Take note of the next id; an id that the mask forbids is taken as well as it can be (prompts hold such)."""
+
+    def mask(self) -> NDArray[np.bool_]:
+        """(V,) what may come next; at least one True."""
+
+
+class Codec(ABC, Generic[S]):
+    """A two-way map between scores and arrays whose first axis is time.
+
+    A codec's class has its settings in `Settings` and its registered name in `name` (the module's name). It is made
+    from its settings alone: `Chords(Chords.Settings(...))`.
+    """
+
+    name: ClassVar[str]
+    Settings: ClassVar[type[Any]]
+    settings: Any
+
+    @property
+    @abstractmethod
+    def spec(self) -> S:
+        """What `encode` returns."""
+
+    @abstractmethod
+    def encode(self, score: Score) -> NDArray[Any]:
+        """An array of `spec`, first axis time. Never raises on a readable score; may be empty."""
+
+    @abstractmethod
+    def decode(self, x: NDArray[Any]) -> Score:
+        """A score from any array of `spec`; never raises."""
+
+    def learn(self, scores: Iterable[Score]) -> None:
+        """Learn a vocabulary from the training scores, where there is one to learn. Called once, before `encode`."""
+
+    def grammar(self) -> Grammar | None:
+        """A new grammar for sampling, or None where any array of the spec is as good as any other."""
+        return None
+
+    def notes(self, x: NDArray[Any]) -> int:
+        """How many notes `decode(x)` would sound; for "bits per note" and "notes/s"."""
+        return int(self.decode(x).note_num())
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write what `learn` learnt (settings are kept by the bundle) as files below an existing empty folder."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path, settings: Any) -> Codec[S]:
+        """A codec that encodes and decodes exactly as the saved one."""
+
+
+def codecs() -> dict[str, type[Codec[Any]]]:
+    """Every codec by name: one for each module of `partimento.codecs`.
+
+    Each module of that package holds one subclass of `Codec`, whose `name` is the module's.
+    """
+    package = importlib.import_module("partimento.codecs")
+    return {m.name: codec_named(m.name) for m in pkgutil.iter_modules(package.__path__)}
+
+
+def codec_named(name: str) -> type[Codec[Any]]:
+    """The codec of that name, importing no other.
+
+    Raises:
+        InvalidSettings: there is none; names those that there are.
+    """
+    package = importlib.import_module("partimento.codecs")
+    names = [m.name for m in pkgutil.iter_modules(package.__path__)]
+    if name not in names:
+        raise InvalidSettings(f"There is no codec {name!r}; there are: {', '.join(sorted(names))}.")
+    module = importlib.import_module(f"partimento.codecs.{name}")
+    found: type[Codec[Any]] = next(
+        c
+        for c in vars(module).values()
+        if isinstance(c, type) and issubclass(c, Codec) and c.__module__ == module.__name__
+    )
+    return found

@@ -1,0 +1,1 @@
+"""Codecs, one a file: a file added here is found by its name."""

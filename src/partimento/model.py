@@ -1,0 +1,123 @@
+"""Models: what a model is.
+
+A model is a probability distribution over windows of encoded music, made from its settings and the *spec* of what a
+codec emits; it never knows the codec. It learns by `loss` (a gradient step at a time, in `training`) or by `Counted`
+(one pass over the music), and it is handed over to playing by `export`, after which neither torch nor the model's own
+file is needed. Laws that every model keeps are in `tests/test_model_laws.py`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from partimento.errors import InvalidSettings
+
+
+class Batch(NamedTuple):
+    """Windows of music.
+
+    Attributes:
+        x: (B, T, …) ids (int64) or grids (float32). Of ids, the first of each window is context only (`bos` at a
+            piece's beginning) and x[:, 1:] is what is predicted; of grids, every frame is.
+        mask: (B, T) bool, False where a window has been filled up with padding.
+    """
+
+    x: Tensor
+    mask: Tensor
+
+
+class Model(ABC):
+    """A distribution over windows of music, made as `Lstm(Lstm.Settings(...), spec)`.
+
+    Models that learn by gradient are `torch.nn.Module`s as well. A wrong kind of spec is refused at once, with
+    `InvalidSettings`.
+    """
+
+    name: ClassVar[str]
+    Settings: ClassVar[type[Any]]
+    Spec: ClassVar[type[Any]]
+    settings: Any
+    spec: Any
+
+    @abstractmethod
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All that was learnt, by name, for the bundle's `model.safetensors`."""
+
+    @abstractmethod
+    def load_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take back what `arrays` gave."""
+
+    @abstractmethod
+    def export(self, folder: Path) -> str:
+        """Write what its player needs (ONNX graphs, arrays) into an existing empty folder.
+
+        Returns:
+            The name of the player, a module of `partimento.players`.
+        """
+
+
+@runtime_checkable
+class Learns(Protocol):
+    """A model that learns by gradient."""
+
+    def sides(self) -> dict[str, list[torch.nn.Parameter]]:
+        """Parameters by the side that trains them: one side for most models, two (generator, critic) for a GAN."""
+
+    def loss(self, batch: Batch, side: str) -> dict[str, Tensor]:
+        """Scalars by name; "loss" (nats for each predicted position, where there is a likelihood) is minimised.
+
+        Token models add "accuracy", the share of positions at which the likeliest id is the right one.
+        """
+
+
+@runtime_checkable
+class Counted(Protocol):
+    """A model that learns by counting, in one pass."""
+
+    def count(self, pieces: Iterable[NDArray[np.int64]]) -> None:
+        """Learn from whole encoded pieces, each (T,) with `bos` first and `eos` last."""
+
+
+@runtime_checkable
+class Likelihood(Protocol):
+    """A model that can say how likely music is; `exact` is False where the figure is a lower bound."""
+
+    exact: ClassVar[bool]
+
+    def log_likelihood(self, batch: Batch) -> Tensor:
+        """(B,) nats: the log probability of all that is predicted in each window, given its context."""
+
+
+def models() -> dict[str, type[Model]]:
+    """Every model by name: one for each module of `partimento.models`."""
+    package = importlib.import_module("partimento.models")
+    return {m.name: model_named(m.name) for m in pkgutil.iter_modules(package.__path__)}
+
+
+def model_named(name: str) -> type[Model]:
+    """The model of that name, importing no other.
+
+    Raises:
+        InvalidSettings: there is none; names those that there are.
+    """
+    package = importlib.import_module("partimento.models")
+    names = [m.name for m in pkgutil.iter_modules(package.__path__)]
+    if name not in names:
+        raise InvalidSettings(f"There is no model {name!r}; there are: {', '.join(sorted(names))}.")
+    module = importlib.import_module(f"partimento.models.{name}")
+    found: type[Model] = next(
+        c
+        for c in vars(module).values()
+        if isinstance(c, type) and issubclass(c, Model) and c.__module__ == module.__name__
+    )
+    return found

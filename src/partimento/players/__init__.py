@@ -1,0 +1,1 @@
+"""Players, one way of playing an exported model a file, on numpy and onnxruntime alone."""
