@@ -1,0 +1,71 @@
+"""Progress in a terminal: a bar with the figures and the time left; plain lines where nobody watches (a log, CI)."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+from partimento.progress import Progress, Watch
+
+LINE_EVERY = 10.0  # seconds between two plain lines
+
+
+def _figures(event: Progress) -> str:
+    return "  ".join(
+        f"{name} {value:,.0f}" if abs(value) >= 1000 else f"{name} {value:.3g}" for name, value in event.facts.items()
+    )
+
+
+@contextmanager
+def watching() -> Iterator[Watch]:
+    """Show every event of a job: yields the listener to hand to it."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _plain_lines()
+        return
+    bars = Bars(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[figures]}"),
+        console=console,
+    )
+    tasks: dict[str, object] = {}
+    with bars:
+
+        def show(event: Progress) -> None:
+            if event.remark:
+                bars.console.print(escape(event.remark), highlight=False)
+            if event.job not in tasks:
+                tasks[event.job] = bars.add_task(event.job, total=event.total, figures="")
+            bars.update(tasks[event.job], completed=event.done, total=event.total, figures=_figures(event))  # type: ignore[arg-type]
+
+        yield show
+
+
+def _plain_lines() -> Watch:
+    last: dict[str, float] = {}
+
+    def show(event: Progress) -> None:
+        if event.remark:
+            print(event.remark, file=sys.stderr, flush=True)
+        now = time.monotonic()
+        finished = event.total is not None and event.done >= event.total
+        if event.job in last and now - last[event.job] < LINE_EVERY and not finished:
+            return
+        last[event.job] = float("inf") if finished else now
+        of = f" of {event.total:,.0f}" if event.total is not None else ""
+        line = f"{event.job}: {event.done:,.0f}{of} {event.unit}  {_figures(event)}"
+        print(line.rstrip(), file=sys.stderr, flush=True)
+
+    return show
