@@ -1,12 +1,27 @@
-"""Sampling: from logits to the next id, and the loop that makes whole pieces of it; numpy alone."""
+"""Sampling: from logits to the next id, and the loop that makes whole pieces of it; numpy alone.
+
+The order of operations is that of most libraries: the grammar's mask, temperature, top-k, top-p (nucleus sampling,
+Holtzman et al. 2020, "The curious case of neural text degeneration"), min-p (Nguyen et al. 2024, "Turning up the
+heat"). Each one sees the distribution that the one before it left, made to sum to 1 again. Ids that are as likely as
+the last one kept are kept too, so no result depends on the order of the vocabulary. All functions work on several
+pieces at once, (B, V), since that is where the time goes. Leaves out: beams, penalties for repetition (they punish
+music for being music; see `guards`), and speculative drafts.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from partimento.codec import Grammar, TokenSpec
+from partimento.errors import InvalidBundle
+from partimento.guards import Guards, LoopGuard, without
 from partimento.settings import settings
 
 
@@ -23,6 +38,16 @@ class Sampling:
     min_p: float = 0.0
     """Leave out ids less likely than this share of the likeliest (Nguyen et al. 2024)."""
 
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.temperature) and self.temperature >= 0):
+            raise ValueError("temperature must be 0 or more")
+        if self.top_k < 0:
+            raise ValueError("top_k must be 0 (no limit) or more")
+        if not 0 < self.top_p <= 1:
+            raise ValueError("top_p must be more than 0 and at most 1")
+        if not 0 <= self.min_p <= 1:
+            raise ValueError("min_p must be from 0 to 1")
+
 
 class Stepper(Protocol):
     """A model that gives, step by step, the distribution of the next id; what `step` and `counts` players are."""
@@ -32,3 +57,257 @@ class Stepper(Protocol):
 
     def step(self, ids: NDArray[np.int64], state: Any) -> tuple[NDArray[np.float32], Any]:
         """Take one id for each piece, (B,), and give the logits of the next, (B, V), and the state after it."""
+
+
+@runtime_checkable
+class Narrowing(Protocol):
+    """A stepper that can go on with some of its pieces only, so that finished ones cost nothing."""
+
+    def narrow(self, state: Any, rows: NDArray[np.int64]) -> Any:
+        """The state of the pieces at `rows` alone."""
+
+
+def probabilities(
+    logits: NDArray[np.float32],
+    mask: NDArray[np.bool_],
+    sampling: Sampling,
+    temperature: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """The distributions to draw from.
+
+    Args:
+        logits: (B, V) unnormalised log probabilities.
+        mask: (B, V) what may come next; at least one True in each row. A row whose every allowed id has no probability
+            at all is drawn from evenly.
+        sampling: how.
+        temperature: (B,) in place of `sampling.temperature`, where pieces differ.
+
+    Returns:
+        (B, V); each row sums to 1 and is 0 where the mask is False.
+
+    Raises:
+        InvalidBundle: a logit is not a number, as after a training that went wrong.
+    """
+    heat = np.full(len(logits), sampling.temperature, np.float32) if temperature is None else temperature
+    p = softmax(logits, mask, heat)
+    if sampling.top_k:
+        p = top_k(p, sampling.top_k)
+    if sampling.top_p < 1:
+        p = top_p(p, sampling.top_p)
+    if sampling.min_p:
+        p = min_p(p, sampling.min_p)
+    return p
+
+
+def softmax(
+    logits: NDArray[np.float32], mask: NDArray[np.bool_], temperature: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """The allowed ids' probabilities at a temperature, (B,); at 0 the likeliest has all (the first of equals)."""
+    x = np.where(mask, logits, np.float32(-np.inf))
+    top = x.max(axis=1, keepdims=True)
+    if not np.isfinite(top).all():
+        x, top = _mended(x, mask, top)
+    x -= top
+    cold = temperature <= 0
+    with np.errstate(over="ignore", under="ignore"):
+        x /= np.where(cold, np.float32(1), temperature)[:, None]
+        np.exp(x, out=x)
+    if cold.any():
+        x[cold] = np.arange(x.shape[1]) == x[cold].argmax(axis=1)[:, None]
+    x /= x.sum(axis=1, keepdims=True)
+    return x
+
+
+def _mended(
+    x: NDArray[np.float32], mask: NDArray[np.bool_], top: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Logits that can be normalised: evenly 0 in rows without any probability; NaN and +inf are refused."""
+    if (np.isnan(top) | (top == np.inf)).any():
+        raise InvalidBundle(
+            "The model gives probabilities that are not numbers, as after a training that went wrong: "
+            "train it again with a smaller learning rate, or fetch the bundle afresh."
+        )
+    hopeless = top == -np.inf
+    return np.where(mask & hopeless, np.float32(0), x), np.where(hopeless, np.float32(0), top)
+
+
+def top_k(p: NDArray[np.float32], k: int) -> NDArray[np.float32]:
+    """Keep the k likeliest ids of each row, (B, V), and those as likely as the last of them."""
+    if k >= p.shape[1]:
+        return p
+    return _kept(p, np.partition(p, -k, axis=1)[:, -k])
+
+
+def top_p(p: NDArray[np.float32], mass: float) -> NDArray[np.float32]:
+    """Keep the smallest set of likeliest ids of each row, (B, V), whose probabilities sum to `mass` at least."""
+    ordered = -np.sort(-p, axis=1)
+    sums = np.cumsum(ordered, axis=1, dtype=np.float64)
+    last = np.minimum((sums < mass * (1 - 1e-6)).sum(axis=1), p.shape[1] - 1)  # float32 sums fall short by a little
+    return _kept(p, ordered[np.arange(len(p)), last])
+
+
+def min_p(p: NDArray[np.float32], share: float) -> NDArray[np.float32]:
+    """Keep the ids of each row, (B, V), at least `share` times as likely as the likeliest."""
+    return _kept(p, np.float32(share) * p.max(axis=1))
+
+
+def _kept(p: NDArray[np.float32], threshold: NDArray[np.float32]) -> NDArray[np.float32]:
+    kept = np.where(p >= threshold[:, None], p, np.float32(0))
+    kept /= kept.sum(axis=1, keepdims=True)
+    return kept
+
+
+def draw(p: NDArray[np.float32], rngs: Sequence[np.random.Generator]) -> NDArray[np.int64]:
+    """Draw one id from each row of p, (B, V), each with its own generator; never one of probability 0.
+
+    Returns:
+        (B,) ids.
+    """
+    sums = np.cumsum(p, axis=1, dtype=np.float64)
+    u = np.array([rng.random() for rng in rngs])
+    ids = (sums <= (u * sums[:, -1])[:, None]).sum(axis=1)
+    beyond = ids == p.shape[1]  # only where u * total was rounded up to the total
+    if beyond.any():
+        ids[beyond] = (p[beyond] > 0).cumsum(axis=1).argmax(axis=1)
+    return np.asarray(ids, dtype=np.int64)
+
+
+@dataclass(eq=False)
+class Draft:
+    """One piece in the making.
+
+    Attributes:
+        rng: what this piece draws from.
+        grammar: what may come next, already at the beginning of the new music; None where any id may.
+        heard: (P,) the ids that the model reads before it writes: `bos`, a prompt, or both; at least one.
+        may_end: asked, with the new ids so far, each time the piece would end; where it says no, it goes on.
+        ids: the new ids so far, without `eos`.
+        ended: the piece came to its own end; False while it is being made and where it was cut at the longest.
+        acted: how often each guard acted, by its name.
+    """
+
+    rng: np.random.Generator
+    grammar: Grammar | None
+    heard: NDArray[np.int64]
+    may_end: Callable[[NDArray[np.int64]], bool] = lambda _ids: True
+    ids: list[int] = field(default_factory=list)
+    ended: bool = False
+    acted: Counter[str] = field(default_factory=Counter)
+
+
+RELUCTANCE = 8  # ids that a piece which may not end yet adds before it may ask again
+LOOK_EVERY = 32  # steps between two calls of `look`
+
+
+def sample(
+    stepper: Stepper,
+    drafts: Sequence[Draft],
+    spec: TokenSpec,
+    *,
+    longest: int,
+    sampling: Sampling | None = None,
+    guards: Guards | None = None,
+    look: Callable[[], None] = lambda: None,
+) -> None:
+    """Write the drafts to their ends, all side by side, a step of the model for all at once.
+
+    While one still reads its prompt, others already write; a finished one leaves the batch where the stepper can do
+    without it (`Narrowing`) and idles where it cannot. The same drafts with the same generators give the same music.
+
+    Args:
+        stepper: the model.
+        drafts: the pieces, written in place.
+        spec: the ids' meaning.
+        longest: the most new ids that a piece may have, 1 at least; it is cut there (`ended` stays False).
+        sampling: how ids are drawn.
+        guards: against endless loops.
+        look: called every few steps, to report progress.
+
+    Raises:
+        InvalidBundle: the model gives no numbers.
+    """
+    sampling, guards = sampling or Sampling(), guards or Guards()
+    pens = [_Pen(draft, spec, sampling, guards, longest) for draft in drafts]
+    state = stepper.start(len(pens))
+    step = 0
+    while not all(pen.done for pen in pens):
+        logits, state = stepper.step(np.array([pen.read(step) for pen in pens], dtype=np.int64), state)
+        writing = [row for row, pen in enumerate(pens) if pen.writes(step)]
+        if writing:
+            _write([pens[row] for row in writing], logits if len(writing) == len(pens) else logits[writing])
+            going = [row for row, pen in enumerate(pens) if not pen.done]
+            if 0 < len(going) < len(pens) and isinstance(stepper, Narrowing):
+                pens = [pens[row] for row in going]
+                state = stepper.narrow(state, np.array(going, dtype=np.int64))
+        step += 1
+        if step % LOOK_EVERY == 0:
+            look()
+
+
+class _Pen:
+    """What writes one draft: the ids still to be read, the guards, the end."""
+
+    def __init__(self, draft: Draft, spec: TokenSpec, sampling: Sampling, guards: Guards, longest: int) -> None:
+        self.draft = draft
+        self.spec = spec
+        self.sampling = sampling
+        self.loops = LoopGuard(guards)
+        self.longest = longest
+        self.ends_after = 0  # ids before which the piece may not end
+        self.done = False
+        self.sayable = np.ones(spec.vocab_size, dtype=np.bool_)
+        self.sayable[[spec.pad, spec.bos]] = False
+
+    def read(self, step: int) -> int:
+        """The id that the model reads at this step."""
+        if step < len(self.draft.heard):
+            return int(self.draft.heard[step])
+        return self.spec.eos if self.done else self.draft.ids[-1]
+
+    def writes(self, step: int) -> bool:
+        """Whether the logits of this step are drawn from."""
+        return not self.done and step >= len(self.draft.heard) - 1
+
+    def choice(self) -> tuple[NDArray[np.bool_], float]:
+        """(V,) what may come next, and how warmly it is drawn."""
+        mask = self.draft.grammar.mask() if self.draft.grammar else self.sayable
+        if len(self.draft.ids) < self.ends_after:
+            mask = without(mask, self.spec.eos)
+        return self.loops.act(mask, self.sampling.temperature)
+
+    def redraws(self, id: int, mask: NDArray[np.bool_]) -> bool:
+        """Whether the piece would end here, though it may not yet and may do something else."""
+        if id != self.spec.eos or np.count_nonzero(mask) == 1 or self.draft.may_end(np.array(self.draft.ids, np.int64)):
+            return False
+        self.ends_after = len(self.draft.ids) + RELUCTANCE
+        return True
+
+    def take(self, id: int) -> None:
+        """Write an id, or end."""
+        draft = self.draft
+        if id == self.spec.eos:
+            draft.ended = True
+        else:
+            draft.ids.append(id)
+            self.loops.advance(id)
+            if draft.grammar:
+                draft.grammar.advance(id)
+        if draft.ended or len(draft.ids) >= self.longest:
+            self.done = True
+            draft.acted = Counter(draft.grammar.acted) if draft.grammar else Counter()
+            draft.acted.update({"loop": self.loops.acted} if self.loops.acted else {})
+
+
+def _write(pens: Sequence[_Pen], logits: NDArray[np.float32]) -> None:
+    """Draw the next id of each pen from its row of logits, (B, V), and write it."""
+    sampling = pens[0].sampling
+    choices = [pen.choice() for pen in pens]
+    masks = np.stack([mask for mask, _ in choices])
+    temperatures = np.array([temperature for _, temperature in choices], dtype=np.float32)
+    ids = draw(probabilities(logits, masks, sampling, temperatures), [pen.draft.rng for pen in pens])
+    for row, (pen, id) in enumerate(zip(pens, ids.tolist(), strict=True)):
+        if pen.redraws(id, masks[row]):
+            mask, temperature = pen.choice()
+            again = probabilities(logits[row : row + 1], mask[None], sampling, np.array([temperature], np.float32))
+            id = int(draw(again, [pen.draft.rng])[0])
+        pen.take(id)
