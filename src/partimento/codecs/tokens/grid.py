@@ -1,0 +1,241 @@
+"""Music on the grid of the tokens: every value is one that a token exists for.
+
+MidiTok (Fradet et al. 2021) has a preprocessing of its own, but a second pass of it may move what the first has
+placed: its ticks a quarter note depend on the metres that occur, and it delays a metre that changes within a bar, so
+that all later bars begin off the beat. Here music is placed once, so that placing it again changes nothing:
+
+* bars follow the time signatures of the score. A bar that a new metre cuts short becomes a bar of the shorter metre;
+  n/2 is told as 2n/4, and a metre that `METRES` lacks as one of the same length (18/8 as 9/4), else the metre before
+  it stays;
+* onsets go to the nearest of `steps_per_beat` positions of a beat, durations to the nearest length in the table. A beat
+  is what the metre's lower number says;
+* tracks of one instrument are one, and what one instrument plays twice at once is played once;
+* a note ends where the same pitch of the same instrument is struck anew: MIDI cannot tell the two apart;
+* tempi go to the nearest level, and only a change is kept.
+
+What comes after the last onset is left out: metres, tempi and empty bars.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, cast
+
+import numpy as np
+import symusic
+from numpy.typing import NDArray
+from symusic.core import NoteTickList
+
+from partimento.score import DEFAULT_QPM, NoteArray, Score, Tempo, TimeSignature, Track, note_array
+
+
+class Metre(NamedTuple):
+    """A time signature."""
+
+    numerator: int
+    denominator: int
+
+
+METRES = tuple(Metre(n, d) for d in (4, 8, 16) for n in range(1, 13))
+DRUMS = 128  # drums stand after the programs 0..127
+DENSE_BEATS, LONGEST_BEATS = 4, 16  # durations: each step up to 4 beats, then halves of a beat (or beats) up to 16
+
+
+class Change(NamedTuple):
+    """A metre and the tick of the bar from which it holds."""
+
+    tick: int
+    metre: Metre
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The values that tokens exist for, in ticks of `ticks_per_quarter`.
+
+    Attributes:
+        steps: positions of a beat.
+        velocities: (levels,) ascending.
+        tempi: (levels,) quarter notes a minute, ascending.
+    """
+
+    steps: int
+    velocities: NDArray[np.int64]
+    tempi: NDArray[np.float64]
+
+    @property
+    def ticks_per_quarter(self) -> int:
+        """The coarsest ticks in which a position of every metre is a whole number."""
+        return 4 * self.steps
+
+    @property
+    def coarse_steps(self) -> int:
+        """Durations of a beat where notes are long."""
+        return 2 if self.steps % 2 == 0 else 1
+
+    def ticks_per_step(self, metre: Metre) -> int:
+        """From one position to the next."""
+        return 16 // metre.denominator
+
+    def bar_ticks(self, metre: Metre) -> int:
+        """A bar's length."""
+        return metre.numerator * self.steps * self.ticks_per_step(metre)
+
+    def durations(self, metre: Metre) -> NDArray[np.int64]:
+        """(lengths,) ticks, ascending."""
+        dense = np.arange(1, DENSE_BEATS * self.steps)
+        stride = self.steps // self.coarse_steps
+        coarse = np.arange(DENSE_BEATS * self.steps, LONGEST_BEATS * self.steps + 1, stride)
+        return np.concatenate([dense, coarse]).astype(np.int64) * self.ticks_per_step(metre)
+
+    def place(self, score: Score) -> Placed:
+        """The score on this grid."""
+        notes = note_array(score)
+        scale = self.ticks_per_quarter / score.ticks_per_quarter
+        changes = self._changes(score, scale)
+        onsets = self._nearest_step(notes["onset"] * scale, changes)
+        notes = self._placed_notes(notes, onsets, scale, changes)
+        last = int(notes["onset"][-1]) if len(notes) else 0
+        changes = [c for c in changes if c.tick <= last]
+        return Placed(self, notes, changes, self._tempi(score, scale, changes, last))
+
+    def _changes(self, score: Score, scale: float) -> list[Change]:
+        """The metres by the bars at which they begin, the first at 0; the same metre never twice running."""
+        changes = [Change(0, Metre(4, 4))]
+
+        def put(tick: int, metre: Metre) -> None:
+            if tick == changes[-1].tick:
+                changes.pop()
+            if not changes or changes[-1].metre != metre:
+                changes.append(Change(tick, metre))
+
+        sixteenth = self.steps
+        named = {max(s.time, 0): (s.numerator, s.denominator) for s in score.time_signatures}
+        for time in sorted(named):
+            metre = same_length(*named[time])
+            if metre is None:
+                continue
+            start, old = changes[-1]
+            since = max(round(time * scale / sixteenth) * sixteenth - start, 0)
+            line = start + since - since % self.bar_ticks(old)
+            for part in _short_bars((start + since - line) // sixteenth):
+                put(line, part)
+                line += self.bar_ticks(part)
+            put(line, metre)
+        return changes
+
+    def _nearest_step(self, ticks: NDArray[np.float64], changes: list[Change]) -> NDArray[np.int64]:
+        """Each time at the nearest position of the bar it lies in, or at the next bar."""
+        starts = np.array([c.tick for c in changes], dtype=np.int64)
+        strides = np.array([self.ticks_per_step(c.metre) for c in changes], dtype=np.int64)
+        section = np.clip(np.searchsorted(starts, ticks, side="right") - 1, 0, None)
+        since = np.floor((np.maximum(ticks, 0) - starts[section]) / strides[section] + 0.5).astype(np.int64)
+        placed: NDArray[np.int64] = starts[section] + since * strides[section]
+        return placed
+
+    def _placed_notes(
+        self, notes: NoteArray, onsets: NDArray[np.int64], scale: float, changes: list[Change]
+    ) -> NoteArray:
+        raw = notes["duration"] * scale
+        notes = notes.copy()
+        notes["onset"] = onsets
+        order = np.lexsort((raw, notes["onset"], notes["pitch"], notes["program"]))
+        notes, raw = notes[order], raw[order]
+        same_voice = (np.diff(notes["program"]) == 0) & (np.diff(notes["pitch"]) == 0)
+        once = np.append(~(same_voice & (np.diff(notes["onset"]) == 0)), True)[: len(notes)]
+        notes, raw = notes[once], raw[once]
+        same_voice = (np.diff(notes["program"]) == 0) & (np.diff(notes["pitch"]) == 0)
+        until_next = np.append(
+            np.where(same_voice, np.diff(notes["onset"]), np.iinfo(np.int32).max), np.iinfo(np.int32).max
+        )
+
+        starts = [c.tick for c in changes]
+        section = np.searchsorted(starts, notes["onset"], side="right") - 1
+        denominators = np.array([c.metre.denominator for c in changes])[section]
+        for denominator in np.unique(denominators):
+            here = np.flatnonzero(denominators == denominator)
+            table = self.durations(Metre(1, int(denominator)))
+            wanted = _nearest(table, raw[here])
+            fitting = np.searchsorted(table, until_next[here], side="right") - 1
+            notes["duration"][here] = table[np.minimum(wanted, fitting)]
+        notes["velocity"] = self.velocities[_nearest(self.velocities, notes["velocity"])]
+        return notes[np.lexsort((notes["pitch"], instruments(notes), notes["onset"]))]
+
+    def _tempi(self, score: Score, scale: float, changes: list[Change], last: int) -> list[tuple[int, float]]:
+        """Ticks and levels, the first at 0."""
+        levels = np.log(self.tempi)
+        named = {0: DEFAULT_QPM} | {max(t.time, 0): t.qpm for t in sorted(score.tempos, key=lambda t: t.time)}
+        ticks = self._nearest_step(np.array(list(named), dtype=np.float64) * scale, changes)
+        nearest = self.tempi[_nearest(levels, np.log(np.clip(list(named.values()), 1e-3, 1e6)))]
+        at = {int(tick): float(qpm) for tick, qpm in zip(ticks, nearest, strict=True) if tick <= last}
+        times = sorted(at)
+        return [(t, at[t]) for i, t in enumerate(times) if i == 0 or at[t] != at[times[i - 1]]]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Music of which every value is on the grid.
+
+    Attributes:
+        grid: the grid.
+        notes: sorted by onset, instrument (by program, drums last), pitch.
+        changes: metres.
+        tempi: ticks and quarter notes a minute.
+    """
+
+    grid: Grid
+    notes: NoteArray
+    changes: list[Change]
+    tempi: list[tuple[int, float]]
+
+    def score(self) -> Score:
+        """The same as a score, one track for each instrument, by program, drums last."""
+        score = Score(self.grid.ticks_per_quarter)
+        for tick, metre in self.changes:
+            score.time_signatures.append(TimeSignature(tick, *metre))
+        for tick, qpm in self.tempi:
+            score.tempos.append(Tempo(tick, qpm))
+        place = instruments(self.notes)
+        for instrument in np.unique(place):
+            part = self.notes[place == instrument]
+            drums = bool(instrument == DRUMS)
+            track = Track("", 0 if drums else int(instrument), drums)
+            columns = {"time": "onset", "duration": "duration"}
+            arrays = {name: np.ascontiguousarray(part[key], dtype=np.int32) for name, key in columns.items()}
+            small = {name: np.ascontiguousarray(part[name], dtype=np.int8) for name in ("pitch", "velocity")}
+            track.notes = cast(NoteTickList, symusic.Note.from_numpy(**arrays, **small))
+            score.tracks.append(track)
+        return score
+
+
+def instruments(notes: NoteArray) -> NDArray[np.int64]:
+    """(N,) the program of each note, `DRUMS` for drums."""
+    return np.where(notes["program"] < 0, DRUMS, notes["program"]).astype(np.int64)
+
+
+def same_length(numerator: int, denominator: int) -> Metre | None:
+    """The metre itself where it is one of `METRES`, else one of `METRES` with bars as long, else None."""
+    if numerator < 1 or denominator < 1:
+        return None
+    if (numerator, denominator) in METRES:
+        return Metre(numerator, denominator)
+    for other in (4, 8, 16) if denominator < 4 else (16, 8, 4):
+        count, rest = divmod(numerator * other, denominator)
+        if rest == 0 and (count, other) in METRES:
+            return Metre(count, other)
+    return None
+
+
+def _short_bars(sixteenths: int) -> list[Metre]:
+    """Bars that together last so long: one wherever there is such a metre, else quarters and what is over."""
+    if sixteenths == 0:
+        return []
+    for beat, denominator in ((4, 4), (2, 8), (1, 16)):
+        if sixteenths % beat == 0 and sixteenths // beat <= METRES[-1].numerator:
+            return [Metre(sixteenths // beat, denominator)]
+    return [*_short_bars(sixteenths - sixteenths % 4), *_short_bars(sixteenths % 4)]
+
+
+def _nearest(levels: NDArray[np.float64] | NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The index of the level nearest to each value; of two as near, the upper."""
+    middles = (levels[1:] + levels[:-1]) / 2
+    return np.searchsorted(middles, values, side="right").astype(np.int64)
