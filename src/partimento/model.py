@@ -29,7 +29,8 @@ class Batch(NamedTuple):
     Attributes:
         x: (B, T, …) ids (int64) or grids (float32). Of ids, the first of each window is context only (`bos` at a
             piece's beginning) and x[:, 1:] is what is predicted; of grids, every frame is.
-        mask: (B, T) bool, False where a window has been filled up with padding.
+        mask: (B, T) bool, True where x is to be predicted: False for a window's first id, for what is only context
+            before the predicted part (held-out windows overlap), and for the padding after it.
     """
 
     x: Tensor
@@ -96,6 +97,21 @@ class Likelihood(Protocol):
 
     def log_likelihood(self, batch: Batch) -> Tensor:
         """(B,) nats: the log probability of all that is predicted in each window, given its context."""
+
+
+@runtime_checkable
+class Predicts(Protocol):
+    """A token model that can look back on the whole window and gives the distribution of each next id, exactly.
+
+    One that can look back on `n` ids only has an attribute `context = n`.
+    """
+
+    def predict(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Log probability of each id given those before it, and whether it was the likeliest.
+
+        Returns:
+            (B, T-1) nats for x[:, 1:], 0 where the mask is False, and (B, T-1) bool, False there.
+        """
 
 
 def models() -> dict[str, type[Model]]:

@@ -1,0 +1,273 @@
+"""Learning: the settings and the state of a run of training, what changes update by update, and how it is kept.
+
+A checkpoint is one safetensors file (weights, optimisers, and the run's state as JSON in its header) that replaces the
+one before in one rename, so there is always a whole one; nothing is pickled.
+
+Optimisers: AdamW (Loshchilov and Hutter 2019) with a linear warm-up and a cosine decay of the learning rate (Loshchilov
+and Hutter 2017), gradients clipped by their norm (Pascanu et al. 2013); Adam and RMSprop for the classic recipes.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+import safetensors
+import safetensors.numpy
+import safetensors.torch
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from partimento.atomic import atomic_file, write_text
+from partimento.errors import InvalidSettings, PartimentoError
+from partimento.model import Batch, Learns, Model
+from partimento.settings import settings
+
+FORMAT = "partimento training 1"
+LAST, BEST, CURVES = "last.safetensors", "best.safetensors", "curves.csv"
+
+Row = dict[str, float]
+
+
+class Diverged(PartimentoError):
+    """Training whose loss is no longer a number."""
+
+
+@settings
+class Training:
+    """How a model learns."""
+
+    updates: Annotated[int, Field(ge=1)] = 1000
+    """Updates of the weights, if the held-out loss does not end the run before."""
+    length: Annotated[int, Field(ge=1)] = 256
+    """Ids predicted in one window; what a model learns to remember is at most this far apart."""
+    batch: Annotated[int, Field(ge=1)] = 16
+    """Windows trained on at once."""
+    optimiser: Literal["adamw", "adam", "rmsprop"] = "adamw"
+    """How gradients become steps."""
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-3
+    """Size of a step at its largest."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """Whether the learning rate falls to nothing by the last update or stays."""
+    warmup: Annotated[float, Field(ge=0, le=1)] = 0.03
+    """Share of the updates over which the learning rate rises to its largest."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+    """How strongly AdamW pulls matrices towards 0 (biases and norms are left alone)."""
+    clip: Annotated[float, Field(gt=0)] | None = 1.0
+    """Longest gradient that is taken as it is; a longer one is shortened to it. None takes all."""
+    evaluate_every: Annotated[int, Field(ge=1)] | None = None
+    """Updates between two looks at the held-out pieces; None for forty looks in a run."""
+    held_out_ids: Annotated[int, Field(ge=1)] = 20_000
+    """Held-out ids looked at each time; pieces are drawn where there are more."""
+    patience: Annotated[int, Field(ge=1)] | None = 8
+    """Looks without a better held-out loss after which the run ends; None never ends it early."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Numbers that products are computed in; auto takes bfloat16 where the machine has it. Weights stay float32."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train; auto takes a GPU where there is one."""
+    threads: Annotated[int, Field(ge=1)] | None = None
+    """Processor cores to use; None for all."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Decides the order of the music and every random draw."""
+    save_every: Annotated[float, Field(ge=0)] = 30.0
+    """Seconds between checkpoints; what a killed run loses at most."""
+
+
+class Run:
+    """What changes while a model is trained, and how it is kept."""
+
+    KEPT = ("update", "rows", "best_update", "best_loss", "seconds", "since", "latest")
+
+    def __init__(self, model: nn.Module, training: Training, folder: Path, started_with: Mapping[str, Any]) -> None:
+        self.model = model
+        self.training = training
+        self.folder = folder
+        self.started_with = dict(started_with)
+        self.sides = cast(Learns, model).sides()
+        self.optimisers = {side: _optimiser(parameters, training) for side, parameters in self.sides.items()}
+        self.update = 0
+        self.rows: list[Row] = []
+        self.best_update = 0
+        self.best_loss = math.inf
+        self.seconds = 0.0  # of the whole run, pauses between its parts not counted
+        self.since: Row = {}  # sums since the last row
+        self.latest: Row = {}  # losses of the last update
+        self._clock = self._saved = time.perf_counter()
+
+    def learn(self, batch: Batch, precision: torch.dtype) -> Row:
+        """Make one update of every side; gives its losses by name."""
+        model = cast(Learns, self.model)
+        rate = _rate(self.training, self.update)
+        found: Row = {}
+        self.model.train()
+        for side, parameters in self.sides.items():
+            optimiser = self.optimisers[side]
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            optimiser.zero_grad(set_to_none=True)  # another side's pass has left gradients here too
+            with torch.autocast(batch.x.device.type, torch.bfloat16, enabled=precision == torch.bfloat16):
+                losses = model.loss(batch, side)
+            losses["loss"].backward()  # type: ignore[no-untyped-call]
+            norm = nn.utils.clip_grad_norm_(parameters, self.training.clip or math.inf)
+            if not math.isfinite(losses["loss"].item() + norm.item()):
+                raise Diverged(
+                    f"The loss was no longer a number at update {self.update + 1}. Start again with a lower learning "
+                    f"rate, e.g. --set training.learning_rate={rate / 3:.1g}."
+                )
+            optimiser.step()
+            prefix = f"{side} " if len(self.sides) > 1 else ""
+            found |= {prefix + name: value.item() for name, value in losses.items()}
+        return found
+
+    def note(self, losses: Row, ids: int, seconds: float) -> None:
+        """An update is done."""
+        self.update += 1
+        new = {"updates": 1.0, "ids": float(ids), "seconds": seconds, **{f"sum {n}": v for n, v in losses.items()}}
+        self.since = {name: self.since.get(name, 0.0) + value for name, value in new.items()}
+        self.latest = losses
+
+    def look(self, found: Mapping[str, float], notes_per_id: float) -> None:
+        """The held-out pieces have been looked at: add a row, and keep the weights if they are the best so far."""
+        means = {name[4:]: value / self.since["updates"] for name, value in self.since.items() if name[:4] == "sum "}
+        held = {f"held-out {name}": found[name] for name in ("loss", "accuracy") if name in found}
+        speed = self.since["ids"] * notes_per_id / self.since["seconds"]
+        self._tick()
+        row = {"update": float(self.update), **means, **held, "notes/s": speed, "seconds": self.seconds}
+        self.rows.append(row)
+        self.since = {}
+        if found.get("loss", -math.inf) < self.best_loss:
+            self.best_update, self.best_loss = self.update, found.get("loss", math.inf)
+            with atomic_file(self.folder / BEST) as temporary:
+                safetensors.numpy.save_file(cast(Model, self.model).arrays(), temporary)
+        write_text(self.folder / CURVES, as_csv(self.rows))
+
+    def facts(self, notes_per_id: float) -> Row:
+        """What is worth showing now."""
+        facts = dict(self.latest)
+        if self.since:
+            facts["notes/s"] = self.since["ids"] * notes_per_id / self.since["seconds"]
+        if self.rows:
+            facts |= {name: v for name, v in self.rows[-1].items() if name not in ("update", "seconds", *self.latest)}
+        return facts
+
+    def out_of_patience(self) -> bool:
+        """Whether the held-out loss has not got better for too long."""
+        patience = self.training.patience
+        missed = sum(row["update"] > self.best_update for row in self.rows)
+        return patience is not None and missed >= patience
+
+    @property
+    def seconds_since_save(self) -> float:
+        """How long ago the last checkpoint was written."""
+        return time.perf_counter() - self._saved
+
+    def _tick(self) -> None:
+        now = time.perf_counter()
+        self.seconds, self._clock = self.seconds + now - self._clock, now
+
+    def save(self) -> None:
+        """Write the checkpoint: weights, optimisers and this run's state in one file, in one rename."""
+        tensors = {f"model/{name}": value for name, value in self.model.state_dict().items()}
+        for side, optimiser in self.optimisers.items():
+            for number, state in optimiser.state_dict()["state"].items():
+                tensors |= {f"optimiser/{side}/{number}/{name}": value for name, value in state.items()}
+        self._tick()
+        kept = {name: getattr(self, name) for name in self.KEPT}
+        header = {"format": FORMAT, "started with": json.dumps(self.started_with), "state": json.dumps(kept)}
+        copies = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
+        with atomic_file(self.folder / LAST) as temporary:
+            safetensors.torch.save_file(copies, temporary, header)
+        self._saved = time.perf_counter()
+
+    def load(self) -> None:
+        """Go back to the checkpoint.
+
+        Raises:
+            InvalidSettings: it is of a run that was started otherwise, or no checkpoint at all.
+        """
+        path = self.folder / LAST
+        try:
+            with safetensors.safe_open(path, "pt") as file:
+                header = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            if header.get("format") != FORMAT:
+                raise InvalidSettings(f"{path} is no checkpoint of this version; start again in another folder.")
+        except (OSError, safetensors.SafetensorError) as error:
+            raise InvalidSettings(f"{path} is damaged; start again in another folder.") from error
+        _refuse_differences(json.loads(header["started with"]), self.started_with)
+        for name, value in json.loads(header["state"]).items():
+            setattr(self, name, value)
+        self.model.load_state_dict(_under("model/", tensors))
+        for side, optimiser in self.optimisers.items():
+            state: dict[int, dict[str, Tensor]] = {}
+            for name, value in _under(f"optimiser/{side}/", tensors).items():
+                number, _, part = name.partition("/")
+                state.setdefault(int(number), {})[part] = value
+            optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+        if self.rows:
+            write_text(self.folder / CURVES, as_csv(self.rows))  # without rows from after the checkpoint
+        self._clock = time.perf_counter()
+
+    def take_best(self) -> None:
+        """Give the model the weights of the best held-out loss."""
+        if (self.folder / BEST).exists():
+            cast(Model, self.model).load_arrays(safetensors.numpy.load_file(self.folder / BEST))
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _refuse_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    named = [f"{n} was {then.get(n)} and is now {now.get(n)}" for n in {**then, **now} if then.get(n) != now.get(n)]
+    if named:
+        raise InvalidSettings(
+            f"This run was started otherwise: {'; '.join(named)}. Resume it as it was, or start anew in another folder."
+        )
+
+
+def as_csv(rows: list[Row]) -> str:
+    """Rows as CSV; a column for each name that any row has."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(
+        {name: f"{value:.6g}" if name != "update" else int(value) for name, value in r.items()} for r in rows
+    )
+    return text.getvalue()
+
+
+def _optimiser(parameters: list[nn.Parameter], training: Training) -> torch.optim.Optimizer:
+    rate = training.learning_rate
+    match training.optimiser:
+        case "adamw":
+            matrices = [p for p in parameters if p.ndim > 1]
+            others = [p for p in parameters if p.ndim <= 1]
+            groups = [
+                {"params": matrices, "weight_decay": training.weight_decay},
+                {"params": others, "weight_decay": 0.0},
+            ]
+            return torch.optim.AdamW([g for g in groups if g["params"]], lr=rate, fused=True)
+        case "adam":
+            return torch.optim.Adam(parameters, lr=rate, fused=True)
+        case "rmsprop":  # with the constants of Keras, whose recipes use it
+            return torch.optim.RMSprop(parameters, lr=rate, alpha=0.9, eps=1e-7)
+
+
+def _rate(training: Training, update: int) -> float:
+    """The learning rate of an update, numbered from 0."""
+    warm = round(training.warmup * training.updates)
+    if update < warm:
+        return training.learning_rate * (update + 1) / (warm + 1)
+    if training.schedule == "constant":
+        return training.learning_rate
+    done = (update - warm) / max(training.updates - warm, 1)
+    return training.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
