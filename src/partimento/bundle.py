@@ -237,12 +237,8 @@ def _verify(folder: Path) -> None:
 def _is_plain_name(name: str) -> bool:
     """Whether a part's name leads to a place inside the bundle, on every system."""
     path = PurePosixPath(name)
-    return (
-        not path.is_absolute()
-        and str(path) == name
-        and not {"..", "."} & set(path.parts)
-        and not set(name) & {*'\\:*?"<>|\0'}
-    )
+    odd = {"..", ""} & set(path.parts) or set(name) & {*'\\:*?"<>|\0'}
+    return bool(path.parts) and not path.is_absolute() and str(path) == name and not odd
 
 
 def _parts(folder: Path) -> dict[str, Path]:

@@ -25,7 +25,7 @@ def model_card(config: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
     about = facts.get("about", recipe.get("about", ""))
     sections = [
         f"---\nlibrary_name: partimento\ntags:\n  - music\n  - MIDI\n  - music-generation\n---\n\n# {title}",
-        _text(about),
+        about and f"{_text(about)}.",
         "A model that composes music as MIDI, made with Partimento "
         f"{_text(config['partimento'])}. The model is `{_text(config['model'])}`, and it reads and writes music as the "
         f"codec `{_text(config['codec'])}` has it. `config.json` holds every setting.",
@@ -78,7 +78,7 @@ def _limits(facts: Mapping[str, Any]) -> str:
         "It knows the style of its training pieces and no other.",
         "What its codec cannot say it cannot write; the codec's documentation states the losses.",
     ]
-    return "## Limits\n\n" + "\n".join(f"- {_text(limit)}" for limit in [*given, *own])
+    return "## Limits\n\n" + "\n".join(f"- {_text(limit)}." for limit in [*given, *own])
 
 
 def _others(facts: Mapping[str, Any]) -> str:

@@ -190,12 +190,14 @@ class Draft:
     grammar: Grammar | None
     heard: NDArray[np.int64]
     may_end: Callable[[NDArray[np.int64]], bool] = lambda _ids: True
+    must_end: Callable[[NDArray[np.int64]], bool] = lambda _ids: False
     ids: list[int] = field(default_factory=list)
     ended: bool = False
     acted: Counter[str] = field(default_factory=Counter)
 
 
 RELUCTANCE = 8  # ids that a piece which may not end yet adds before it may ask again
+ASK_EVERY = 128  # ids between two questions whether the piece must end
 LOOK_EVERY = 32  # steps between two calls of `look`
 
 
@@ -224,7 +226,7 @@ def sample(
         look: called every few steps, to report progress.
 
     Raises:
-        InvalidBundle: the model gives no numbers.
+        InvalidBundle: the model gives no numbers, or has another vocabulary than the spec.
     """
     sampling, guards = sampling or Sampling(), guards or Guards()
     pens = [_Pen(draft, spec, sampling, guards, longest) for draft in drafts]
@@ -232,6 +234,11 @@ def sample(
     step = 0
     while not all(pen.done for pen in pens):
         logits, state = stepper.step(np.array([pen.read(step) for pen in pens], dtype=np.int64), state)
+        if logits.shape != (len(pens), spec.vocab_size):
+            raise InvalidBundle(
+                f"The model knows {logits.shape[-1]} ids and the codec {spec.vocab_size}: they do not belong together. "
+                "Fetch the bundle afresh, or train it again."
+            )
         writing = [row for row, pen in enumerate(pens) if pen.writes(step)]
         if writing:
             _write([pens[row] for row in writing], logits if len(writing) == len(pens) else logits[writing])
@@ -292,7 +299,9 @@ class _Pen:
             self.loops.advance(id)
             if draft.grammar:
                 draft.grammar.advance(id)
-        if draft.ended or len(draft.ids) >= self.longest:
+        asks = not draft.ended and len(draft.ids) % ASK_EVERY == 0
+        cut = len(draft.ids) >= self.longest or (asks and draft.must_end(np.array(draft.ids, np.int64)))
+        if draft.ended or cut:
             self.done = True
             draft.acted = Counter(draft.grammar.acted) if draft.grammar else Counter()
             draft.acted.update({"loop": self.loops.acted} if self.loops.acted else {})
