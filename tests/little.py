@@ -47,7 +47,7 @@ class Crotchets(Codec[TokenSpec]):
         return np.array(ids, dtype=np.int64)
 
     def decode(self, x: NDArray[np.int64]) -> Score:
-        track = Track(program=0)
+        track = Track("", 0)
         track.notes.extend(
             Note(beat * self.settings.ticks, self.settings.ticks, LOW + int(id) - 3, 80)
             for beat, id in enumerate(x.tolist())
@@ -170,7 +170,7 @@ def write_little_bundle(folder: Path, recipe: dict[str, Any] | None = None, **mo
 
 def tune(*pitches: int | None, ticks: int = 480, program: int = 0) -> Score:
     """Crotchets of these pitches, None for a rest."""
-    track = Track(program=program)
+    track = Track("", program)
     track.notes.extend(Note(i * ticks, ticks, p, 64) for i, p in enumerate(pitches) if p is not None)
     score = Score(ticks)
     score.tracks.append(track)

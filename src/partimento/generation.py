@@ -180,9 +180,9 @@ class _Prompt:
             return cls(np.empty(0, np.int64), Score(480), ())
         spec = codec.spec
         if isinstance(prompt, np.ndarray):
-            ids = prompt[~np.isin(prompt, [spec.bos, spec.eos, spec.pad])].astype(np.int64)
-            if ids.ndim != 1 or ((ids < 0) | (ids >= spec.vocab_size)).any():
+            if prompt.ndim != 1 or ((prompt < 0) | (prompt >= spec.vocab_size)).any():
                 raise ImpossibleRequest("The prompt holds ids that this bundle's codec does not have.")
+            ids = prompt[~np.isin(prompt, [spec.bos, spec.eos, spec.pad])].astype(np.int64)
             remarks = []
         else:
             ids = codec.encode(prompt)
@@ -240,6 +240,7 @@ class _Generation:
         self.watch = watch
         self.asked = _asked(request)
         self.told = 0.0  # of finished pieces, in the unit of the request
+        self.done = 0.0  # of all; never falls, though a piece may be tried again
         self.began = self.next_look = time.monotonic()
 
     def run(self) -> Iterator[Made]:
@@ -253,9 +254,9 @@ class _Generation:
                 drafts |= {i: self.draft([self.seed, i, attempt]) for i in again}
                 tries |= dict.fromkeys(again, attempt + 1)
                 self.write([drafts[i] for i in again])
+            self.told += sum(self.measure(np.array(draft.ids, np.int64)) for draft in drafts.values())
             for i in indices:
                 made = self.finished(i, drafts[i], tries[i])
-                self.told += self.measure(np.array(drafts[i].ids, np.int64))
                 self.tell([], made)
                 yield made
 
@@ -320,7 +321,8 @@ class _Generation:
             self.next_look = time.monotonic() + max(0.2, 20 * (time.monotonic() - now))
 
     def tell(self, drafts: Sequence[Draft], made: Made | None = None) -> None:
-        done = self.told + sum(self.measure(np.array(draft.ids, np.int64)) for draft in drafts)
+        writing = sum(self.measure(np.array(draft.ids, np.int64)) for draft in drafts)
+        self.done = done = max(self.done, self.told + writing)
         unit, each = self.asked or "notes", getattr(self.request, self.asked) if self.asked else None
         facts = {f"{unit}/s": done / max(time.monotonic() - self.began, 1e-3)}
         total = each and each * self.n
