@@ -1,0 +1,378 @@
+"""The whole way: the tutorials' vocabulary of notes and chords with rhythm, rests, octaves and dynamics put back.
+
+A piece is `tempo metre` and then, for each onset: where in the bar it falls (`at`; a place not after the last one lies
+in the next bar, and `bar` passes over a bar), how loud it is (`loud`, only where that changes), and its chords, one for
+each length, behind that length (`long`, only where it changes). A chord that the vocabulary does not have is written
+as the longest known chords from its lowest note up, at worst as single notes, so that no chord is ever lost. The place
+in the bar is that of REMI (Huang & Yang 2020); length and loudness hold until changed, which keeps pieces short.
+
+Ids lie together by kind, `Words.first` to `Words.first + count`, so that a grammar allows a kind by one slice.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import symusic
+from numpy.typing import NDArray
+
+from partimento.codecs.chords.naming import chord_name
+from partimento.score import NOTE, NoteArray, Score, Tempo, TimeSignature, Track, end_tick, note_array, seconds_at
+
+PAD, BOS, EOS = 0, 1, 2
+TEMPOS = tuple(round(30 * 2 ** (i / 8), 1) for i in range(27))  # quarter notes a minute, 30 to 286
+VELOCITY = 80  # where levels are not told, and before the first is
+TICKS_PER_STEP = 40
+LONGEST = 16  # beats; longer notes are cut
+LONGEST_BAR = 8  # beats; longer bars are read as 4/4
+
+
+@functools.cache
+def lengths(steps_per_beat: int) -> NDArray[np.int64]:
+    """The lengths of notes in steps, ascending: halves, thirds and dotted values, none far from its neighbours."""
+    shares = (1 / 12, 1 / 8, 1 / 6, 1 / 4, 1 / 3, 3 / 8, 1 / 2, 2 / 3, 3 / 4, 1, 5 / 4, 4 / 3, 3 / 2, 7 / 4)
+    beats = (*shares, 2, 5 / 2, 3, 7 / 2, 4, 5, 6, 7, 8, 10, 12, LONGEST)
+    whole = {round(beat * steps_per_beat) for beat in beats if (beat * steps_per_beat + 1e-9) % 1 < 1e-6}
+    return np.array(sorted(whole | {1}), dtype=np.int64)
+
+
+def bar_steps(metre: tuple[int, int], steps_per_beat: int) -> int:
+    """Steps in a bar of that metre; 0 where they are no whole number, or where the bar is too long."""
+    numerator, denominator = metre
+    steps, rest = divmod(numerator * 4 * steps_per_beat, max(denominator, 1))
+    return steps if not rest and 0 < steps <= LONGEST_BAR * steps_per_beat else 0
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The ids of one kind: `first` to `first + count - 1`."""
+
+    first: int
+    count: int
+
+    @property
+    def span(self) -> slice:
+        """The ids as a slice."""
+        return slice(self.first, self.first + self.count)
+
+
+class Words:
+    """The vocabulary: what each id means.
+
+    Args:
+        steps_per_beat: steps of a quarter note.
+        levels: of loudness; 1 for none.
+        metres: (numerator, denominator), the commonest first; 4/4 is added where it is missing.
+        chords: pitches of each note and chord that was learnt, ascending; single notes that are missing are added.
+    """
+
+    def __init__(
+        self,
+        steps_per_beat: int,
+        levels: int,
+        metres: Sequence[tuple[int, int]] = (),
+        chords: Sequence[tuple[int, ...]] = (),
+    ) -> None:
+        self.steps_per_beat = steps_per_beat
+        self.levels = levels
+        self.metres = [*metres, *([(4, 4)] if (4, 4) not in metres else [])]
+        known = set(chords)
+        self.chords = [*chords, *((pitch,) for pitch in range(128) if (pitch,) not in known)]
+        self.bars = [bar_steps(metre, steps_per_beat) for metre in self.metres]
+        self.lengths = lengths(steps_per_beat)
+        counts = {
+            "tempo": len(TEMPOS),
+            "metre": len(self.metres),
+            "bar": 1,
+            "at": max(self.bars),
+            "loud": levels if levels > 1 else 0,
+            "long": len(self.lengths),
+            "chord": len(self.chords),
+        }
+        firsts = np.cumsum([3, *counts.values()])
+        kinds = {name: Kind(int(first), n) for (name, n), first in zip(counts.items(), firsts, strict=False)}
+        self.tempo, self.metre, self.bar, self.at = (kinds[name] for name in ("tempo", "metre", "bar", "at"))
+        self.loud, self.long, self.chord = (kinds[name] for name in ("loud", "long", "chord"))
+        self.size = int(firsts[-1])
+        self.ids = {chord: self.chord.first + i for i, chord in enumerate(self.chords)}
+        self.widest = max(len(chord) for chord in self.chords)
+        self.metre_ids = {metre: self.metre.first + i for i, metre in enumerate(self.metres)}
+        self.common_time = self.metres.index((4, 4))
+
+    def names(self) -> list[str]:
+        """A name for each id, for people."""
+        return [
+            *("pad", "bos", "eos"),
+            *(f"tempo {qpm:g}" for qpm in TEMPOS),
+            *(f"metre {numerator}/{denominator}" for numerator, denominator in self.metres),
+            "bar",
+            *(f"at {i}" for i in range(self.at.count)),
+            *(f"loud {i}" for i in range(self.loud.count)),
+            *(f"long {steps}" for steps in self.lengths),
+            *(chord_name(chord) for chord in self.chords),
+        ]
+
+    def velocity(self, level: int) -> int:
+        """The velocity in the middle of a level."""
+        return (2 * level + 1) * 128 // (2 * self.levels) if self.levels > 1 else VELOCITY
+
+
+def heard_notes(score: Score, steps_per_beat: int) -> NoteArray:
+    """The notes that the codec keeps, on its grid: onset and duration in steps, sorted by onset and pitch.
+
+    Drums are left out. A pitch that starts twice at once starts once (as the longer), and one that starts again while
+    it sounds ends there, for all parts share one keyboard.
+    """
+    notes = note_array(score)
+    notes = notes[notes["program"] >= 0]
+    if not len(notes):
+        return np.empty(0, dtype=NOTE)
+    ticks, known = score.ticks_per_quarter, lengths(steps_per_beat)
+    notes["onset"] = (2 * np.maximum(notes["onset"], 0) * steps_per_beat + ticks) // (2 * ticks)
+    borders = np.sqrt(known[:-1] * known[1:])  # a length is rounded by ratio
+    notes["duration"] = known[np.searchsorted(borders, notes["duration"] * steps_per_beat / ticks)]
+    notes = notes[np.lexsort((-notes["duration"], notes["onset"], notes["pitch"]))]
+    again = (notes["pitch"][1:] == notes["pitch"][:-1]) & (notes["onset"][1:] == notes["onset"][:-1])
+    notes = notes[np.concatenate([[True], ~again])]
+    gap = np.where(notes["pitch"][1:] == notes["pitch"][:-1], np.diff(notes["onset"]), known[-1])
+    room = known[np.searchsorted(known, gap, side="right") - 1]
+    notes["duration"][:-1] = np.minimum(notes["duration"][:-1], room)
+    order = np.lexsort((notes["pitch"], notes["onset"]))
+    return np.asarray(notes[order])
+
+
+def metre_of(score: Score, steps_per_beat: int) -> tuple[int, int]:
+    """The metre that is in force longest; 4/4 where there is none that a bar of whole steps can have."""
+    end = max(end_tick(score), 1)
+    changes = {max(s.time, 0): (int(s.numerator), int(s.denominator)) for s in score.time_signatures}
+    changes.setdefault(0, (4, 4))
+    at = sorted(changes)
+    lasting: Counter[tuple[int, int]] = Counter()
+    for start, stop in zip(at, [*at[1:], max(end, at[-1] + 1)], strict=True):
+        lasting[changes[start]] += max(min(stop, end) - start, 0)
+    metre = max(sorted(lasting), key=lasting.__getitem__)
+    return metre if bar_steps(metre, steps_per_beat) else (4, 4)
+
+
+def tempo_of(score: Score) -> int:
+    """The index in `TEMPOS` of the mean tempo from the beginning to the last note's end."""
+    end = end_tick(score)
+    seconds = float(seconds_at(score, np.array([end], dtype=np.int64))[0])
+    qpm = 60 * end / score.ticks_per_quarter / seconds if seconds > 0 else 120.0
+    return int(np.argmin(np.abs(np.log(np.array(TEMPOS) / qpm))))
+
+
+@dataclass
+class _Group:
+    """What starts at one onset: pitches by length, ascending, and the sum of the velocities."""
+
+    onset: int
+    chords: dict[int, list[int]] = field(default_factory=dict)
+    velocity: int = 0
+    notes: int = 0
+
+
+def groups(notes: NoteArray) -> Iterable[_Group]:
+    """The onsets of `heard_notes` in turn."""
+    group: _Group | None = None
+    columns = (notes[name].tolist() for name in ("onset", "duration", "pitch", "velocity"))
+    for onset, duration, pitch, velocity in zip(*columns, strict=True):
+        if group is None or onset != group.onset:
+            if group is not None:
+                yield group
+            group = _Group(onset)
+        group.chords.setdefault(duration, []).append(pitch)
+        group.velocity += velocity
+        group.notes += 1
+    if group is not None:
+        yield group
+
+
+def learn(scores: Iterable[Score], steps_per_beat: int, levels: int, most: int, least: int, widest: int) -> Words:
+    """The vocabulary of a corpus: its metres, its notes, and its commonest chords, each by frequency, then name.
+
+    Args:
+        scores: the training pieces.
+        steps_per_beat: steps of a quarter note.
+        levels: of loudness.
+        most: chords that are learnt.
+        least: occurrences that make a chord worth an id.
+        widest: notes that a chord has at most.
+    """
+    metres: Counter[tuple[int, int]] = Counter()
+    chords: Counter[tuple[int, ...]] = Counter()
+    for score in scores:
+        notes = heard_notes(score, steps_per_beat)
+        if not len(notes):
+            continue
+        metres[metre_of(score, steps_per_beat)] += 1
+        for group in groups(notes):
+            for pitches in group.chords.values():
+                chords[tuple(pitches)] += 1
+    by_frequency = sorted(chords, key=lambda chord: (-chords[chord], chord_name(chord)))
+    kept = [chord for chord in by_frequency if 1 < len(chord) <= widest and chords[chord] >= least][:most]
+    worthy = {*kept, *(chord for chord in chords if len(chord) == 1)}
+    return Words(
+        steps_per_beat,
+        levels,
+        sorted(metres, key=lambda metre: (-metres[metre], metre)),
+        [chord for chord in by_frequency if chord in worthy],
+    )
+
+
+def encode(score: Score, words: Words) -> NDArray[np.int64]:
+    """The ids of a piece; none for a piece without notes."""
+    notes = heard_notes(score, words.steps_per_beat)
+    if not len(notes):
+        return np.empty(0, dtype=np.int64)
+    metre = metre_of(score, words.steps_per_beat)
+    index = words.metre_ids.get(metre, _like(metre, words)) - words.metre.first
+    bar = words.bars[index]
+    ids = [words.tempo.first + tempo_of(score), words.metre.first + index]
+    long_ids = {int(steps): words.long.first + i for i, steps in enumerate(words.lengths)}
+    last_bar, last_at = 0, -1
+    loud, long = VELOCITY * words.levels // 128, words.steps_per_beat
+    width = 128 / words.levels
+    for group in groups(notes):
+        this_bar, at = divmod(group.onset, bar)
+        passed = this_bar - last_bar
+        if passed > 1 or (passed == 1 and at > last_at):
+            ids.extend([words.bar.first] * passed)
+        ids.append(words.at.first + at)
+        last_bar, last_at = this_bar, at
+        level = group.velocity / group.notes / width
+        if words.loud.count and abs(level - loud - 0.5) > 0.75:  # a little past the border, lest it goes to and fro
+            loud = min(int(level), words.levels - 1)
+            ids.append(words.loud.first + loud)
+        for steps in sorted(group.chords, key=lambda steps: (steps != long, -steps)):
+            if steps != long:
+                ids.append(long_ids[steps])
+                long = steps
+            ids.extend(_spelt(tuple(group.chords[steps]), words))
+    return np.array(ids, dtype=np.int64)
+
+
+def _like(metre: tuple[int, int], words: Words) -> int:
+    """The id of a known metre with bars as long as an unknown one's, or of 4/4."""
+    steps = bar_steps(metre, words.steps_per_beat)
+    return words.metre.first + (words.bars.index(steps) if steps in words.bars else words.common_time)
+
+
+def _spelt(chord: tuple[int, ...], words: Words) -> Iterable[int]:
+    """The ids of a chord: its own, or those of the longest known chords from its lowest note up."""
+    start = 0
+    while start < len(chord):
+        stop = min(len(chord), start + words.widest)
+        while stop > start + 1 and chord[start:stop] not in words.ids:
+            stop -= 1
+        yield words.ids[chord[start:stop]]
+        start = stop
+
+
+class Reader:
+    """Follows ids and knows where in the piece they are; any ids will do.
+
+    Attributes:
+        qpm: the tempo, None until told.
+        bar_length: steps of a bar, None until told.
+        metre: what is played when none is told: the commonest.
+        bar_start: steps from the piece's beginning to that of the bar.
+        at: the onset within the bar, -1 before the first of the bar.
+        loud: the level of loudness.
+        long: the length of notes in steps.
+        ends: (128,) where each pitch's last note ends, in steps.
+    """
+
+    def __init__(self, words: Words) -> None:
+        self.words = words
+        self.qpm: float | None = None
+        self.metre: int | None = None
+        self.bar_length = words.bars[0]
+        self.bar_start = 0
+        self.at = -1
+        self.loud = VELOCITY * words.levels // 128
+        self.long = words.steps_per_beat
+        self.ends = [0] * 128
+
+    @property
+    def time(self) -> int:
+        """The onset that chords are at, in steps from the piece's beginning."""
+        return self.bar_start + max(self.at, 0)
+
+    @property
+    def end(self) -> int:
+        """Where the last note ends."""
+        return max(self.ends)
+
+    def read(self, id: int) -> tuple[int, ...]:
+        """Take the next id; the pitches that it starts, none for most."""
+        words = self.words
+        if id >= words.chord.first:
+            if id >= words.size:
+                return ()
+            self.at = max(self.at, 0)
+            end = self.time + self.long
+            chord = words.chords[id - words.chord.first]
+            for pitch in chord:
+                self.ends[pitch] = end
+            return chord
+        if id >= words.long.first:
+            self.long = int(words.lengths[id - words.long.first])
+        elif id >= words.loud.first:
+            self.loud = id - words.loud.first
+        elif id >= words.at.first:
+            at = (id - words.at.first) % self.bar_length
+            if at <= self.at:
+                self.bar_start += self.bar_length
+            self.at = at
+        elif id == words.bar.first:
+            self.bar_start += self.bar_length
+            self.at = -1
+        elif id >= words.metre.first:
+            if self.metre is None and self.time == 0:
+                self.metre = id - words.metre.first
+                self.bar_length = words.bars[self.metre]
+        elif id >= words.tempo.first and self.qpm is None:
+            self.qpm = TEMPOS[id - words.tempo.first]
+        return ()
+
+
+def decode(ids: Sequence[int], words: Words, program: int) -> Score:
+    """The piece that ids tell of, on one track.
+
+    A pitch that starts again ends where it does; one that starts twice at once starts once, as told last. Without a
+    tempo there are 120 quarter notes a minute, without a metre the corpus's commonest.
+    """
+    reader = Reader(words)
+    started: dict[tuple[int, int], tuple[int, int]] = {}  # by pitch and onset: length and velocity
+    for id in ids:
+        if id == EOS:
+            break
+        for pitch in reader.read(id):
+            started[pitch, reader.time] = (reader.long, words.velocity(reader.loud))
+    score = Score(words.steps_per_beat * TICKS_PER_STEP)
+    score.tempos.append(Tempo(0, reader.qpm or 120.0))
+    score.time_signatures.append(TimeSignature(0, *words.metres[reader.metre or 0]))
+    if started:
+        score.tracks.append(_track(started, program))
+    return score
+
+
+def _track(started: dict[tuple[int, int], tuple[int, int]], program: int) -> Track:
+    keys = sorted(started)
+    pitch, onset = np.array(keys, dtype=np.int64).T
+    duration, velocity = np.array([started[key] for key in keys], dtype=np.int64).T
+    until = np.where(pitch[1:] == pitch[:-1], np.diff(onset), duration[:-1])
+    duration[:-1] = np.minimum(duration[:-1], until)
+    order = np.lexsort((pitch, onset))
+    times = [(column[order] * TICKS_PER_STEP).astype(np.int32) for column in (onset, duration)]
+    track = Track("", program, False)
+    small = [column[order].astype(np.int8) for column in (pitch, velocity)]
+    make: Any = symusic.Note.from_numpy  # its type says less than it can do
+    track.notes = make(*times, *small, ttype="tick")
+    return track
