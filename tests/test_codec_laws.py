@@ -63,10 +63,9 @@ def continued(codec: Codec[Any], request: Request, prompt: NDArray[np.int64], se
         assert codec.spec.pad not in choices
         assert codec.spec.bos not in choices
         id = int(rng.choice(choices))
-        grammar.advance(id)
         if id == codec.spec.eos:
-            assert np.flatnonzero(grammar.mask()).tolist() == [id]
             return ids, grammar
+        grammar.advance(id)
         ids.append(id)
     return ids, grammar
 

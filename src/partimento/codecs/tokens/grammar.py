@@ -250,6 +250,10 @@ class Remi:
         mask[span.start + first : span.stop] = self._allowed[span.start + first : span.stop]
         if self._program is not None:
             mask[span.start + self._program] = False
+        drums = span.start + DRUMS
+        if mask[drums]:
+            kit = self._allowed[self._ids.span["PitchDrum"]]
+            mask[drums] = (kit & (self._until[DRUMS] <= self._now)).any()
 
     def _allow_pitches(self, mask: NDArray[np.bool_], program: int) -> None:
         span = self._ids.span["PitchDrum" if program == DRUMS else "Pitch"]
@@ -313,7 +317,8 @@ class Remi:
         if self._last == "TimeSig":
             mask[span["Position"].start] = True
         elif self._last in ("Position", "Tempo", "Program") and self._program is not None:
-            mask[span["PitchDrum" if self._program == DRUMS else "Pitch"]] = True
+            pitches = span["PitchDrum" if self._program == DRUMS else "Pitch"]
+            mask[pitches] = self._allowed[pitches]
         elif self._last in ("Position", "Tempo"):
             mask[span["Program"]] = True
         else:
