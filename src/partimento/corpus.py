@@ -25,7 +25,7 @@ from partimento.errors import InvalidSettings, TooLittleMusic, Unreadable
 from partimento.folders import find, shown
 from partimento.passages import Trace, groups, near_copies, same_music
 from partimento.progress import Progress, Watch, ignore
-from partimento.readings import Cache, Taken, cache_folder, read_again, score_of, take_all
+from partimento.readings import Cache, Taken, cache_folder, read_again, take_all, unpacked
 from partimento.score import Score
 from partimento.splits import LEAST_GROUPS, Split, split
 from partimento.statistics import Summary
@@ -153,10 +153,11 @@ class Corpus:
             Unreadable: the file is gone or has changed since.
         """
         with Cache(_say_nothing) as cache:
-            score = score_of(cache.score(piece.row), piece.score_hash)
-            if score is None:
-                state = read_again(piece.source, piece.row, self.limits, cache)
-                score = score_of(state, piece.score_hash)
+            score = unpacked(cache.score(piece.row))
+            if score is not None:
+                return score
+            row = read_again(piece.source, piece.row, self.limits, cache)
+        score = unpacked(row.score) if row is not None and row.record["score"] == piece.score_hash else None
         if score is None:
             raise Unreadable(
                 f"{piece.path} has changed since it was read.", "Begin again with the folder as it is now."

@@ -31,7 +31,7 @@ from partimento.passages import SKETCH, Trace, trace
 from partimento.score import Score, note_array
 from partimento.statistics import facts
 
-__all__ = ["Cache", "Row", "Taken", "cache_folder", "read_again", "score_of", "take_all"]
+__all__ = ["Cache", "Row", "Taken", "cache_folder", "read_again", "take_all", "unpacked"]
 
 CODE = ("files", "repair", "score", "passages", "statistics", "readings")  # what a row depends on
 LIBRARIES = ("symusic", "verovio")
@@ -45,10 +45,10 @@ class Row:
     """What reading one file gave, ready to be kept.
 
     Attributes:
-        record: plain values: "facts", "repairs" and "score" (a hash of the score), or "reason" and "advice" where the
-            file cannot serve; with "music" and "notes" of its trace.
+        record: plain values: "facts", "repairs", "score" (its `score_hash`), and "music" and "notes" of its trace; or
+            "reason" and "advice" where the file cannot serve.
         sketches: the sketches of its trace, as bytes.
-        score: the score as symusic serialises it; empty where it was not asked for.
+        score: the score, packed; empty where it is not at hand.
     """
 
     record: dict[str, Any]
@@ -73,15 +73,14 @@ def take(item: tuple[str, files.Limits]) -> Row:
     except Unreadable as refusal:
         return Row({"reason": refusal.reason, "advice": refusal.advice})
     seen = trace(notes, reading.score.ticks_per_quarter)
-    score = reading.score.__getstate__()
     record = {
         "facts": facts(reading.score, notes),
         "repairs": list(reading.repairs),
-        "score": hashlib.sha256(score).hexdigest(),
+        "score": score_hash(reading.score),
         "music": seen.music,
         "notes": seen.notes,
     }
-    return Row(record, seen.sketches.astype("<u4").tobytes(), score)
+    return Row(record, seen.sketches.astype("<u4").tobytes(), packed(reading.score))
 
 
 @dataclass(frozen=True)
@@ -146,13 +145,13 @@ def take_all(
     yield from (taken for taken, _ in queue)
 
 
-def read_again(source: Path, key: str, limits: files.Limits, cache: Cache) -> bytes:
-    """The score of one file that the cache has lost, as bytes, and keep it; empty where it can no longer be read."""
+def read_again(source: Path, key: str, limits: files.Limits, cache: Cache) -> Row | None:
+    """Read one file whose score the cache has lost, and keep it; None where it can no longer be read."""
     for _, result in isolated(take, [(str(source), limits)], workers=1, seconds=SECONDS, megabytes=MEGABYTES):
-        if isinstance(result, Row):
+        if isinstance(result, Row) and result.score:
             cache.put(key, result)
-            return result.score
-    return b""
+            return result
+    return None
 
 
 def _look_up(folder: Path, path: Path, limits: files.Limits, cache: Cache, asked: set[str]) -> tuple[Taken, bool]:
@@ -170,13 +169,37 @@ def _look_up(folder: Path, path: Path, limits: files.Limits, cache: Cache, asked
     return Taken(path, sha256, key, row), row is None
 
 
-def score_of(state: bytes, expected: str) -> Score | None:
-    """The score of a row; None where its bytes are not those that were written (their hash is `expected`)."""
-    if hashlib.sha256(state).hexdigest() != expected:
+def packed(score: Score) -> bytes:
+    """A score as symusic serialises it, after the hash of those bytes; not the same twice (there is padding in it)."""
+    state: bytes = score.__getstate__()
+    return hashlib.sha256(state).digest() + state
+
+
+def unpacked(data: bytes) -> Score | None:
+    """The inverse of `packed`; None where a byte is missing or has changed."""
+    if hashlib.sha256(data[32:]).digest() != data[:32]:
         return None
     score = Score.__new__(Score)
-    score.__setstate__(state)
+    score.__setstate__(data[32:])
     return score
+
+
+def score_hash(score: Score) -> str:
+    """A hash of all that a score has but texts, equal for equal scores."""
+    digest = hashlib.sha256(repr(score.ticks_per_quarter).encode())
+    lists: list[tuple[str, Any]] = [
+        ("score", score.tempos),
+        ("score", score.time_signatures),
+        ("score", score.key_signatures),
+    ]
+    for track in score.tracks:
+        kind = f"{track.program} {track.is_drum}"
+        lists += [(kind, events) for events in (track.notes, track.controls, track.pitch_bends, track.pedals)]
+    for kind, events in lists:
+        digest.update(f"{kind} {len(events)};".encode())
+        for column in events.numpy().values() if len(events) else ():
+            digest.update(np.ascontiguousarray(column).tobytes())
+    return digest.hexdigest()
 
 
 def content_hash(path: Path) -> str:
@@ -242,7 +265,7 @@ class Cache:
             return None
 
     def score(self, key: str) -> bytes:
-        """The score kept under a key, as it was serialised; empty if there is none."""
+        """The score kept under a key, packed; empty if there is none."""
         found = self._fetch("SELECT score FROM readings WHERE key = ?", key)
         return bytes(found[0]) if found else b""
 

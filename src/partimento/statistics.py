@@ -21,9 +21,7 @@ from partimento.score import DEFAULT_QPM, NoteArray, Score, bar_lines, seconds_a
 
 __all__ = ["INSTRUMENTS", "Summary", "facts", "key_of"]
 
-INSTRUMENTS = tuple(  # General MIDI level 1, by program
-    name.strip()
-    for name in """
+GENERAL_MIDI = """
     Acoustic Grand Piano, Bright Acoustic Piano, Electric Grand Piano, Honky-tonk Piano, Electric Piano 1,
     Electric Piano 2, Harpsichord, Clavinet, Celesta, Glockenspiel, Music Box, Vibraphone, Marimba, Xylophone,
     Tubular Bells, Dulcimer, Drawbar Organ, Percussive Organ, Rock Organ, Church Organ, Reed Organ, Accordion,
@@ -40,8 +38,8 @@ INSTRUMENTS = tuple(  # General MIDI level 1, by program
     Kalimba, Bagpipe, Fiddle, Shanai, Tinkle Bell, Agogo, Steel Drums, Woodblock, Taiko Drum, Melodic Tom,
     Synth Drum, Reverse Cymbal, Guitar Fret Noise, Breath Noise, Seashore, Bird Tweet, Telephone Ring, Helicopter,
     Applause, Gunshot
-    """.split(",")
-)
+"""
+INSTRUMENTS = tuple(name.strip() for name in GENERAL_MIDI.split(","))  # of level 1, by program
 
 MAJOR_TONICS = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 MINOR_TONICS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "G#", "A", "Bb", "B")
