@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from music import scores, tune
+from music import requests, scores, tune
 from partimento.codec import Request
 from partimento.codecs.tokens import Tokens
 from partimento.codecs.tokens.grid import METRES, Metre, same_length
@@ -253,6 +253,15 @@ assert "miditok.pytorch_data" not in sys.modules, "others may still import it"
 
 
 # ---- the grammar
+
+
+@FEW
+@given(request=requests(), seed=st.integers(0, 2**31), cut=st.integers(0, 300), which=st.integers(0, 5))
+def test_what_is_drawn_is_in_the_form_that_encode_gives(request: Request, seed: int, cut: int, which: int) -> None:
+    prompt = CODEC.encode(tune(which))[:cut]
+    drawn, _ = continued(CODEC, request, evenly(seed), prompt)
+    whole = np.append(prompt, drawn)
+    np.testing.assert_array_equal(CODEC.encode(CODEC.decode(whole)), whole)
 
 
 @FEW
