@@ -6,7 +6,8 @@ piece. What is sampled under its masks is in the normal form that `encode` gives
 
 Lengths. Bars are counted by Bar tokens after `begin`: the bar in which a prompt ends is the prompt's. The last bar
 holds an onset and no note rings on after it. Notes are counted as they are completed. Seconds count from the prompt's
-last position, by the tempo in force; the piece ends when less than a quarter note is left.
+last onset, or from the end of its sound where silence follows, by the tempo in force; the piece ends when less than a
+quarter note is left.
 
 Guards. "silence": no bar or position that leaves more than `Request.longest_silence` quarter notes without a sound,
 counted once for each such gap. "stuck note": no duration over `Request.longest_note`, counted once for each note.
@@ -107,6 +108,7 @@ class Remi:
         self._tempo = -1
         self._pace = 60.0 / (DEFAULT_QPM * self._quarter)  # seconds a tick
         self._seconds = 0.0  # at `_now`
+        self._heard = 0.0  # at `_now`, or where the last note ended if that is earlier
         self._program: int | None = None
         self._struck: tuple[int, int] = (-1, -1)  # program and pitch of the last note at this position
         self._pitch = 0
@@ -119,7 +121,7 @@ class Remi:
         """The prompt is over: bars, seconds and notes count from the next id on."""
         self._bars = self._notes = 0
         self._onset_in_bar = False
-        self._from = self._seconds
+        self._from = self._heard
         self._over = False
         self._mask: NDArray[np.bool_] | None = None
 
@@ -173,6 +175,8 @@ class Remi:
         self._onset_in_bar = False
 
     def _move(self, tick: int) -> None:
+        if self._sound_end > self._now:
+            self._heard = self._seconds + (min(self._sound_end, tick) - self._now) * self._pace
         self._seconds += (tick - self._now) * self._pace
         self._now = tick
         self._struck = (-1, -1)
@@ -182,6 +186,7 @@ class Remi:
         end = self._now + int(self._durations[self._metres[self._metre].denominator][length])
         self._until[program, self._pitch] = end
         self._sound_end = max(self._sound_end, end)
+        self._heard = self._seconds
         self._struck = (program, self._pitch)
         self._notes += 1
         self._onset_in_bar = True
