@@ -25,7 +25,7 @@ from partimento.settings import settings
 class Guards:
     """What keeps a piece from going wrong while it is sampled."""
 
-    loop_repeats: int = 6
+    loop_repeats: int = 8
     """How often the same passage may come in a row, id for id; 0 turns the guard off."""
     loop_shortest: int = 64
     """Ids that a stretch of repetition may always last, however short the passage: a repeated note, a trill."""
