@@ -145,10 +145,11 @@ def fit(
             if run.update % every == 0 or run.update == training.updates:
                 with seeded(training.seed, run.update, device=device):
                     run.look(held_out(model, looked_at), notes_per_id)
-            if stop.is_set() or run.seconds_since_save > training.save_every:
+            stopping = stop.is_set()
+            if stopping or run.seconds_since_save > training.save_every:
                 run.save()
             watch(Progress("Training", run.update, training.updates, "updates", run.facts(notes_per_id)))
-            if stop.is_set():
+            if stopping:
                 raise Interrupted(
                     f"Training was stopped after {run.update} of {training.updates} updates, and nothing is lost: "
                     f"the same command with --resume goes on from there."
