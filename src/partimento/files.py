@@ -1,0 +1,380 @@
+"""Files: scores read from and written to disk, bounded in size, checked and tidied.
+
+Whatever is read comes out in one shape: every note has a length, no two notes of a track sound on one pitch at a time,
+tempi, metres and keys are possible, tracks have notes. What was changed to get there is listed in plain words; what
+cannot be read is refused with a reason and an advice. MIDI is read by symusic (Liao et al. 2023) after `repair` has
+been over it, notation by way of `notation`. Leaves out: sound recordings, pictures of scores and MIDI 2.0.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from symusic.core import NoteTickList as NoteList
+from symusic.core import TempoTickList as TempoList
+
+from partimento.atomic import atomic_file
+from partimento.errors import PartimentoError, Unreadable
+from partimento.isolation import isolated
+from partimento.repair import repair
+from partimento.score import KeySignature, Score, TimeSignature, Track, bar_lines, end_tick, seconds_at
+from partimento.settings import settings
+
+__all__ = ["SUFFIXES", "Limits", "Reading", "read", "read_bytes", "read_each", "read_safely", "to_bytes", "write"]
+
+SUFFIXES = {
+    ".mid": "midi",
+    ".midi": "midi",
+    ".kar": "midi",
+    ".rmi": "midi",
+    ".smf": "midi",
+    ".musicxml": "musicxml",
+    ".xml": "musicxml",
+    ".mxl": "musicxml",
+    ".mei": "mei",
+    ".krn": "humdrum",
+    ".abc": "abc",
+}
+"""What can be read: a file's suffix, in small letters, and its format."""
+
+FASTEST = 1000.0  # quarter notes a minute; a faster tempo is a fault
+LONGEST_METRE = 64  # the most beats of a bar, and the shortest beat, a 64th
+
+SAID = {
+    "silent": ("a note without length was given one tick", "{n} notes without length were given one tick"),
+    "doubled": ("a doubled note was removed", "{n} doubled notes were removed"),
+    "overlapping": (
+        "a note that ran into the next of its pitch was shortened",
+        "{n} notes that ran into the next of their pitch were shortened",
+    ),
+    "tempo": ("an impossible tempo was left out", "{n} impossible tempi were left out"),
+    "metre": ("an impossible metre was left out", "{n} impossible metres were left out"),
+    "key": ("an impossible key was left out", "{n} impossible keys were left out"),
+}
+
+
+@settings
+class Limits:
+    """How large a file may be; larger ones are refused."""
+
+    bytes: int = 20_000_000
+    """The most bytes that a file may have, unpacked too."""
+    notes: int = 500_000
+    """The most notes."""
+    seconds: float = 21_600.0
+    """The longest that the music may last, in seconds."""
+    tracks: int = 512
+    """The most tracks with notes; a track that changes its instrument counts as several."""
+
+
+LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A score that was read, and what had to be repaired in it.
+
+    Attributes:
+        score: the music: at least one note, sorted, tidy.
+        repairs: what was changed, one phrase each.
+    """
+
+    score: Score
+    repairs: tuple[str, ...] = ()
+
+
+def read(path: Path, limits: Limits = LIMITS) -> Reading:
+    """Read a score from a file of any kind in `SUFFIXES`.
+
+    The tunes of an ABC book follow one another, each from a bar of its own; `read_each` gives them one by one.
+    Everything happens in this process: verovio may crash on a damaged file of notation, so read many files by way of
+    `isolated`, a single one with `read_safely`.
+
+    Args:
+        path: the file; its suffix, in small or capital letters, says of what kind it is.
+        limits: beyond which a file is refused.
+
+    Raises:
+        Unreadable: it cannot be opened, is not what its suffix says, holds no notes, is too large or too long.
+    """
+    format = _format(path)
+    return read_bytes(_content(path, limits), format, limits)
+
+
+def read_bytes(data: bytes, format: str, limits: Limits = LIMITS) -> Reading:
+    """Read a score from a file's bytes.
+
+    Args:
+        data: all of them.
+        format: one of the values of `SUFFIXES`.
+        limits: beyond which a file is refused.
+
+    Raises:
+        Unreadable: as for `read`.
+    """
+    if format != "abc":
+        return _read_midi(_midi(data, format, limits), limits)
+    pieces = _read_tunes(data, limits)
+    refusals = [reading for _, reading in pieces if isinstance(reading, Unreadable)]
+    if len(refusals) == len(pieces):
+        raise refusals[0]
+    if isinstance(pieces[0][1], Reading) and len(pieces) == 1:
+        return pieces[0][1]
+    return _medley(pieces, limits)
+
+
+def read_each(path: Path, limits: Limits = LIMITS) -> tuple[tuple[str, Reading | Unreadable], ...]:
+    """Read the pieces of a file one by one: the tunes of an ABC book, or the one piece of any other file.
+
+    Args:
+        path: the file.
+        limits: beyond which a piece is refused; a file too large is refused as a whole.
+
+    Returns:
+        Each piece's title, "" where there is but one piece, and what reading it gave.
+
+    Raises:
+        Unreadable: as for `read`, where none of the file can be read.
+    """
+    if _format(path) != "abc":
+        return (("", read(path, limits)),)
+    pieces = _read_tunes(_content(path, limits), limits)
+    return tuple(pieces) if len(pieces) > 1 else (("", read(path, limits)),)
+
+
+def read_safely(path: Path, limits: Limits = LIMITS) -> Reading:
+    """Read one file, in a process of its own where its parser may crash; otherwise as `read`.
+
+    Raises:
+        Unreadable: as for `read`, and where the parser crashes, hangs or needs too much memory.
+    """
+    if _format(path) == "midi":
+        return read(path, limits)
+    for _, reading in isolated(_read, [(path, limits)], workers=1):
+        if isinstance(reading, Unreadable):
+            raise reading
+        return reading
+    raise AssertionError("one item, one result")
+
+
+def write(score: Score, path: Path) -> None:
+    """Write a score as a MIDI file; it appears whole or not at all.
+
+    Args:
+        score: the music.
+        path: ends in `.mid` or `.midi`; its folders are made.
+
+    Raises:
+        PartimentoError: the suffix is another.
+    """
+    if path.suffix.lower() not in (".mid", ".midi"):
+        raise PartimentoError(f"Scores are written as MIDI: {path.name} should end in .mid or .midi.")
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(to_bytes(score))
+
+
+def to_bytes(score: Score) -> bytes:
+    """A score as a Standard MIDI File; the same score gives the same bytes."""
+    return bytes(score.dumps_midi())
+
+
+def _read(item: tuple[Path, Limits]) -> Reading:
+    """`read`, of one argument, for worker processes."""
+    return read(*item)
+
+
+def _format(path: Path) -> str:
+    """What kind of file it is, by its suffix."""
+    format = SUFFIXES.get(path.suffix.lower())
+    if not format:
+        kind = f"Files that end in {path.suffix}" if path.suffix else "Files whose name has no suffix"
+        known = "MIDI (.mid), MusicXML (.musicxml, .mxl), MEI (.mei), ABC (.abc) or Humdrum (.krn)"
+        raise Unreadable(f"{kind} are not read.", f"If it is music, save it as {known}.")
+    return format
+
+
+def _content(path: Path, limits: Limits) -> bytes:
+    """All of a file's bytes."""
+    try:
+        if not path.is_file():
+            raise Unreadable("It is not there, or is not a file.", "Look whether its name is right.")
+        with path.open("rb") as file:
+            data = file.read(limits.bytes + 1)
+    except OSError as error:
+        raise Unreadable(f"It cannot be opened ({error.strerror}).", "Look whether you may read it.") from error
+    if not data:
+        raise Unreadable("It is empty.", "Get the file again from where it came from, or leave it out.")
+    if len(data) > limits.bytes:
+        most = f"{limits.bytes / 1e6:,.3g} MB"
+        raise Unreadable(f"It is larger than {most}.", "Split it, or raise the limit on bytes.")
+    return data
+
+
+def _midi(data: bytes, format: str, limits: Limits) -> bytes:
+    """The music of a file as MIDI, whatever it is written in."""
+    if format == "midi":
+        return data
+    from partimento import notation
+
+    if data.startswith(b"PK\x03\x04"):
+        data = notation.unzip(data, limits.bytes)
+    return notation.engraved(data, format)
+
+
+def _read_tunes(data: bytes, limits: Limits) -> list[tuple[str, Reading | Unreadable]]:
+    """What reading gives for each tune of an ABC file, with its title."""
+    from partimento import notation
+
+    pieces: list[tuple[str, Reading | Unreadable]] = []
+    for title, midi in notation.tunes(data):
+        try:
+            pieces.append((title, _read_midi(midi, limits)))
+        except Unreadable as refusal:
+            pieces.append((title, refusal))
+    return pieces
+
+
+def _read_midi(data: bytes, limits: Limits) -> Reading:
+    """Read a Standard MIDI File, repaired and tidied."""
+    repaired = repair(data)
+    if not repaired.notes:
+        raise Unreadable("It holds no notes.", "Leave it out.")
+    if repaired.notes > limits.notes:
+        raise Unreadable(
+            f"It has {repaired.notes:,} notes; at most {limits.notes:,} are read.",
+            "Split it, or raise the limit on notes.",
+        )
+    try:
+        score = Score.from_midi(repaired.data)
+    except (RuntimeError, ValueError) as error:
+        raise Unreadable("It is damaged beyond repair.", "Get it again from where it came from.") from error
+    lost = repaired.notes - score.note_num()
+    counts: Counter[str] = Counter()
+    _tidy(score, counts)
+    _check(score, limits)
+    repairs = (*repaired.repairs, *_said(counts), *([f"{lost} notes could not be read"] if lost else []))
+    return Reading(score, repairs)
+
+
+def _check(score: Score, limits: Limits) -> None:
+    """Refuse a score beyond the limits."""
+    if len(score.tracks) > limits.tracks:
+        raise Unreadable(
+            f"It has {len(score.tracks):,} tracks; at most {limits.tracks:,} are read.",
+            "Join some of them, or raise the limit on tracks.",
+        )
+    seconds = float(seconds_at(score, np.array([end_tick(score)]))[0])
+    if seconds > limits.seconds:
+        raise Unreadable(
+            f"It lasts {seconds / 3600:,.1f} hours; at most {limits.seconds / 3600:,.3g} are read.",
+            "Look for a silence of hours or a tempo that is wrong, or raise the limit on seconds.",
+        )
+
+
+def _said(counts: Counter[str]) -> list[str]:
+    return [SAID[kind][n > 1].format(n=f"{n:,}") for kind, n in counts.items() if n]
+
+
+def _tidy(score: Score, counts: Counter[str]) -> None:
+    """Bring a score, in place, into the shape that this module promises; count what is changed."""
+    for track in score.tracks:
+        _tidy_notes(track, counts)
+    score.tracks = type(score.tracks)([track for track in score.tracks if len(track.notes)])
+    _tidy_tempi(score, counts)
+    metres: dict[int, TimeSignature] = {}
+    for metre in score.time_signatures:
+        beats, shortest = metre.numerator, metre.denominator
+        if 0 < beats <= LONGEST_METRE and 0 < shortest <= LONGEST_METRE and shortest & (shortest - 1) == 0:
+            metres[metre.time] = metre
+        else:
+            counts["metre"] += 1
+    score.time_signatures = type(score.time_signatures)(_changes(metres, lambda m: (m.numerator, m.denominator)))
+    keys: dict[int, KeySignature] = {}
+    for key in score.key_signatures:
+        if -7 <= key.key <= 7 and key.tonality in (0, 1):
+            keys[key.time] = key
+        else:
+            counts["key"] += 1
+    score.key_signatures = type(score.key_signatures)(_changes(keys, lambda k: (k.key, k.tonality)))
+    score.sort(inplace=True)
+
+
+def _changes(events: dict[int, Any], value: Callable[[Any], tuple[int, int]]) -> list[Any]:
+    """Events by tick, in order, without those that say what is in force already."""
+    kept: list[Any] = []
+    for tick in sorted(events):
+        if not kept or value(kept[-1]) != value(events[tick]):
+            kept.append(events[tick])
+    return kept
+
+
+def _tidy_notes(track: Track, counts: Counter[str]) -> None:
+    """Give each note a length, and each pitch of the track one note at a time."""
+    if not len(track.notes):
+        return
+    columns = track.notes.numpy()
+    order = np.lexsort((-columns["duration"], columns["time"], columns["pitch"]))
+    onset, duration, pitch, velocity = (columns[name][order] for name in ("time", "duration", "pitch", "velocity"))
+    silent = duration <= 0
+    duration[silent] = 1
+    follows = pitch[1:] == pitch[:-1]
+    doubled = np.concatenate([[False], follows & (onset[1:] == onset[:-1])])
+    if doubled.any():  # the longest stays
+        onset, duration, pitch, velocity = onset[~doubled], duration[~doubled], pitch[~doubled], velocity[~doubled]
+        follows = pitch[1:] == pitch[:-1]
+    apart = onset[1:] - onset[:-1]
+    overlapping = follows & (apart < duration[:-1])
+    duration[:-1][overlapping] = apart[overlapping]
+    found = {"silent": silent, "doubled": doubled, "overlapping": overlapping}
+    if any(mask.any() for mask in found.values()):
+        counts.update({kind: int(mask.sum()) for kind, mask in found.items()})
+        order = np.lexsort((pitch, onset))
+        track.notes = NoteList.from_numpy(onset[order], duration[order], pitch[order], velocity[order])
+
+
+def _tidy_tempi(score: Score, counts: Counter[str]) -> None:
+    """Leave out tempi that cannot be, those overruled at once and those in force already."""
+    if not len(score.tempos):
+        return
+    columns = score.tempos.numpy()
+    order = np.argsort(columns["time"], kind="stable")
+    tick, length = columns["time"][order], columns["mspq"][order]  # microseconds a quarter note
+    possible = length >= 60e6 / FASTEST
+    counts["tempo"] += int((~possible).sum())
+    tick, length = tick[possible], length[possible]
+    last = np.append(tick[1:] != tick[:-1], [True])[: len(tick)]
+    tick, length = tick[last], length[last]
+    new = np.concatenate([[True], length[1:] != length[:-1]])[: len(tick)]
+    if len(columns["time"]) > new.sum():
+        score.tempos = TempoList.from_numpy(tick[new], length[new])
+
+
+def _medley(pieces: list[tuple[str, Reading | Unreadable]], limits: Limits) -> Reading:
+    """All tunes of a book, one after another, each from a bar of its own."""
+    score, repairs, at = Score(480), [f"its {len(pieces)} tunes follow one another"], 0
+    homes: dict[tuple[int, bool], Track] = {}
+    for title, reading in pieces:
+        if isinstance(reading, Unreadable):
+            repairs.append(f"“{title}” was left out: {reading.reason}")
+            continue
+        repairs += [f"“{title}”: {repair}" for repair in reading.repairs]
+        part = reading.score.resample(score.ticks_per_quarter, min_dur=1)
+        end = end_tick(part)
+        lines = bar_lines(part, end + 4 * LONGEST_METRE * part.ticks_per_quarter + 1)
+        part = part.shift_time(at)
+        at += int(lines[np.searchsorted(lines, end)])
+        for track in part.tracks:
+            home = homes.setdefault((track.program, track.is_drum), Track(track.name, track.program, track.is_drum))
+            home.notes.extend(track.notes)
+        score.tempos.extend(part.tempos)
+        score.time_signatures.extend(part.time_signatures)
+        score.key_signatures.extend(part.key_signatures)
+    score.tracks = type(score.tracks)(list(homes.values()))
+    _tidy(score, Counter())
+    _check(score, limits)
+    return Reading(score, tuple(repairs))
