@@ -2,8 +2,9 @@
 
 REMI (Huang and Yang 2020, "Pop Music Transformer") tells music as bars, positions within a bar, and for each note its
 pitch, velocity and duration; REMI+ (von Rütte et al. 2022, "FIGARO") adds metre, tempo and instruments. MidiTok
-(Fradet et al. 2021) gives the vocabulary and turns scores into tokens and back; `grid` places the music so that this
-loses nothing more, and `grammar` keeps what is sampled well-formed:
+(Fradet et al. 2021) gives the vocabulary and the meaning of tokens: it turns them into scores, and `encode` gives what
+its encoding gives. `grid` places the music so that this loses nothing more, `writing` tells it in tokens, and `grammar`
+keeps what is sampled well-formed:
 
     Bar TimeSig (Position Tempo? (Program? (Pitch|PitchDrum) Velocity Duration)*)*
 
@@ -32,6 +33,7 @@ from numpy.typing import NDArray
 from partimento.codec import Codec, TokenSpec
 from partimento.codecs.tokens.grammar import Remi, Vocabulary
 from partimento.codecs.tokens.grid import DENSE_BEATS, LONGEST_BEATS, METRES, Grid
+from partimento.codecs.tokens.writing import write
 from partimento.errors import InvalidBundle, InvalidSettings
 from partimento.score import Score
 from partimento.settings import settings
@@ -101,10 +103,7 @@ class Tokens(Codec[TokenSpec]):
     def encode(self, score: Score) -> NDArray[np.int64]:
         """(T,) ids; empty where there are no notes."""
         placed = self.grid.place(score)
-        if not len(placed.notes):
-            return np.empty(0, dtype=np.int64)
-        tokens = self._tokenizer.encode(placed.score(), no_preprocess_score=True)
-        return np.array(tokens.ids, dtype=np.int64)
+        return write(placed, self.vocabulary) if len(placed.notes) else np.empty(0, dtype=np.int64)
 
     def decode(self, x: NDArray[Any]) -> Score:
         """The score that the ids tell; ids that make no sense where they stand are passed over."""

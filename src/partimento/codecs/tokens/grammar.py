@@ -41,12 +41,14 @@ class Vocabulary:
         kind: what each is, such as "Pitch".
         value: its place among its kind; for pitches and programs that is their number (`DRUMS` for drums).
         span: the ids of each kind, which are neighbours.
+        metres: the metre of each TimeSig.
     """
 
     names: list[str]
     kind: list[Kind]
     value: list[int]
     span: dict[Kind, slice]
+    metres: list[Metre]
 
     @classmethod
     def of(cls, names: list[str]) -> Vocabulary:
@@ -54,11 +56,8 @@ class Vocabulary:
         kind: list[Kind] = [name.split("_")[0] for name in names]  # type: ignore[misc]
         span = {k: slice(kind.index(k), len(kind) - kind[::-1].index(k)) for k in dict.fromkeys(kind)}
         value = [id - span[k].start for id, k in enumerate(kind)]
-        return cls(names, kind, value, span)
-
-    def metres(self) -> list[Metre]:
-        """The metre of each TimeSig token."""
-        return [Metre(*map(int, n.split("_")[1].split("/"))) for n in self.names[self.span["TimeSig"]]]
+        metres = [Metre(*map(int, name.split("_")[1].split("/"))) for name in names[span["TimeSig"]]]
+        return cls(names, kind, value, span, metres)
 
 
 class Remi:
@@ -74,7 +73,7 @@ class Remi:
         self._ids = vocabulary
         self._size = len(vocabulary.names)
         self._bar, self._eos = vocabulary.names.index("Bar_None"), vocabulary.names.index("EOS_None")
-        self._metres = vocabulary.metres()
+        self._metres = vocabulary.metres
         self._strides = np.array([grid.ticks_per_step(m) for m in self._metres])
         self._bar_ticks = np.array([grid.bar_ticks(m) for m in self._metres])
         self._durations = {m.denominator: grid.durations(m) for m in self._metres}
