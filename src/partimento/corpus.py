@@ -154,10 +154,8 @@ class Corpus:
         """
         with Cache(_say_nothing) as cache:
             score = unpacked(cache.score(piece.row))
-            if score is not None:
-                return score
-            row = read_again(piece.source, piece.row, self.limits, cache)
-        score = unpacked(row.score) if row is not None and row.record["score"] == piece.score_hash else None
+            if score is None:
+                score = read_again(piece.source, piece.row, piece.score_hash, self.limits, cache)
         if score is None:
             raise Unreadable(
                 f"{piece.path} has changed since it was read.", "Begin again with the folder as it is now."

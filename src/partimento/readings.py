@@ -33,7 +33,7 @@ from partimento.statistics import facts
 
 __all__ = ["Cache", "Row", "Taken", "cache_folder", "read_again", "take_all", "unpacked"]
 
-CODE = ("files", "repair", "score", "passages", "statistics", "readings")  # what a row depends on
+CODE = ("files", "notation", "repair", "score", "passages", "statistics", "readings")  # what a row depends on
 LIBRARIES = ("symusic", "verovio")
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 SECONDS, MEGABYTES = 20.0, 2048  # the most that reading one file may take
@@ -145,12 +145,23 @@ def take_all(
     yield from (taken for taken, _ in queue)
 
 
-def read_again(source: Path, key: str, limits: files.Limits, cache: Cache) -> Row | None:
-    """Read one file whose score the cache has lost, and keep it; None where it can no longer be read."""
+def read_again(source: Path, key: str, expected: str, limits: files.Limits, cache: Cache) -> Score | None:
+    """Read one file whose score the cache has lost, and keep it.
+
+    Args:
+        source: the file.
+        key: of its row.
+        expected: what its `score_hash` was.
+        limits: under which it was read.
+        cache: keeps the row.
+
+    Returns:
+        The score; None where the file no longer gives it.
+    """
     for _, result in isolated(take, [(str(source), limits)], workers=1, seconds=SECONDS, megabytes=MEGABYTES):
-        if isinstance(result, Row) and result.score:
+        if isinstance(result, Row) and result.record.get("score") == expected:
             cache.put(key, result)
-            return result
+            return unpacked(result.score)
     return None
 
 

@@ -3,7 +3,8 @@
 Each group of near-copies has its place on a line by the hash of its music; the test split is filled from one end of the
 line, the validation split from the other, to a tenth of all notes each. So the split depends on neither names nor
 order, and a new piece moves at most the few that lie at the two borders. Groups too large for a split of a tenth stay
-in training, so that one long piece cannot be all that is tested with.
+in training, so that one long piece cannot be all that is tested with, and no split takes more than a quarter of the
+groups, so that of many short pieces and a long one the long one is not all that is learnt from.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ def split(keys: Sequence[str], notes: Sequence[int]) -> list[Split]:
         one is for valid; one alone is for training.
     """
     result: list[Split] = ["train"] * len(keys)
-    least = {"test": 2, "valid": 2} if len(keys) >= LEAST_GROUPS else {"test": len(keys) > 2, "valid": len(keys) > 1}
+    few = len(keys) < LEAST_GROUPS
+    least = {"test": int(len(keys) > 2), "valid": int(len(keys) > 1)} if few else {"test": 2, "valid": 2}
+    most = max(len(keys) // 4, least["valid"])
     target = HELD_OUT * sum(notes)
     usual = sorted(notes)[-(-2 * len(keys) // 3) - 1] if keys else 0  # two thirds of the groups are no larger
     places = sorted(range(len(keys)), key=lambda group: (keys[group], group))
@@ -38,9 +41,8 @@ def split(keys: Sequence[str], notes: Sequence[int]) -> list[Split]:
     held_out: tuple[tuple[Split, list[int]], ...] = (("test", small), ("valid", small[::-1]))
     for name, line in held_out:
         taken = 0
-        for count, group in enumerate(line):
-            enough = count >= least[name] and taken + notes[group] / 2 > target
-            if enough or result[group] != "train":
+        for count, group in enumerate(line[: most if least[name] else 0]):
+            if count >= least[name] and taken + notes[group] / 2 > target:
                 break
             result[group] = name
             taken += notes[group]
