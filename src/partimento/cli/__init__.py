@@ -35,10 +35,10 @@ def main() -> None:
     try:
         app()
     except PartimentoError as error:
-        print(f"partimento: {error}", file=sys.stderr)
+        sys.stderr.write(f"partimento: {error}\n")
         sys.exit(1)
     except KeyboardInterrupt:
-        print("partimento: stopped.", file=sys.stderr)
+        sys.stderr.write("partimento: stopped.\n")
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

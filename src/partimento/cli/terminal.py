@@ -69,3 +69,8 @@ def _plain_lines() -> Watch:
         print(line.rstrip(), file=sys.stderr, flush=True)
 
     return show
+
+
+def say(line: str) -> None:
+    """Print a line of a command's result."""
+    print(line)

@@ -1,0 +1,101 @@
+"""`partimento compose`: new music from a trained model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from cyclopts import Parameter
+
+from partimento.bundle import Bundle, open_bundle
+from partimento.cli.terminal import say, watching
+from partimento.codec import Request
+from partimento.composing import Composed, Order, Sound, compose_again, compose_into, prompt_from_file, random_prompt
+from partimento.errors import ImpossibleRequest
+from partimento.guards import Guards
+from partimento.sampling import Sampling
+from partimento.settings import describe, from_table, to_table
+
+_REQUEST = describe(Request)
+_SAMPLING = describe(Sampling)
+
+
+def compose(
+    model: Path | None = None,
+    /,
+    *,
+    to: Path,
+    n: Annotated[int, Parameter(name=["-n", "--number"])] = 1,
+    seed: int = 0,
+    bars: Annotated[int | None, Parameter(help=_REQUEST["bars"])] = None,
+    seconds: Annotated[float | None, Parameter(help=_REQUEST["seconds"])] = None,
+    notes: Annotated[int | None, Parameter(help=_REQUEST["notes"])] = None,
+    prompt: str | None = None,
+    prompt_bars: int = 4,
+    temperature: Annotated[float | None, Parameter(help=_SAMPLING["temperature"])] = None,
+    top_k: Annotated[int | None, Parameter(help=_SAMPLING["top_k"])] = None,
+    top_p: Annotated[float | None, Parameter(help=_SAMPLING["top_p"])] = None,
+    min_p: Annotated[float | None, Parameter(help=_SAMPLING["min_p"])] = None,
+    sound: Sound = "wav",
+    soundfont: Path | None = None,
+    again: Path | None = None,
+) -> None:
+    """Compose new music with a trained model.
+
+    Without bars, seconds or notes, a piece ends where the model ends it.
+
+    Args:
+        model: A bundle, or the folder of a run. With --again only where the piece does not say where its model lies.
+        to: A new folder: for each piece a MIDI file, its sound, a picture and what made it.
+        n: How many pieces.
+        seed: The same seed gives the same music.
+        prompt: A file to go on from, or "random" for some bars of a run's held-out pieces.
+        prompt_bars: How many bars of the prompt to take.
+        sound: The sound's format, or none.
+        soundfont: Play with this SoundFont (.sf2) instead of the installed one.
+        again: Make this piece (its .mid or .json) again, exactly.
+    """
+    asked = {"bars": bars, "seconds": seconds, "notes": notes}
+    drawn = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p}
+    with watching() as watch:
+        if again is not None:
+            pieces = [compose_again(again, to, model, sound=sound, soundfont=soundfont, watch=watch)]
+        elif model is None:
+            raise ImpossibleRequest("Name a model: the folder of a run or of a bundle, as `partimento train` makes it.")
+        else:
+            bundle = open_bundle(model)
+            ids, source = _prompt(model, bundle, prompt, prompt_bars, seed)
+            order = Order(
+                n=n,
+                seed=seed,
+                request=from_table(Request, _given(asked), "request"),
+                sampling=from_table(Sampling, dict(bundle.recipe.get("sampling", {})) | _given(drawn), "sampling"),
+                guards=from_table(Guards, to_table(Guards()), "guards"),
+                prompt=ids,
+                prompt_from=source,
+            )
+            pieces = compose_into(to, bundle, order, sound=sound, soundfont=soundfont, watch=watch)
+    _report(pieces)
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _prompt(
+    model: Path, bundle: Bundle, prompt: str | None, bars: int, seed: int
+) -> tuple[np.ndarray[Any, np.dtype[np.int64]], str]:
+    if prompt is None:
+        return np.empty(0, dtype=np.int64), ""
+    if bars < 1:
+        raise ImpossibleRequest(f"--prompt-bars must be 1 or more, not {bars}.")
+    if prompt == "random":
+        ids, number = random_prompt(model, bundle, bars, seed)
+        return ids, f"held-out piece {number + 1} of the run"
+    return prompt_from_file(bundle, Path(prompt), bars), Path(prompt).name
+
+
+def _report(pieces: list[Composed]) -> None:
+    for piece in pieces:
+        say(f"{piece.midi}: {piece.notes} new notes, {piece.seconds:.0f} s. " + " ".join(piece.remarks))

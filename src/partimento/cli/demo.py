@@ -1,0 +1,29 @@
+"""`partimento demo`: all of it on the Bach chorales."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from partimento.cli.terminal import say, watching
+from partimento.cli.train import needs_training
+
+
+def demo(*, to: Path = Path("partimento-demo"), minutes: float | None = None, sample: int | None = None) -> None:
+    """Train on the Bach chorales that come with music21, compose, and say where to listen and look.
+
+    Args:
+        to: The folder to write. A second call goes on with what is there, or composes more with it.
+        minutes: The time that training may take; 1.5 if not given.
+        sample: Learn from a random subset of this many chorales.
+    """
+    with needs_training("The demo", "demo"):
+        from partimento.demo import MINUTES
+        from partimento.demo import demo as show
+    with watching() as watch:
+        shown = show(to, minutes=MINUTES if minutes is None else minutes, sample=sample, watch=watch)
+    say("")
+    say(f"New music in the style of the chorales, {len(shown.pieces)} pieces, in {shown.music}:")
+    for piece in shown.pieces:
+        say(f"  listen: {piece.midi.with_suffix('.wav')}   look: {piece.midi.with_suffix('.png')}")
+    say(f"How it learnt: {shown.run / 'curves.png'}; the model: {shown.run / 'bundle'}.")
+    say("Now with your own music: partimento train FOLDER --to RUN")

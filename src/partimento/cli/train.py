@@ -1,0 +1,58 @@
+"""`partimento train`: learn from a folder of music."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from partimento.cli.terminal import say, watching
+from partimento.errors import InvalidSettings, MissingExtra
+
+
+@contextmanager
+def needs_training(purpose: str, extra: str) -> Iterator[None]:
+    """Say which extra is missing where an import inside fails for want of it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name in ("torch", "onnx", "matplotlib"):
+            raise MissingExtra(extra, purpose) from error
+        raise
+
+
+def train(
+    folder: Path,
+    /,
+    *,
+    to: Path,
+    recipe: str = "lstm",
+    minutes: float | None = None,
+    sample: int | None = None,
+    resume: bool = False,
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
+) -> None:
+    """Learn from a folder of music, in the minutes that you give it.
+
+    Args:
+        folder: The music: MIDI, MusicXML, ABC or Humdrum, in any folders below it. Nothing in it is changed.
+        to: A new folder for the run: curves, checkpoints and, at the end, the model.
+        recipe: A recipe's name (see `partimento recipes`), or the path of a recipe file.
+        minutes: The time that training may take; as the recipe says if not given.
+        sample: Learn from a random subset of this many pieces.
+        resume: Go on with a run that was broken off; its own settings hold.
+        set_: Change a setting of the recipe, e.g. --set model.cell=gru; can be given several times.
+    """
+    with needs_training("Training", "train"):
+        from partimento.recipes import recipe_named
+        from partimento.runs import train as train_run
+    if minutes is not None and not minutes > 0:
+        raise InvalidSettings(f"--minutes must be more than 0, not {minutes:g}.")
+    with watching() as watch:
+        chosen = recipe_named(recipe).override(set_)
+        bundle = train_run(folder, to, chosen, minutes=minutes, sample=sample, resume=resume, watch=watch)
+    say(f"The model is in {bundle.folder}. Its curves: {to / 'curves.png'}.")
+    say(f"Compose with it: partimento compose {to} --to NEW_FOLDER")

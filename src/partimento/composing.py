@@ -1,0 +1,287 @@
+"""Composing: from a bundle and a request to files that one can play, look at and make again.
+
+Each piece comes as `001.mid`, its sound, a piano roll (`001.png`) and `001.json`, which holds the model's digest, the
+seed and every setting. The MIDI file carries the same as a marker at its beginning, and `compose_again` makes the piece
+once more from either, byte for byte on the same machine and versions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic.core import TextMetaTick
+
+from partimento.atomic import write_text
+from partimento.bundle import Bundle, open_bundle
+from partimento.codec import Request
+from partimento.errors import ImpossibleRequest, InvalidBundle, PartimentoError, Unreadable
+from partimento.files import read_safely, write
+from partimento.generation import Made, generate
+from partimento.guards import Guards
+from partimento.progress import Progress, Watch, ignore
+from partimento.render import render
+from partimento.render.audio import require_soundfont
+from partimento.sampling import Sampling
+from partimento.score import Score, bar_lines, end_tick, excerpt
+from partimento.settings import from_table, to_table
+from partimento.windows import Pieces
+
+FORMAT = 1
+MARK = "partimento "
+Sound = Literal["wav", "flac", "ogg", "mp3", "none"]
+
+
+@dataclass(frozen=True)
+class Order:
+    """All that decides what is composed, but the model.
+
+    Attributes:
+        n: how many pieces.
+        seed: the same seed gives the same music.
+        request: what each piece must be.
+        sampling: how ids are drawn.
+        guards: what keeps pieces from going wrong.
+        prompt: (P,) ids to go on from; empty for none.
+        prompt_from: where the prompt is from, in words.
+    """
+
+    n: int
+    seed: int
+    request: Request
+    sampling: Sampling
+    guards: Guards
+    prompt: NDArray[np.int64]
+    prompt_from: str = ""
+
+    def to_table(self) -> dict[str, Any]:
+        """The order as plain values; the inverse of `from_table`."""
+        return {
+            "pieces": self.n,
+            "seed": self.seed,
+            "request": to_table(self.request),
+            "sampling": to_table(self.sampling),
+            "guards": to_table(self.guards),
+            "prompt": {"from": self.prompt_from, "ids": self.prompt.tolist()},
+        }
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any]) -> Order:
+        """The order that `to_table` gave."""
+        return cls(
+            n=int(table["pieces"]),
+            seed=int(table["seed"]),
+            request=from_table(Request, table["request"], "request"),
+            sampling=from_table(Sampling, table["sampling"], "sampling"),
+            guards=from_table(Guards, table["guards"], "guards"),
+            prompt=np.array(table["prompt"]["ids"], dtype=np.int64),
+            prompt_from=str(table["prompt"]["from"]),
+        )
+
+
+@dataclass(frozen=True)
+class Composed:
+    """One piece on disk.
+
+    Attributes:
+        midi: its MIDI file; the picture, the sound and the facts lie beside it under the same name.
+        notes: how many notes are new.
+        seconds: how long the new music lasts.
+        remarks: sentences about how it came to be.
+    """
+
+    midi: Path
+    notes: int
+    seconds: float
+    remarks: tuple[str, ...]
+
+
+def compose_into(
+    folder: Path,
+    bundle: Bundle,
+    order: Order,
+    *,
+    sound: Sound = "wav",
+    soundfont: Path | None = None,
+    only: int | None = None,
+    watch: Watch = ignore,
+) -> list[Composed]:
+    """Compose and write each piece as it is made.
+
+    Args:
+        folder: new or empty.
+        bundle: what plays.
+        order: what to compose.
+        sound: the sound's format, or "none".
+        soundfont: the SoundFont to play with; the installed one if None.
+        only: write only the piece of this index, from 0 (all are made: they come in one batch).
+        watch: hears of progress.
+
+    Raises:
+        ImpossibleRequest: the folder holds something, or the bundle cannot do what is asked; nothing is written.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ImpossibleRequest(f"{folder} already holds something; choose a new folder for --to.")
+    if sound != "none":
+        require_soundfont(soundfont)
+    pieces = generate(
+        bundle,
+        request=order.request,
+        sampling=order.sampling,
+        guards=order.guards,
+        n=order.n,
+        seed=order.seed,
+        prompt=order.prompt if len(order.prompt) else None,
+        watch=watch,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = (made for made in pieces if only is None or made.index == only)
+    return [_write(folder, bundle, order, made, sound, soundfont) for made in kept]
+
+
+def _write(folder: Path, bundle: Bundle, order: Order, made: Made, sound: Sound, soundfont: Path | None) -> Composed:
+    """Write one piece: the MIDI first, so that whatever fails after it, the music is there."""
+    facts = {
+        "format": FORMAT,
+        "partimento": version("partimento"),
+        "model": bundle.digest,
+        "piece": made.index + 1,
+        **order.to_table(),
+    }
+    score = made.score.copy()
+    score.markers.append(TextMetaTick(0, MARK + json.dumps(facts, separators=(",", ":"))))
+    name = f"{made.index + 1:03d}"
+    midi = folder / f"{name}.mid"
+    write(score, midi)
+    title = f"{name} · seed {order.seed} · {bundle.model_name} on {bundle.codec_name}"
+    render(made.score, folder / f"{name}.png", title=title, new_from=made.begins or None)
+    if sound != "none":
+        render(made.score, folder / f"{name}.{sound}", soundfont=soundfont)
+    result = {"notes": made.notes, "seconds": round(made.seconds, 3), "begins_bar": made.begins_bar}
+    about = {**facts, "made": {**result, "remarks": list(made.remarks)}, "bundle": str(bundle.folder)}
+    write_text(folder / f"{name}.json", json.dumps(about, indent=1, ensure_ascii=False) + "\n")
+    return Composed(midi, made.notes, made.seconds, made.remarks)
+
+
+def compose_again(
+    file: Path,
+    folder: Path,
+    model: Path | None = None,
+    *,
+    sound: Sound = "wav",
+    soundfont: Path | None = None,
+    watch: Watch = ignore,
+) -> Composed:
+    """Make a piece again that `compose_into` made, byte for byte on the same machine and versions.
+
+    Args:
+        file: the piece's MIDI file or its JSON file.
+        folder: new or empty.
+        model: the bundle or run that made it; where None, as the piece's JSON file says.
+        sound: the sound's format, or "none".
+        soundfont: the SoundFont to play with; the installed one if None.
+        watch: hears of progress.
+
+    Raises:
+        Unreadable: the file does not say how it was made.
+        InvalidBundle: the model is not the one that made it.
+    """
+    facts = facts_of(file)
+    beside = file.with_suffix(".json")
+    if model is None and beside.is_file():
+        model = Path(str(facts_of(beside).get("bundle", "")))
+    if model is None:
+        raise Unreadable(
+            f"{file} does not say where its model lies.", "Name the model: partimento compose MODEL --again …"
+        )
+    bundle = open_bundle(model)
+    if bundle.digest != facts["model"]:
+        raise InvalidBundle(f"{model} is not the model that made {file}; name the one that did.")
+    if facts["partimento"] != version("partimento"):
+        remark = f"{file} was made by Partimento {facts['partimento']}; this is {version('partimento')}."
+        watch(Progress("Composing", 0, None, "notes", remark=remark + " The music may differ."))
+    try:
+        order, index = Order.from_table(facts), int(facts["piece"]) - 1
+    except (KeyError, TypeError, ValueError) as error:
+        raise Unreadable(f"{file} does not say completely how it was made ({error}).", "Compose anew.") from error
+    (made,) = compose_into(folder, bundle, order, sound=sound, soundfont=soundfont, only=index, watch=watch)
+    return made
+
+
+def facts_of(file: Path) -> dict[str, Any]:
+    """What a composed piece says about how it was made.
+
+    Args:
+        file: its MIDI file or its JSON file.
+
+    Raises:
+        Unreadable: it is neither, or says nothing.
+    """
+    text = ""
+    try:
+        if file.suffix.lower() == ".json":
+            text = file.read_text("utf-8")
+        else:
+            markers = (str(marker.text) for marker in read_safely(file).score.markers)
+            text = next((marker.removeprefix(MARK) for marker in markers if marker.startswith(MARK)), "")
+        facts = json.loads(text)
+        if facts["format"] != FORMAT:
+            raise Unreadable(f"{file} was made by another version of Partimento.", "Compose it with that version.")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Unreadable(
+            f"{file} does not say how it was made.", "--again takes the .mid or .json file of a composed piece."
+        ) from error
+    return dict(facts)
+
+
+def prompt_from_file(bundle: Bundle, file: Path, bars: int) -> NDArray[np.int64]:
+    """The first bars of a piece of music, as ids of the bundle's codec.
+
+    Raises:
+        Unreadable: it is no music.
+        ImpossibleRequest: the bundle's codec can say nothing of it.
+    """
+    ids = bundle.codec().encode(first_bars(read_safely(file).score, bars))
+    if not len(ids):
+        raise ImpossibleRequest(f"{file} has no note in its first {bars} bars that this model can say.")
+    return np.asarray(ids, dtype=np.int64)
+
+
+def random_prompt(run: Path, bundle: Bundle, bars: int, seed: int) -> tuple[NDArray[np.int64], int]:
+    """Some bars from a random place of a random held-out piece of the run that made the bundle.
+
+    Returns:
+        The ids, and the number of the piece.
+
+    Raises:
+        ImpossibleRequest: the model is a bundle alone, which holds no music.
+    """
+    try:
+        pieces = Pieces.open(run / "pieces" / "valid")
+    except PartimentoError as error:
+        raise ImpossibleRequest(
+            f"{run} holds no music to draw a prompt from; name the folder of a run, or a file with --prompt FILE."
+        ) from error
+    rng = np.random.default_rng([seed, bars])
+    codec = bundle.codec()
+    number = int(rng.integers(len(pieces)))
+    score = codec.decode(pieces[number])
+    lines = bar_lines(score)
+    start = int(rng.integers(max(len(lines) - bars, 0) + 1))
+    ids = codec.encode(first_bars(excerpt(score, int(lines[start]), end_tick(score) + 1), bars))
+    return np.asarray(ids, dtype=np.int64), number
+
+
+def first_bars(score: Score, bars: int) -> Score:
+    """The first bars of a score in which anything sounds, from the first bar with a note on."""
+    starts = [int(note.time) for track in score.tracks for note in track.notes]
+    lines = bar_lines(score)
+    begin = int(np.searchsorted(lines, min(starts, default=0), side="right")) - 1
+    stop = int(lines[begin + bars]) if begin + bars < len(lines) else end_tick(score) + 1
+    return excerpt(score, int(lines[begin]), stop)

@@ -1,0 +1,106 @@
+"""The demo: from nothing to new music in three minutes, with music that a pip package brings.
+
+The Bach chorales of the music21 wheel (Cuthbert and Ariza 2010; the music is in the public domain) are read as data
+files; music21 itself is never imported. A second call goes on where the first was broken off, or composes more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from partimento.bundle import Bundle
+from partimento.codec import Request
+from partimento.composing import Composed, Order, compose_into
+from partimento.errors import MissingExtra
+from partimento.guards import Guards
+from partimento.progress import Watch, ignore
+from partimento.recipes import Recipe, recipe_named
+from partimento.runs import train
+from partimento.sampling import Sampling
+from partimento.settings import from_table
+
+MINUTES = 1.5  # of training; reading, measuring and composing take about another
+PIECES = 3
+BARS = 16
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the demo made.
+
+    Attributes:
+        run: the training run.
+        music: the folder with the new pieces.
+        pieces: the new pieces.
+    """
+
+    run: Path
+    music: Path
+    pieces: list[Composed]
+
+
+def demo(
+    folder: Path,
+    *,
+    recipe: Recipe | None = None,
+    minutes: float = MINUTES,
+    sample: int | None = None,
+    watch: Watch = ignore,
+) -> Shown:
+    """Train on the Bach chorales and compose.
+
+    Args:
+        folder: gets `run/` and `music/`; where it is there already, training goes on or is taken as it is, and more
+            music comes into `music-2/` and so on, with another seed.
+        recipe: how to learn; `lstm` if None.
+        minutes: the time that training may take.
+        sample: learn from a random subset of this many chorales.
+        watch: hears of everything.
+
+    Raises:
+        MissingExtra: the `demo` extra is not installed.
+    """
+    run = folder / "run"
+    bundle = train(
+        chorales(),
+        run,
+        recipe or recipe_named("lstm"),
+        minutes=minutes,
+        sample=sample,
+        resume=run.exists(),
+        watch=watch,
+    )
+    seed, music = 0, folder / "music"
+    while music.exists():
+        seed += 1
+        music = folder / f"music-{seed + 1}"
+    return Shown(run, music, compose_into(music, bundle, _order(bundle, seed), watch=watch))
+
+
+def _order(bundle: Bundle, seed: int) -> Order:
+    return Order(
+        n=PIECES,
+        seed=seed,
+        request=Request(bars=BARS),
+        sampling=from_table(Sampling, bundle.recipe["sampling"], "sampling"),
+        guards=Guards(),
+        prompt=np.empty(0, dtype=np.int64),
+    )
+
+
+def chorales() -> Path:
+    """The folder of Bach chorales in the music21 wheel.
+
+    Raises:
+        MissingExtra: the `demo` extra is not installed.
+    """
+    spec = find_spec("music21")
+    folders = list(spec.submodule_search_locations or []) if spec else []
+    folder = Path(folders[0]) / "corpus" / "bach" if folders else Path()
+    if not folders or not folder.is_dir():
+        raise MissingExtra("demo", "The demo")
+    return folder

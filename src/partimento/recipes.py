@@ -1,0 +1,213 @@
+"""Recipes: a complete way of learning, from the corpus to the bundle, in one TOML file.
+
+A recipe holds the settings of everything that has any, one table each: `[codec]` and `[model]`, which also `name` the
+codec and the model, `[preparation]`, `[training]`, `[sampling]` and `[plan]`. What a file leaves out has its default,
+and what a run saves is complete; TOML has no word for nothing, so "none" stands for it. `--set model.cell=gru`
+overrides; there is no other syntax. Leaves out: one recipe including another.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from partimento.codec import codec_named
+from partimento.errors import InvalidSettings
+from partimento.model import model_named
+from partimento.sampling import Sampling
+from partimento.settings import describe, from_table, settings, to_table
+from partimento.training import Training
+
+
+@settings
+class Preparation:
+    """What is made of the corpus before learning."""
+
+    transpose: int = 0
+    """Learn from each training piece in every key up to this many semitones up and down; 0 as written only."""
+
+
+@settings
+class Size:
+    """A size of the model, for a corpus of at least so many notes."""
+
+    notes: int
+    """The training notes (transpositions not counted) from which on this size serves."""
+    model: dict[str, Any]
+    """The settings of the model that make it this size."""
+
+
+@settings
+class Plan:
+    """How a run fits itself to the corpus and to the time that it is given."""
+
+    minutes: float | None = 5.0
+    """Minutes to train where `--minutes` does not say; not set for as many updates as `[training]` has."""
+    passes: float = 3.0
+    """Passes over the music for which there must be time; a smaller size is taken where there is not."""
+    most_passes: float = 60.0
+    """More passes over the music than this are not planned, however much time there is."""
+    sizes: tuple[Size, ...] = ()
+    """Sizes to choose from, smallest first; none leaves the model as the recipe has it."""
+
+
+NOTHING = "none"
+
+TABLES: dict[str, type[Any]] = {
+    "preparation": Preparation,
+    "training": Training,
+    "sampling": Sampling,
+    "plan": Plan,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """A complete way of learning.
+
+    Attributes:
+        name: the preset's name, or the file's.
+        about: what it is, in a sentence.
+        codec: the codec's name.
+        model: the model's name.
+        settings: settings objects by table name: "codec", "model", "preparation", "training", "sampling", "plan".
+    """
+
+    name: str
+    about: str
+    codec: str
+    model: str
+    settings: Mapping[str, Any]
+
+    def replace(self, table: str, **values: Any) -> Recipe:
+        """This recipe with some settings of one table replaced."""
+        return dataclasses.replace(
+            self, settings={**self.settings, table: dataclasses.replace(self.settings[table], **values)}
+        )
+
+    def override(self, assignments: Iterable[str]) -> Recipe:
+        """This recipe with `table.name=value` assignments applied, as `--set` gives them.
+
+        Values are TOML; a bare word is a string. What is set by hand is not planned any more.
+
+        Raises:
+            InvalidSettings: an assignment that is none, or names no setting.
+        """
+        document = self.to_tables()
+        for assignment in assignments:
+            name, equals, value = assignment.partition("=")
+            if not equals:
+                raise InvalidSettings(f"--set takes name=value, e.g. training.seed=3; {assignment!r} is not that.")
+            table, _, field = name.strip().rpartition(".")
+            if table not in self.settings:
+                tables = ", ".join(self.settings)
+                raise InvalidSettings(f"There is no table {table!r} to set {name.strip()!r} in; there are: {tables}.")
+            if field == "name" and table in ("codec", "model"):
+                document[table] = {}
+            document[table][field] = _toml_value(value.strip())
+            if (table, field) == ("training", "updates"):
+                document["plan"]["minutes"] = None
+            if table == "model" and any(field in size["model"] for size in document["plan"]["sizes"]):
+                document["plan"]["sizes"] = []
+        return from_tables(self.name, document)
+
+    def to_tables(self) -> dict[str, Any]:
+        """The recipe as plain tables, complete; the inverse of `from_tables`."""
+        tables = {name: to_table(value) for name, value in self.settings.items()}
+        for table, name in (("codec", self.codec), ("model", self.model)):
+            tables[table] = {"name": name, **tables[table]}
+        return {"about": self.about, **tables}
+
+    def to_toml(self) -> str:
+        """The recipe as a TOML file, complete, with each setting's description as a comment."""
+        lines = [f"about = {_toml(self.about)}"]
+        for table, entries in self.to_tables().items():
+            if table == "about":
+                continue
+            comments = {"name": f"The {table}.", **describe(type(self.settings[table]))}
+            lines += ["", f"[{table}]"]
+            for name, entry in entries.items():
+                lines += [f"# {comments[name]}", f"{name} = {_toml(entry)}"]
+        return "\n".join(lines) + "\n"
+
+
+def from_tables(name: str, document: Mapping[str, Any]) -> Recipe:
+    """Validate a recipe file's content.
+
+    Raises:
+        InvalidSettings: says what is missing, unknown or has a value that it cannot have.
+    """
+    unknown = sorted(set(document) - {"about", "codec", "model", *TABLES})
+    if unknown:
+        raise InvalidSettings(
+            f"Recipe {name} has an unknown {', '.join(unknown)}; a recipe has about, codec, model, {', '.join(TABLES)}."
+        )
+    tables = {
+        table: {field: None if value == NOTHING else value for field, value in document.get(table, {}).items()}
+        for table in ("codec", "model", *TABLES)
+    }
+    unnamed = [table for table in ("codec", "model") if not isinstance(tables[table].get("name"), str)]
+    if unnamed:
+        raise InvalidSettings(f'Recipe {name} does not say which {" and ".join(unnamed)} it takes: name = "…".')
+    codec, model = tables["codec"].pop("name"), tables["model"].pop("name")
+    classes = {"codec": codec_named(codec).Settings, "model": model_named(model).Settings, **TABLES}
+    made = {table: from_table(cls, tables[table], table) for table, cls in classes.items()}
+    return Recipe(name=name, about=document.get("about", ""), codec=codec, model=model, settings=made)
+
+
+def presets() -> dict[str, str]:
+    """The recipes that come with Partimento: name and what it is."""
+    folder = resources.files("partimento") / "presets"
+    files = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
+    return {f.name.removesuffix(".toml"): tomllib.loads(f.read_text("utf-8")).get("about", "") for f in files}
+
+
+def recipe_named(name: str) -> Recipe:
+    """A preset by its name, or a recipe file by its path.
+
+    Raises:
+        InvalidSettings: there is none of that name, or the file is not a recipe.
+    """
+    file = resources.files("partimento") / "presets" / f"{name}.toml"
+    if not name.endswith(".toml") and name in presets():
+        return from_tables(name, tomllib.loads(file.read_text("utf-8")))
+    path = Path(name)
+    if path.suffix != ".toml" or not path.is_file():
+        raise InvalidSettings(
+            f"There is no recipe {name!r}; there are {', '.join(presets())}, or give the path of a .toml file."
+        )
+    return read_recipe(path)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """A recipe from its file.
+
+    Raises:
+        InvalidSettings: the file is not TOML or not a recipe.
+    """
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidSettings(f"{path} is not a recipe: {error}.") from error
+    return from_tables(path.stem, document)
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _toml(value: Any) -> str:
+    """A plain value as TOML: strings, numbers, booleans, lists and inline tables."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_toml(entry)}" for key, entry in value.items() if entry is not None) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(entry) for entry in value) + "]"
+    return json.dumps(NOTHING if value is None else value, ensure_ascii=False)

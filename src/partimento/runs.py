@@ -1,0 +1,327 @@
+"""Runs: a folder of music in, a trained bundle out, in the time that was given.
+
+A run is a folder: `recipe.toml` (complete, with what was planned), `corpus.json` (the doctor's report), `pieces/` (the
+held-out pieces, for random prompts), `training/` (checkpoints, curves) and, at the end, `bundle/`. All is written
+atomically, and the plan is saved before the first update: a run broken off at any moment and resumed ends as if it had
+never stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partimento.atomic import atomic_folder, write_text
+from partimento.bundle import Bundle, open_bundle, write_bundle
+from partimento.codec import Codec, TokenSpec, codec_named
+from partimento.corpus import Corpus, cache_folder, inspect
+from partimento.errors import InvalidSettings, PartimentoError
+from partimento.learning import CURVES
+from partimento.model import Model, model_named
+from partimento.progress import Progress, Watch, ignore
+from partimento.recipes import Recipe, read_recipe
+from partimento.render.curves import draw
+from partimento.score import Score, transpose
+from partimento.settings import to_table
+from partimento.training import fit, held_out, seconds_per_update
+from partimento.windows import Pieces, Windows
+
+SPLITS = ("train", "valid", "test")
+ENCODING = 1  # raised when the same settings come to encode otherwise
+LEAST_NOTES = 5_000  # training notes below which a run warns
+TRAINING_SHARE = 0.9  # of the minutes given; reading, looks at the held-out pieces and the bundle take the rest
+
+
+class RunInTheWay(PartimentoError):
+    """A folder that holds a run, or something else, where a new run was to begin."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A corpus as a model learns from it.
+
+    Attributes:
+        corpus: the pieces, split.
+        codec: has learnt what it learns from the training pieces.
+        folder: of the cache, where they lie.
+        pieces: encoded pieces by split; those to train on in every key asked for.
+        notes: notes to train on, transpositions not counted.
+    """
+
+    corpus: Corpus
+    codec: Codec[TokenSpec]
+    folder: Path
+    pieces: dict[str, Pieces]
+    notes: int
+
+
+def train(
+    folder: Path,
+    run: Path,
+    recipe: Recipe,
+    *,
+    minutes: float | None = None,
+    sample: int | None = None,
+    resume: bool = False,
+    watch: Watch = ignore,
+) -> Bundle:
+    """Learn from a folder of music.
+
+    Args:
+        folder: the music.
+        run: the run's folder, new or empty; with `resume` that of the run to go on with.
+        recipe: how; with `resume` the run's own recipe is taken instead.
+        minutes: the time that training may take; None as the recipe says.
+        sample: learn from a random subset of this many pieces.
+        resume: go on with a run that was broken off, or do nothing where it is finished.
+        watch: hears of everything.
+
+    Returns:
+        The bundle, in `run/bundle`.
+
+    Raises:
+        RunInTheWay: `run` holds something and `resume` is False.
+        TooLittleMusic: there is not enough to learn from and to hold out.
+        InvalidSettings: with `resume`, the folder's music is not what the run began with.
+    """
+    saved = run / "recipe.toml"
+    if resume and (run / "bundle").exists():
+        watch(Progress("Training", 1, 1, "runs", remark=f"{run} is finished; there is nothing to go on with."))
+        return open_bundle(run)
+    if not resume and run.exists() and (not run.is_dir() or any(run.iterdir())):
+        hint = "go on with it by --resume, or " if saved.is_file() else ""
+        raise RunInTheWay(f"{run} already holds something: {hint}choose a new folder for --to.")
+    planned = resume and saved.is_file()
+    if planned:
+        recipe = read_recipe(saved)
+        sample = _sample_of(run)
+    corpus = inspect(folder, sample=sample, seed=recipe.settings["training"].seed, watch=watch)
+    corpus.require_enough()
+    if planned:
+        _require_same(corpus, run)
+    prepared = prepare(corpus, recipe, watch)
+    if not planned:
+        for remark in warnings(prepared):
+            watch(Progress("Planning", 0, None, "", remark=remark))
+        recipe, remark = plan(recipe, prepared, minutes, watch)
+        report = {**corpus.to_json(), "digest": corpus.digest, "sample": sample}
+        write_text(run / "corpus.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+        with atomic_folder(run / "pieces") as new:
+            shutil.copytree(prepared.folder / "valid", new / "valid")
+        write_text(saved, recipe.to_toml())
+        watch(Progress("Planning", 1, 1, "plans", remark=remark))
+    return _learn(prepared, recipe, run, resume, watch)
+
+
+def _learn(prepared: Prepared, recipe: Recipe, run: Path, resume: bool, watch: Watch) -> Bundle:
+    """Train as planned, measure on the test pieces and write the bundle."""
+    training = recipe.settings["training"]
+    model = new_model(recipe, prepared.codec.spec)
+    windows = {
+        split: Windows(pieces, training.length, training.batch, training.seed)
+        for split, pieces in prepared.pieces.items()
+    }
+    history = fit(model, windows["train"], windows["valid"], training, run / "training", resume=resume, watch=watch)
+    watch(Progress("Measuring", 0, 2, "models"))
+    draw(run / "training" / CURVES, run / "curves.png")
+    scores = scores_of(model, windows, "")
+    watch(Progress("Measuring", 1, 2, "models"))
+    if recipe.model != "markov":
+        scores |= scores_of(baseline(prepared), windows, "Markov baseline, ")
+    corpus = prepared.corpus
+    facts = {
+        "about": recipe.about,
+        "pieces": len(corpus.kept),
+        "notes": sum(piece.notes for piece in corpus.kept),
+        "hours": round(sum(piece.seconds for piece in corpus.kept) / 3600, 2),
+        "splits": {
+            split: {"pieces": len(corpus.pieces(split)), "notes": sum(p.notes for p in corpus.pieces(split))}
+            for split in SPLITS
+        },
+        "corpus_digest": corpus.digest,
+        "parameters": int(sum(array.size for array in model.arrays().values())),
+        "seed": training.seed,
+        "best_update": history.best_update,
+        "ended_early": history.ended_early,
+        "scores": scores,
+        "curve": list(history.rows),
+    }
+    bundle = write_bundle(
+        run / "bundle",
+        recipe=recipe.to_tables(),
+        codec_name=recipe.codec,
+        codec=prepared.codec,
+        model_name=recipe.model,
+        arrays=model.arrays(),
+        export=model.export,
+        facts=facts,
+    )
+    watch(Progress("Measuring", 2, 2, "models", remark=_summary(scores)))
+    return bundle
+
+
+def prepare(corpus: Corpus, recipe: Recipe, watch: Watch = ignore) -> Prepared:
+    """Encode a corpus, or map it where the cache has it already; no file of music is read then."""
+    key = {
+        "corpus": corpus.digest,
+        "codec": {"name": recipe.codec, **to_table(recipe.settings["codec"])},
+        "preparation": to_table(recipe.settings["preparation"]),
+        "encoding": ENCODING,
+    }
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
+    cached = cache_folder() / "encoded" / digest
+    kind = codec_named(recipe.codec)
+    if not cached.is_dir():
+        with atomic_folder(cached) as new:
+            _encode(corpus, kind(recipe.settings["codec"]), recipe.settings["preparation"].transpose, new, watch)
+    codec = kind.load(cached / "codec", recipe.settings["codec"])
+    if not isinstance(codec.spec, TokenSpec):
+        raise InvalidSettings(f"The codec {recipe.codec} gives grids, and {recipe.model} learns from tokens.")
+    pieces = {split: Pieces.open(cached / split) for split in SPLITS}
+    notes = sum(piece.notes for piece in corpus.pieces("train"))
+    return Prepared(corpus=corpus, codec=codec, folder=cached, pieces=pieces, notes=notes)
+
+
+def _encode(corpus: Corpus, codec: Codec[Any], semitones: int, folder: Path, watch: Watch) -> None:
+    """Learn the codec and write every split, the pieces to train on in every key."""
+    shifts = {"train": sorted(range(-semitones, semitones + 1), key=abs), "valid": [0], "test": [0]}
+    total = len(corpus.kept)
+    done = 0
+
+    def scores(split: str) -> Iterator[Score]:
+        for piece in corpus.pieces(split):
+            score = corpus.score(piece)
+            yield from (transpose(score, shift) for shift in shifts[split])
+
+    def encoded(split: str) -> Iterator[tuple[NDArray[np.int64], int]]:
+        nonlocal done
+        for number, score in enumerate(scores(split)):
+            ids = codec.encode(score)
+            yield ids, codec.notes(ids)
+            if (number + 1) % len(shifts[split]) == 0:
+                done += 1
+                watch(Progress("Encoding", done, total, "pieces"))
+
+    codec.learn(scores("train"))
+    (folder / "codec").mkdir()
+    codec.save(folder / "codec")
+    for split in SPLITS:
+        Pieces.write(folder / split, encoded(split), codec.spec)
+
+
+def new_model(recipe: Recipe, spec: TokenSpec) -> Model:
+    """The recipe's model, its first weights decided by the recipe's seed."""
+    from partimento.training import seeded
+
+    kind = model_named(recipe.model)
+    with seeded(recipe.settings["training"].seed):
+        return kind(recipe.settings["model"], spec)  # type: ignore[call-arg]
+
+
+def baseline(prepared: Prepared) -> Model:
+    """A Markov model of the training pieces: what every network must beat."""
+    kind = model_named("markov")
+    model: Any = kind(kind.Settings(), prepared.codec.spec)  # type: ignore[call-arg]
+    model.count(prepared.pieces["train"])
+    return model  # type: ignore[no-any-return]
+
+
+def scores_of(model: Model, windows: dict[str, Windows], prefix: str) -> dict[str, float]:
+    """What a model reaches on the pieces that chose its weights, and on the test pieces, which chose nothing."""
+    scores = {}
+    for split in ("valid", "test"):
+        found = held_out(model, windows[split])
+        scores |= {
+            f"{prefix}{split}, {name}": found[name] for name in ("bits per note", "loss", "accuracy") if name in found
+        }
+    return scores
+
+
+def plan(recipe: Recipe, prepared: Prepared, minutes: float | None, watch: Watch = ignore) -> tuple[Recipe, str]:
+    """Fit the recipe to the corpus and to the time: the model's size and the number of updates.
+
+    The largest size that the corpus has notes enough for is taken, if the time allows enough passes over the music
+    with it; how long an update takes is measured.
+
+    Returns:
+        The recipe with everything decided, and a sentence or two that say what and why.
+    """
+    wanted = recipe.settings["plan"]
+    minutes = wanted.minutes if minutes is None else minutes
+    sizes = [size.model for size in wanted.sizes if size.notes <= prepared.notes] or [{}]
+    for number, size in enumerate(reversed(sizes)):
+        watch(Progress("Planning", number, len(sizes), "sizes"))
+        sized = recipe.replace("model", **size)
+        timed, passes, seconds = _timed(sized, prepared, minutes)
+        if passes >= wanted.passes or number + 1 == len(sizes):
+            break
+    model = new_model(timed, prepared.codec.spec)
+    parameters = sum(array.size for array in model.arrays().values())
+    training = timed.settings["training"]
+    if parameters == 0:
+        return timed, f"Plan: {recipe.model} learns by counting, in one pass over the music."
+    remark = (
+        f"Plan: {recipe.model} with {parameters / 1e6:.1f} million parameters learns from {prepared.notes:,} notes in "
+        f"{training.updates:,} updates of {training.batch} × {training.length} tokens, {passes:.1f} passes over the "
+        f"music, in about {seconds / 60:.1f} minutes; less if the held-out loss stops falling."
+    )
+    if minutes is not None and passes < wanted.passes:
+        remark += (
+            f" That is few passes; {minutes * wanted.passes / max(passes, 1e-9):.0f} minutes would do it more justice."
+        )
+    return timed, remark
+
+
+def _timed(recipe: Recipe, prepared: Prepared, minutes: float | None) -> tuple[Recipe, float, float]:
+    """The recipe with as many updates as there is time for, how many passes that is, and how many seconds it takes."""
+    training, wanted = recipe.settings["training"], recipe.settings["plan"]
+    windows = Windows(prepared.pieces["train"], training.length, training.batch, training.seed)
+    seconds = seconds_per_update(new_model(recipe, prepared.codec.spec), windows, training)
+    if minutes is not None and seconds > 0:
+        fitting = math.floor(minutes * 60 * TRAINING_SHARE / seconds)
+        most = math.ceil(wanted.most_passes * windows.updates_per_epoch)
+        recipe = recipe.replace("training", updates=max(1, min(fitting, most)))
+    updates = recipe.settings["training"].updates
+    return recipe, updates / windows.updates_per_epoch, updates * seconds / TRAINING_SHARE
+
+
+def warnings(prepared: Prepared) -> Iterable[str]:
+    """What a user should know before the time is spent."""
+    if prepared.notes < LEAST_NOTES:
+        yield (
+            f"There are only {prepared.notes:,} notes to learn from; a model will know little beyond them by heart. "
+            f"{LEAST_NOTES:,} notes or more (some twenty pieces) serve better."
+        )
+
+
+def _require_same(corpus: Corpus, run: Path) -> None:
+    """A run goes on only with the music that it began with."""
+    if json.loads((run / "corpus.json").read_text("utf-8")).get("digest") != corpus.digest:
+        raise InvalidSettings(
+            f"The music in {corpus.folder} is not what the run {run} began with: pieces have come, gone or changed. "
+            "Put them back to go on, or start a new run in another folder."
+        )
+
+
+def _sample_of(run: Path) -> int | None:
+    sample: int | None = json.loads((run / "corpus.json").read_text("utf-8")).get("sample")
+    return sample
+
+
+def _summary(scores: dict[str, float]) -> str:
+    """What the run came to, beside the baseline, on pieces that chose nothing."""
+    sentence = f"On test pieces never seen: {scores['test, bits per note']:.2f} bits a note"
+    if "test, accuracy" in scores:
+        sentence += f", {scores['test, accuracy']:.1%} of tokens foretold"
+    if "Markov baseline, test, bits per note" in scores:
+        sentence += f" (a Markov chain: {scores['Markov baseline, test, bits per note']:.2f} bits)"
+    return sentence + "."
