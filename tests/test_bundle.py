@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 import partimento.bundle
-from little import Crotchets, write_little_bundle, write_player
 from partimento.bundle import Bundle, open_bundle, write_bundle
 from partimento.errors import InvalidBundle
+
+from little import Crotchets, write_little_bundle, write_player
 
 PARTS = ["README.md", "codec/learnt.json", "config.json", "facts.json", "model.safetensors"]
 PARTS += ["player/player.json", "player/step.onnx"]

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import partimento.bundle
-from little import REST, SPEC, Crotchets, tune, write_little_bundle
 from partimento import generation
 from partimento.bundle import Bundle
 from partimento.codec import Request, RollSpec
@@ -18,6 +17,8 @@ from partimento.generation import Made, generate, open_player
 from partimento.progress import Progress
 from partimento.sampling import Sampling
 from partimento.score import Score, end_tick, note_array
+
+from little import REST, SPEC, Crotchets, tune, write_little_bundle
 
 
 @pytest.fixture(autouse=True)

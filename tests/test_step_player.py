@@ -11,9 +11,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from little import SPEC, step_graph, write_player
 from partimento.errors import InvalidBundle
 from partimento.players.step import open_player
+
+from little import SPEC, step_graph, write_player
 
 
 def test_it_computes_what_the_graph_says(tmp_path: Path) -> None:
@@ -79,6 +80,28 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path, name: str, content:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InvalidBundle, match=name):
         open_player(tmp_path)
+
+
+def test_damaged_graphs_are_refused_or_play_and_nothing_is_printed(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_player(tmp_path)
+    whole = (tmp_path / "step.onnx").read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(300):
+        damaged = bytearray(whole)
+        for place in rng.integers(len(whole), size=rng.integers(1, 4)).tolist():
+            damaged[place] = int(rng.integers(256))
+        (tmp_path / "step.onnx").write_bytes(damaged[: len(whole) if rng.random() < 0.8 else place])
+        try:
+            player = open_player(tmp_path)
+            logits, _ = player.step(np.array([1, 5]), player.start(2))
+            assert logits.shape[0] == 2
+        except InvalidBundle:
+            refused += 1
+    assert 50 < refused < 300
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ DTYPES = {"float32": "tensor(float)", "float16": "tensor(float16)", "int64": "te
 NOWHERE = "/nonexistent-on-purpose"  # where onnxruntime is told to look for weights in other files
 
 _REFUSALS: tuple[type[Exception], ...] = (  # onnxruntime's exceptions have no common class of their own
-    OSError,
+    *(OSError, ValueError, RuntimeError, MemoryError),
     *(e for e in vars(ort_errors).values() if isinstance(e, type) and issubclass(e, Exception)),
 )
 
@@ -81,14 +81,15 @@ def open_player(folder: Path, threads: int = 1) -> Step:
         InvalidBundle: a file is missing or is not what it should be; says which.
     """
     vocab_size, states = _described(folder / "player.json")
-    try:
-        session = _session((folder / "step.onnx").read_bytes(), threads)
-    except _REFUSALS as error:
-        raise InvalidBundle(f"player/step.onnx of this bundle cannot be opened: {_first_line(error)}.") from error
     ids, logits = ("tensor(int64)", ()), ("tensor(float)", (vocab_size,))
     of = {name: (DTYPES[dtype], shape) for name, (shape, dtype) in states.items()}
-    _check("takes", session.get_inputs(), {"ids": ids, **of})
-    _check("gives", session.get_outputs(), {"logits": logits, **{f"next_{name}": kind for name, kind in of.items()}})
+    after = {f"next_{name}": kind for name, kind in of.items()}
+    try:
+        session = _session((folder / "step.onnx").read_bytes(), threads)
+        _check("takes", session.get_inputs(), {"ids": ids, **of})
+        _check("gives", session.get_outputs(), {"logits": logits, **after})
+    except _REFUSALS as error:
+        raise InvalidBundle(f"player/step.onnx of this bundle cannot be opened: {_first_line(error)}.") from error
     return Step(session, states)
 
 
@@ -120,7 +121,8 @@ def _session(graph: bytes, threads: int) -> ort.InferenceSession:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.use_env_allocators", "1")
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", NOWHERE)
-    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    quietly = {"enable_fallback": 0, "read_config_from_model": 0}  # it would print, and try once more
+    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"], **quietly)
 
 
 @functools.cache
