@@ -17,12 +17,14 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from partimento.render.style import FAMILY, INK, PAPER
+from partimento.render.style import FAMILY, INK, PAPER, mixed
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
     from PIL.ImageFont import FreeTypeFont
 
 SCALE = 2
+RAMP = 12  # shades from paper to a letter's colour
 Anchor = Literal["left", "middle", "right"]
 Box = tuple[float, float, float, float]  # x, y, width, height
 
@@ -37,7 +39,7 @@ class Boxes:
 
 @dataclass(frozen=True)
 class Text:
-    """One line of text; y is its baseline."""
+    """One line of text, on bare paper; y is its baseline."""
 
     x: float
     y: float
@@ -50,7 +52,7 @@ class Text:
 
 @dataclass
 class Drawing:
-    """A picture of so many points, in the order in which it is painted."""
+    """A picture of so many points and at most 256 colours, in the order in which it is painted."""
 
     width: float
     height: float
@@ -93,23 +95,45 @@ def text_width(text: str, size: float) -> float:
 
 
 def _write_png(drawing: Drawing, path: Path) -> None:
+    """Paint with a palette, which is several times faster to compress than red, green and blue.
+
+    Letters are soft at the edges: a ramp of `RAMP` colours from their own to the paper's.
+    """
     from PIL import Image, ImageDraw
 
-    image = Image.new("RGB", (round(drawing.width * SCALE), round(drawing.height * SCALE)), PAPER)
+    image = Image.new("P", (round(drawing.width * SCALE), round(drawing.height * SCALE)))
     draw = ImageDraw.Draw(image)
+    colours = {PAPER: 0}
     for shape in drawing.shapes:
         if isinstance(shape, Boxes):
+            colour = colours.setdefault(shape.fill, len(colours))
             for x, y, width, height in shape.boxes:
                 left, top = round(x * SCALE), round(y * SCALE)
                 right, bottom = round((x + width) * SCALE), round((y + height) * SCALE)
-                draw.rectangle((left, top, max(right - 1, left), max(bottom - 1, top)), fill=shape.fill)
+                draw.rectangle((left, top, max(right - 1, left), max(bottom - 1, top)), fill=colour)
         else:
-            font, text = _font(shape.text, round(shape.size * SCALE))
-            anchor = {"left": "ls", "middle": "ms", "right": "rs"}[shape.anchor]
-            stroke = 0.03 * shape.size if shape.bold else 0
-            at = (shape.x * SCALE, shape.y * SCALE)
-            draw.text(at, text, font=font, fill=shape.fill, anchor=anchor, stroke_width=stroke)
-    image.save(path, format="PNG", compress_level=3)
+            letters, at = _letters(shape)
+            steps = [mixed(shape.fill, (step + 1) / RAMP) for step in range(RAMP)]
+            ramp = [colours.setdefault(step, len(colours)) for step in steps]
+            table = [ramp[max(round(level / 255 * RAMP), 1) - 1] for level in range(256)]
+            image.paste(letters.point(table), at, letters.point([0] * 12 + [255] * 244))
+    if len(colours) > 256:
+        raise ValueError(f"a drawing has at most 256 colours, this one {len(colours)}")
+    image.putpalette(bytes.fromhex("".join(colour[1:] for colour in colours)))
+    image.save(path, format="PNG", compress_level=4)
+
+
+def _letters(text: Text) -> tuple[Image, tuple[int, int]]:
+    """How much of each pixel a line of text covers, and where its upper left corner lies."""
+    from PIL import Image, ImageDraw
+
+    font, line = _font(text.text, round(text.size * SCALE))
+    stroke = 0.03 * text.size if text.bold else 0.0
+    width, rise = round(font.getlength(line)), round(text.size * SCALE * 1.2)
+    coverage = Image.new("L", (width + 8, round(rise * 1.4)))
+    ImageDraw.Draw(coverage).text((4, rise), line, font=font, fill=255, anchor="ls", stroke_width=stroke)
+    left = text.x * SCALE - width * {"left": 0.0, "middle": 0.5, "right": 1.0}[text.anchor]
+    return coverage, (round(left) - 4, round(text.y * SCALE) - rise)
 
 
 def _svg(drawing: Drawing) -> str:
