@@ -16,17 +16,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from music import scores
+from partimento import cache, files, readings
 from partimento import corpus as corpus_module
-from partimento import files, readings
+from partimento.cache import packed, unpacked
 from partimento.corpus import Corpus, cache_folder, inspect
 from partimento.errors import InvalidSettings, TooLittleMusic, Unreadable
 from partimento.progress import Progress
-from partimento.readings import packed, score_hash, unpacked
+from partimento.readings import score_hash
 from partimento.score import KeySignature, Note, Score, Tempo, TimeSignature, Track, note_array, transpose
 from partimento.splits import Split, split
 from partimento.statistics import Summary, facts, key_of
 from test_passages import tune
+
+from music import scores
 
 
 @pytest.fixture(autouse=True)
@@ -220,6 +222,39 @@ def test_near_copies_stay_and_never_straddle_the_split(tmp_path: Path) -> None:
     assert corpus.statistics["near_copies"] == 48
 
 
+def abc(number: int, title: str, seed: int) -> str:
+    """A tune of 64 random eighths in ABC."""
+    letters = np.random.default_rng(seed).choice(list("CDEFGABcdefg"), size=64)
+    bars = "|".join("".join(letters[at : at + 8]) for at in range(0, 64, 8))
+    return f"X:{number}\nT:{title}\nM:4/4\nL:1/8\nK:C\n{bars}|]\n"
+
+
+def test_the_tunes_of_a_book_are_pieces_of_their_own(tmp_path: Path) -> None:
+    book = "\n".join([abc(1, "The One", 1), abc(2, "The Other", 2), abc(3, "The One Again", 1), abc(4, "Third", 3)])
+    pieces: dict[str, Score | bytes] = {
+        "book.abc": book.encode(),
+        "copy.abc": book.encode(),
+        "single.abc": abc(1, "The Other", 2).encode(),
+    }
+    folder = folder_of(tmp_path / "music", pieces)
+    corpus = inspect(folder, workers=1)
+    assert [(p.path, p.tune) for p in corpus.kept] == [
+        ("book.abc", "1 The One"), ("book.abc", "2 The Other"), ("book.abc", "4 Third"),
+    ]  # fmt: skip
+    assert [(left.path, left.reason) for left in corpus.left_out] == [
+        ("book.abc", "Tune 3 The One Again: It is the same music as book.abc, tune 1 The One."),
+        ("copy.abc", "It repeats book.abc, byte for byte."),
+        ("single.abc", "It is the same music as book.abc, tune 2 The Other."),
+    ]
+    assert corpus.statistics["files"] == 3
+    again = inspect(folder, workers=1)
+    assert again.to_json() == corpus.to_json()
+    first, second = (note_array(corpus.score(piece))["pitch"].tolist() for piece in corpus.kept[:2])
+    assert len(first) == len(second) == 64
+    assert first != second
+    assert len(inspect(folder, sample=2, workers=1).kept) == 2
+
+
 # The split
 
 
@@ -349,7 +384,7 @@ def test_a_damaged_cache_is_moved_aside(tmp_path: Path, own_cache: Path, damage:
     said = [remark for remark in remarks if remark]
     assert len(said) == 1
     assert "damaged" in said[0]
-    assert (own_cache / "readings-1.damaged").exists()
+    assert (own_cache / "readings-2.damaged").exists()
     remarks.clear()
     assert [corpus.score(piece).note_num() for piece in corpus.kept] == [60] * 30
     inspect(folder, workers=1, watch=lambda event: remarks.append(event.remark))
@@ -368,7 +403,7 @@ def test_without_a_cache_all_works_and_it_is_said(tmp_path: Path, monkeypatch: p
 
 
 def test_a_full_disk_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readings, "WAITING_ROWS", 2)
+    monkeypatch.setattr(cache, "WAITING_ROWS", 2)
     connect = sqlite3.connect
 
     def small(path: Path, timeout: float) -> sqlite3.Connection:
