@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from partimento.atomic import write_text
 from partimento.codec import Codec, Grammar, TokenSpec
 from partimento.codecs.chords import classic, rhythm
-from partimento.codecs.chords.grammar import RhythmGrammar
+from partimento.codecs.chords.grammar import RhythmGrammar, Spelling
 from partimento.codecs.chords.naming import chord_name, chord_pitches
 from partimento.errors import InvalidBundle
 from partimento.score import Score
@@ -46,7 +46,7 @@ class ChordSettings:
     steps_per_beat: int = 12
     """Steps of a quarter note on which notes may begin: 4 for sixteenths, 12 for triplets too (classic: no)."""
     levels: int = 8
-    """Levels of loudness; 1 for none (classic: no)."""
+    """Levels of loudness at most, learnt from the corpus; 1 for none (classic: no)."""
     chords: int = 512
     """How many different chords are learnt, the commonest; others are written as smaller ones (classic: all)."""
     least: int = 3
@@ -71,7 +71,7 @@ class Chords(Codec[TokenSpec]):
 
     def __init__(self, settings: ChordSettings | None = None) -> None:
         self.settings = settings or ChordSettings()
-        self._take([], [])
+        self._take([])
 
     @property
     def spec(self) -> TokenSpec:
@@ -88,27 +88,33 @@ class Chords(Codec[TokenSpec]):
         chosen = self.settings
         if chosen.classic:
             counts = Counter(token for score in scores for token in classic.extract(score))
-            self._take(sorted(counts, key=lambda token: (-counts[token], token)), [])
+            self._take(sorted(counts, key=lambda token: (-counts[token], token)))
         else:
             words = rhythm.learn(
                 scores, chosen.steps_per_beat, chosen.levels, chosen.chords, chosen.least, chosen.widest
             )
-            self._take([chord_name(chord) for chord in words.chords], words.metres)
+            self._take([chord_name(chord) for chord in words.chords], words.metres, words.velocities)
 
-    def _take(self, names: list[str], metres: list[tuple[int, int]]) -> None:
-        """Make these notes and chords, by frequency, and metres the vocabulary."""
+    def _take(
+        self,
+        names: list[str],
+        metres: Sequence[tuple[int, int]] = (),
+        velocities: Sequence[int] = (rhythm.VELOCITY,),
+    ) -> None:
+        """Make these notes and chords, by frequency, metres and levels of loudness the vocabulary."""
         chosen = self.settings
         if chosen.order == "name":
             names = sorted(names)
-        self._learnt = {"chords": names, "metres": [list(metre) for metre in metres]}
+        self._learnt = {"chords": names, "metres": [list(metre) for metre in metres], "loud": [*velocities]}
         if chosen.classic:
             self._names = ["pad", "bos", "eos", *names]
             self._sounds = [(), (), (), *(classic.word_pitches(name) for name in names)]
             self._ids = {name: id for id, name in enumerate(self._names) if id > rhythm.EOS}
         else:
             chords = [chord_pitches(name) for name in names]
-            self._words = rhythm.Words(chosen.steps_per_beat, chosen.levels, metres, chords)
+            self._words = rhythm.Words(chosen.steps_per_beat, velocities, metres, chords)
             self._names = self._words.names()
+            self._spelling = Spelling(self._words)
 
     def encode(self, score: Score) -> NDArray[np.int64]:
         """(T,) ids of a piece."""
@@ -131,7 +137,7 @@ class Chords(Codec[TokenSpec]):
         """A new grammar; bars are by the piece's metre (classic: 4/4)."""
         if self.settings.classic:
             return classic.ClassicGrammar(np.array([len(sound) for sound in self._sounds]), rhythm.EOS)
-        return RhythmGrammar(self._words)
+        return RhythmGrammar(self._words, self._spelling)
 
     def save(self, folder: Path) -> None:
         """Write `vocabulary.json`."""
@@ -148,7 +154,9 @@ class Chords(Codec[TokenSpec]):
         try:
             learnt = json.loads((folder / _FILE).read_text(encoding="utf-8"))
             codec._take(
-                [str(name) for name in learnt["chords"]], [(int(over), int(under)) for over, under in learnt["metres"]]
+                [str(name) for name in learnt["chords"]],
+                [(int(over), int(under)) for over, under in learnt["metres"]],
+                [int(velocity) for velocity in learnt["loud"]],
             )
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
             raise InvalidBundle(

@@ -1,13 +1,15 @@
 """What may come next in a piece with rhythm: a legal order of tokens, the request's length, and the guards.
 
-The order is that of `rhythm.encode`, so nothing can be sampled that a piece could not be. Bars are those of the piece's
-own metre, seconds those of its own tempo.
+What is drawn is always written as `rhythm.encode` writes it: places ascend, lengths descend, a chord that has an id is
+not spelt otherwise, no pitch starts again while it sounds. Bars are those of the piece's own metre, seconds those of
+its own tempo.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
+from bisect import bisect_right
+from collections import Counter, defaultdict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,13 +27,10 @@ class RhythmGrammar:
     A piece of so many seconds ends less than a beat before its time. Silence counts from the end of the last note.
     """
 
-    def __init__(self, words: Words) -> None:
+    def __init__(self, words: Words, spelling: Spelling) -> None:
         self.acted: Counter[str] = Counter()
         self._words = words
-        self._bits = np.array([_bits(chord) for chord in words.chords], dtype=np.uint64)  # (chords, 2)
-        self._sizes = np.array([len(chord) for chord in words.chords])
-        self._lowest = np.array([chord[0] for chord in words.chords])
-        self._places = np.arange(words.at.count)
+        self._spelling = spelling
         self.start(Request())
 
     def start(self, request: Request) -> None:
@@ -41,17 +40,17 @@ class RhythmGrammar:
         self._reader = Reader(self._words)
         self._silence = int(request.longest_silence * self._words.steps_per_beat)
         self._longest = max(int(request.longest_note * self._words.steps_per_beat), 1)
-        self._last = EOS  # the id before
-        self._highest = -1  # pitch of the chord before, where the length has not changed since
-        self._used: list[int] = []  # lengths told at this onset
-        self._struck = np.zeros(2, dtype=np.uint64)  # pitches struck at this onset
-        self._any = False  # whether the new music has a note
+        self._last = -1  # the id before
+        self._skipped = -1  # the place before a single `bar`: a place not after it would have needed none
+        self._chords: list[tuple[int, ...]] = []  # the run, as it is spelt
+        self._shorter_than = FAR  # the length told last at this onset
+        self._more = False  # the length told is the one that held before, which a chord alone would have left out
         self.begin()
 
     def begin(self) -> None:
         """The prompt is over."""
         self._left = self._request.notes
-        self._any = False
+        self._new = False  # whether there is a new note
         self._prompted = max(self._reader.end, self._reader.time)
         self._limit = self._length()
 
@@ -68,102 +67,167 @@ class RhythmGrammar:
 
     def advance(self, id: int) -> None:
         """Take note of the next id."""
-        words = self._words
-        chord = self._reader.read(id)
-        if chord:
-            self._any = True
-            self._highest = chord[-1]
-            self._struck |= self._bits[id - words.chord.first]
-            if self._reader.long not in self._used:
-                self._used.append(self._reader.long)
+        words, reader = self._words, self._reader
+        if words.chord.first <= id < words.size:
+            chord = words.chords[id - words.chord.first]
+            self._chords.append(chord)
+            self._new = True
             if self._left is not None:
                 self._left = max(self._left - len(chord), 0)
         elif words.long.first <= id < words.chord.first:
-            self._highest = -1
+            told = words.lengths[id - words.long.first]
+            self._more = told == reader.long and self._shorter_than == FAR
+            self._shorter_than = told
+            self._chords = []
         elif words.bar.first <= id < words.loud.first:
-            self._highest = -1
-            self._used = []
-            self._struck[:] = 0
-        elif words.tempo.first <= id < words.bar.first:
+            self._skipped = reader.at if id == words.bar.first and self._last != id else -1
+            self._shorter_than = FAR
+            self._more = False
+            self._chords = []
+        reader.read(id)
+        if words.tempo.first <= id < words.bar.first:
             self._limit = self._length()
         self._last = id
 
     def mask(self) -> NDArray[np.bool_]:
         """(V,) what may come next."""
         words, reader = self._words, self._reader
-        mask = np.zeros(words.size, dtype=np.bool_)
         begun = reader.at >= 0 or reader.bar_start > 0
-        if reader.qpm is None and not begun and reader.metre is None:
-            mask[words.tempo.span] = True
-        elif reader.metre is None and not begun:
-            mask[words.metre.span] = True
-        elif self._left == 0:
+        self._acting: set[str] = set()
+        mask = np.zeros(words.size, dtype=np.bool_)
+        if self._last == EOS:
             mask[EOS] = True
+        elif not begun and reader.metre is None:
+            mask[words.metre.span if reader.qpm is not None else words.tempo.span] = True
         else:
             if reader.at >= 0:
                 self._allow_notes(mask)
-            if reader.at < 0 or self._struck.any():
-                self._allow_onsets(mask)
-                mask[EOS] = self._may_end()
+            if reader.at < 0 or self._complete():
+                end = reader.end
+                self._allow_onsets(mask, end)
+                mask[EOS] = reader.at >= 0 and self._may_end(end)
             if not mask.any():
                 mask[EOS] = True
+            self.acted.update(self._acting)
         return mask
 
+    def _complete(self) -> bool:
+        """Whether the onset can be left as it is."""
+        reader = self._reader
+        if not reader.run:
+            return self._shorter_than < FAR and not self._more
+        if self._shorter_than < FAR or reader.long > self._limit - reader.time:
+            return False
+        if reader.long > self._longest:
+            self._acting.add("stuck note")
+            return False
+        return True
+
     def _allow_notes(self, mask: NDArray[np.bool_]) -> None:
-        """Chords, lengths and loudness at the present onset."""
+        """Loudness, chords and lengths at the present onset."""
         words, reader = self._words, self._reader
-        room = self._limit - reader.time
-        if reader.long <= min(room, self._longest):
-            free = ((self._bits & self._struck) == 0).all(axis=1)
-            free &= self._lowest > self._highest
-            if self._left is not None:
-                free &= self._sizes <= self._left
-            mask[words.chord.span] = free
-            if words.long.first <= self._last < words.chord.first:
-                return
-        elif reader.long <= room:
-            self.acted["stuck note"] += 1
-        fits = words.lengths <= room
-        held = fits & (words.lengths > self._longest)
-        if held.any():
-            self.acted["stuck note"] += 1
-            fits &= ~held
-        fits &= words.lengths != reader.long
-        for length in self._used:
-            fits &= words.lengths != length
-        mask[words.long.span] = fits
-        if words.at.first <= self._last < words.loud.first and fits.any():
-            loud = mask[words.loud.span]
-            loud[:] = True
-            loud[reader.loud : reader.loud + 1] = False
+        room = min(self._limit - reader.time, self._shorter_than - 1)
+        if room < 1:
+            return
+        if self._left != 0:
+            mask[words.chord.span] = self._chords_that_fit()
+        if reader.run:
+            fitting = bisect_right(words.lengths, room)
+            allowed = bisect_right(words.lengths, min(room, self._longest))
+            if allowed < fitting:
+                self._acting.add("stuck note")
+            mask[words.long.first : words.long.first + allowed] = True
+            if self._shorter_than == FAR and (self._left == 0 or reader.long == 1):
+                mask[words.long_ids[reader.long]] = False
+        elif words.at.first <= self._last < words.loud.first and self._left != 0:
+            mask[words.loud.span] = True
+            mask[words.loud.first + reader.loud : words.loud.first + min(reader.loud + 1, words.loud.count)] = False
 
-    def _allow_onsets(self, mask: NDArray[np.bool_]) -> None:
-        """The next place, or bar, none too late."""
+    def _chords_that_fit(self) -> NDArray[np.bool_]:
+        """(chords,) those free to sound, above the run, few enough, and spelt as they ought to be."""
+        reader, spelling = self._reader, self._spelling
+        time = reader.time
+        sounding = [pitch for pitch, end in enumerate(reader.ends) if end > time]
+        fits = spelling.free_of((*sounding, *reader.run))
+        if self._left is not None:
+            fits &= spelling.sizes <= self._left
+        if self._chords:
+            fits &= spelling.lowest > reader.run[-1]
+            written: tuple[int, ...] = ()
+            for chord in reversed(self._chords):
+                written = chord + written
+                completing = spelling.completing(written)
+                if completing is not None:
+                    fits &= ~completing
+        return fits
+
+    def _allow_onsets(self, mask: NDArray[np.bool_], end: int) -> None:
+        """The next place, or bar, none too late; places up to the present one are those of the next bar."""
         words, reader = self._words, self._reader
-        length, next_bar = reader.bar_length, reader.bar_start + reader.bar_length
-        times = self._places + np.where(self._places > reader.at, reader.bar_start, next_bar)
-        allowed = (times < self._limit) & (self._places < length)
-        first = reader.bar_start + reader.at + 1
-        latest = max(reader.end + self._silence, first)
-        late = allowed & (times > latest)
-        bar = next_bar < self._limit
-        if late.any() or (bar and next_bar > latest):
-            self.acted["silence"] += 1
-            allowed &= ~late
-            bar = bar and next_bar <= latest
-        mask[words.at.span] = allowed
-        mask[words.bar.first] = bar
+        if self._left == 0:
+            return
+        start, length = reader.bar_start, reader.bar_length
+        first = max(reader.at, self._skipped) + 1
+        latest = max(end + self._silence, start + first)
+        after_bar = start + length + (0 if self._last == words.bar.first else reader.at + 1)
+        if latest < min(after_bar, self._limit - 1):
+            self._acting.add("silence")
+        stop = min(self._limit, latest + 1)
+        here, next_bar = min(length, stop - start), min(reader.at + 1, stop - start - length)
+        mask[words.at.first + first : words.at.first + max(here, first)] = True
+        mask[words.at.first : words.at.first + max(next_bar, 0)] = True
+        mask[words.bar.first] = after_bar < stop
 
-    def _may_end(self) -> bool:
-        reader, request = self._reader, self._request
+    def _may_end(self, end: int) -> bool:
+        request = self._request
         if request.bars is not None:
-            return reader.end > self._limit - reader.bar_length
+            return end > self._limit - self._reader.bar_length
         if request.seconds is not None:
-            return self._limit - reader.end < self._words.steps_per_beat
-        return request.notes is None and self._any
+            return self._limit - end < self._words.steps_per_beat
+        return self._left == 0 if self._left is not None else self._new
 
 
-def _bits(chord: tuple[int, ...]) -> tuple[int, int]:
-    """The pitches of a chord as 2 x 64 bits."""
-    bits = sum(1 << pitch for pitch in set(chord))
+class Spelling:
+    """Which chords can stand where: tables over the chords of a vocabulary, shared by its grammars.
+
+    Attributes:
+        sizes: (chords,) notes of each.
+        lowest: (chords,) lowest pitch of each.
+    """
+
+    def __init__(self, words: Words) -> None:
+        self.sizes = np.array([len(chord) for chord in words.chords])
+        self.lowest = np.array([chord[0] for chord in words.chords])
+        bits = np.array([_bits(chord) for chord in words.chords], dtype=np.uint64)  # (chords, 2)
+        self._low, self._high = np.ascontiguousarray(bits.T)
+        self._beginning: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)  # chords by what they begin with
+        for i, chord in enumerate(words.chords):
+            for stop in range(1, len(chord) + 1):
+                self._beginning[chord[:stop]].append(i)
+        self._chords = words.chords
+        self._completing: dict[tuple[int, ...], NDArray[np.bool_] | None] = {}
+
+    def free_of(self, pitches: tuple[int, ...]) -> NDArray[np.bool_]:
+        """(chords,) those that have none of these pitches."""
+        low, high = _bits(pitches)
+        hit = self._low & np.uint64(low)
+        hit |= self._high & np.uint64(high)
+        return np.asarray(hit == 0)
+
+    def completing(self, written: tuple[int, ...]) -> NDArray[np.bool_] | None:
+        """(chords,) those that make a known chord of what is written, by all or their lower notes; None for none."""
+        if written not in self._completing:
+            rests = {self._chords[i][len(written) :] for i in self._beginning.get(written, ())} - {()}
+            table = np.zeros(len(self._chords), dtype=np.bool_)
+            for rest in rests:
+                table[self._beginning.get(rest, [])] = True
+            self._completing[written] = table if rests else None
+        return self._completing[written]
+
+
+def _bits(pitches: tuple[int, ...]) -> tuple[int, int]:
+    """Pitches as 2 x 64 bits."""
+    bits = 0
+    for pitch in pitches:
+        bits |= 1 << pitch
     return bits & (1 << 64) - 1, bits >> 64

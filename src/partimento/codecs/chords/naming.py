@@ -1,8 +1,9 @@
 """Names of notes and chords as the Keras LSTM tutorials have them: spelt by music21 (Cuthbert & Ariza 2010).
 
 A single note is its pitch name: E-5, F#2 (a hyphen is a flat; the five black keys are C#, E-, F#, G#, B-; middle C is
-C4). A chord by pitch class is its normal order (Forte 1973) with full stops between: 0.4.7. A chord with its octaves
-has no name in music21; here it is its notes' names with full stops between: C4.E4.G4.
+C4). Two notes below the piano, E and B of octave -1, are En-1 and Bn-1 here, for music21 gives them the names of E flat
+and B flat of octave 1. A chord by pitch class is its normal order (Forte 1973) with full stops between: 0.4.7. A chord
+with its octaves has no name in music21; here it is its notes' names with full stops between: C4.E4.G4.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import functools
 from collections.abc import Iterable
 
 PITCH_CLASSES = ("C", "C#", "D", "E-", "E", "F", "F#", "G", "G#", "A", "B-", "B")
-NOTE_NAMES = tuple(f"{PITCH_CLASSES[pitch % 12]}{pitch // 12 - 1}" for pitch in range(128))
+_NATURALS = {4: "En-1", 11: "Bn-1"}
+NOTE_NAMES = tuple(_NATURALS.get(pitch, f"{PITCH_CLASSES[pitch % 12]}{pitch // 12 - 1}") for pitch in range(128))
 PITCHES = {name: pitch for pitch, name in enumerate(NOTE_NAMES)}
 
 

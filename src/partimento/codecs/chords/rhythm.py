@@ -1,17 +1,19 @@
 """The whole way: the tutorials' vocabulary of notes and chords with rhythm, rests, octaves and dynamics put back.
 
 A piece is `tempo metre` and then, for each onset: where in the bar it falls (`at`; a place not after the last one lies
-in the next bar, and `bar` passes over a bar), how loud it is (`loud`, only where that changes), and its chords, one for
-each length, behind that length (`long`, only where it changes). A chord that the vocabulary does not have is written
-as the longest known chords from its lowest note up, at worst as single notes, so that no chord is ever lost. The place
-in the bar is that of REMI (Huang & Yang 2020); length and loudness hold until changed, which keeps pieces short.
+in the next bar, and `bar` passes on to the next), how loud it is (`loud`, only where that changes), and its chords, the
+longest first, each with how `long` it is behind it; an onset with one chord as long as the last one leaves that out. A
+chord that the vocabulary does not have is written as the longest known chords from its lowest note up, at worst as
+single notes, so that no chord is ever lost. The place in the bar is that of REMI (Huang & Yang 2020); length and
+loudness hold until changed, which keeps pieces short.
 
-Ids lie together by kind, `Words.first` to `Words.first + count`, so that a grammar allows a kind by one slice.
+Ids lie together by kind, so that a grammar allows a kind by one slice.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +28,7 @@ from partimento.score import NOTE, NoteArray, Score, Tempo, TimeSignature, Track
 
 PAD, BOS, EOS = 0, 1, 2
 TEMPOS = tuple(round(30 * 2 ** (i / 8), 1) for i in range(27))  # quarter notes a minute, 30 to 286
-VELOCITY = 80  # where levels are not told, and before the first is
+VELOCITY = 80  # the level nearest to it holds before the first is told
 TICKS_PER_STEP = 40
 LONGEST = 16  # beats; longer notes are cut
 LONGEST_BAR = 8  # beats; longer bars are read as 4/4
@@ -34,11 +36,14 @@ LONGEST_BAR = 8  # beats; longer bars are read as 4/4
 
 @functools.cache
 def lengths(steps_per_beat: int) -> NDArray[np.int64]:
-    """The lengths of notes in steps, ascending: halves, thirds and dotted values, none far from its neighbours."""
-    shares = (1 / 12, 1 / 8, 1 / 6, 1 / 4, 1 / 3, 3 / 8, 1 / 2, 2 / 3, 3 / 4, 1, 5 / 4, 4 / 3, 3 / 2, 7 / 4)
-    beats = (*shares, 2, 5 / 2, 3, 7 / 2, 4, 5, 6, 7, 8, 10, 12, LONGEST)
-    whole = {round(beat * steps_per_beat) for beat in beats if (beat * steps_per_beat + 1e-9) % 1 < 1e-6}
-    return np.array(sorted(whole | {1}), dtype=np.int64)
+    """The lengths of notes in steps, ascending: every step up to a beat, then coarser, whole beats from eight on."""
+    finest = {1: (1,), 2: (6,), 4: (4, 3), 8: (2,), LONGEST: (1,)}  # parts of a beat, up to so many beats
+    found = set(range(1, steps_per_beat + 1))
+    for (low, _), (high, parts) in itertools.pairwise(finest.items()):
+        for part in parts:
+            unit = max(steps_per_beat // part, 1)
+            found.update(n for n in range(unit, high * steps_per_beat + 1, unit) if n > low * steps_per_beat)
+    return np.array(sorted(found), dtype=np.int64)
 
 
 def bar_steps(metre: tuple[int, int], steps_per_beat: int) -> int:
@@ -48,17 +53,13 @@ def bar_steps(metre: tuple[int, int], steps_per_beat: int) -> int:
     return steps if not rest and 0 < steps <= LONGEST_BAR * steps_per_beat else 0
 
 
-@dataclass(frozen=True)
 class Kind:
-    """The ids of one kind: `first` to `first + count - 1`."""
+    """The ids of one kind: `first` to `first + count - 1`, as a slice `span`."""
 
-    first: int
-    count: int
-
-    @property
-    def span(self) -> slice:
-        """The ids as a slice."""
-        return slice(self.first, self.first + self.count)
+    def __init__(self, first: int, count: int) -> None:
+        self.first = first
+        self.count = count
+        self.span = slice(first, first + count)
 
 
 class Words:
@@ -66,31 +67,40 @@ class Words:
 
     Args:
         steps_per_beat: steps of a quarter note.
-        levels: of loudness; 1 for none.
+        velocities: that of each level of loudness, ascending; where there is but one, it is not told.
         metres: (numerator, denominator), the commonest first; 4/4 is added where it is missing.
         chords: pitches of each note and chord that was learnt, ascending; single notes that are missing are added.
+
+    Raises:
+        ValueError: a metre, a velocity or a chord cannot be.
     """
 
     def __init__(
         self,
         steps_per_beat: int,
-        levels: int,
+        velocities: Sequence[int] = (VELOCITY,),
         metres: Sequence[tuple[int, int]] = (),
         chords: Sequence[tuple[int, ...]] = (),
     ) -> None:
+        if not all(bar_steps(metre, steps_per_beat) for metre in metres):
+            raise ValueError("a metre's bars must be of whole steps")
+        if not velocities or not all(1 <= velocity <= 127 for velocity in velocities):
+            raise ValueError("velocities must be from 1 to 127")
+        if any(low >= high for chord in chords for low, high in itertools.pairwise(chord)):
+            raise ValueError("a chord's pitches must ascend")
         self.steps_per_beat = steps_per_beat
-        self.levels = levels
+        self.velocities = list(velocities)
         self.metres = [*metres, *([(4, 4)] if (4, 4) not in metres else [])]
         known = set(chords)
         self.chords = [*chords, *((pitch,) for pitch in range(128) if (pitch,) not in known)]
         self.bars = [bar_steps(metre, steps_per_beat) for metre in self.metres]
-        self.lengths = lengths(steps_per_beat)
+        self.lengths: list[int] = lengths(steps_per_beat).tolist()
         counts = {
             "tempo": len(TEMPOS),
             "metre": len(self.metres),
             "bar": 1,
             "at": max(self.bars),
-            "loud": levels if levels > 1 else 0,
+            "loud": len(self.velocities) if len(self.velocities) > 1 else 0,
             "long": len(self.lengths),
             "chord": len(self.chords),
         }
@@ -99,6 +109,7 @@ class Words:
         self.tempo, self.metre, self.bar, self.at = (kinds[name] for name in ("tempo", "metre", "bar", "at"))
         self.loud, self.long, self.chord = (kinds[name] for name in ("loud", "long", "chord"))
         self.size = int(firsts[-1])
+        self.long_ids = {steps: self.long.first + i for i, steps in enumerate(self.lengths)}
         self.ids = {chord: self.chord.first + i for i, chord in enumerate(self.chords)}
         self.widest = max(len(chord) for chord in self.chords)
         self.metre_ids = {metre: self.metre.first + i for i, metre in enumerate(self.metres)}
@@ -112,14 +123,21 @@ class Words:
             *(f"metre {numerator}/{denominator}" for numerator, denominator in self.metres),
             "bar",
             *(f"at {i}" for i in range(self.at.count)),
-            *(f"loud {i}" for i in range(self.loud.count)),
+            *(f"loud {velocity}" for velocity in self.velocities[: self.loud.count]),
             *(f"long {steps}" for steps in self.lengths),
             *(chord_name(chord) for chord in self.chords),
         ]
 
-    def velocity(self, level: int) -> int:
-        """The velocity in the middle of a level."""
-        return (2 * level + 1) * 128 // (2 * self.levels) if self.levels > 1 else VELOCITY
+    def level(self, velocity: float, held: int) -> int:
+        """The level nearest to a velocity, or the one held so far where that is about as near (lest it swing)."""
+        away = [abs(velocity - level) for level in self.velocities]
+        nearest = min(away)
+        return held if away[held] <= 1.5 * nearest else away.index(nearest)
+
+    @functools.cached_property
+    def first_level(self) -> int:
+        """The level that holds before one is told."""
+        return min(range(len(self.velocities)), key=lambda level: abs(self.velocities[level] - VELOCITY))
 
 
 def heard_notes(score: Score, steps_per_beat: int) -> NoteArray:
@@ -199,19 +217,21 @@ def learn(scores: Iterable[Score], steps_per_beat: int, levels: int, most: int, 
     Args:
         scores: the training pieces.
         steps_per_beat: steps of a quarter note.
-        levels: of loudness.
+        levels: of loudness, at most.
         most: chords that are learnt.
         least: occurrences that make a chord worth an id.
         widest: notes that a chord has at most.
     """
     metres: Counter[tuple[int, int]] = Counter()
     chords: Counter[tuple[int, ...]] = Counter()
+    loudness = np.zeros(128, dtype=np.int64)
     for score in scores:
         notes = heard_notes(score, steps_per_beat)
         if not len(notes):
             continue
         metres[metre_of(score, steps_per_beat)] += 1
         for group in groups(notes):
+            loudness[round(group.velocity / group.notes)] += 1
             for pitches in group.chords.values():
                 chords[tuple(pitches)] += 1
     by_frequency = sorted(chords, key=lambda chord: (-chords[chord], chord_name(chord)))
@@ -219,10 +239,30 @@ def learn(scores: Iterable[Score], steps_per_beat: int, levels: int, most: int, 
     worthy = {*kept, *(chord for chord in chords if len(chord) == 1)}
     return Words(
         steps_per_beat,
-        levels,
+        _levels(loudness, levels),
         sorted(metres, key=lambda metre: (-metres[metre], metre)),
         [chord for chord in by_frequency if chord in worthy],
     )
+
+
+def _levels(loudness: NDArray[np.int64], most: int) -> list[int]:
+    """Velocities that stand for all, ascending: those that occur, or centres of clusters of them (Lloyd 1982).
+
+    Args:
+        loudness: (128,) how often each velocity occurs.
+        most: levels at most.
+    """
+    occurring = np.flatnonzero(loudness)
+    if len(occurring) <= most:
+        return [int(velocity) for velocity in occurring] or [VELOCITY]
+    share = (np.cumsum(loudness) - loudness / 2) / loudness.sum()
+    centres = np.searchsorted(share, (np.arange(most) + 0.5) / most).astype(np.float64)
+    for _ in range(50):
+        nearest = np.abs(occurring[:, None] - centres).argmin(axis=1)
+        weights = np.bincount(nearest, loudness[occurring], minlength=most)
+        sums = np.bincount(nearest, loudness[occurring] * occurring, minlength=most)
+        centres = np.where(weights > 0, sums / np.maximum(weights, 1), centres)
+    return sorted({int(velocity) for velocity in np.clip(np.rint(centres), 1, 127)})
 
 
 def encode(score: Score, words: Words) -> NDArray[np.int64]:
@@ -234,10 +274,8 @@ def encode(score: Score, words: Words) -> NDArray[np.int64]:
     index = words.metre_ids.get(metre, _like(metre, words)) - words.metre.first
     bar = words.bars[index]
     ids = [words.tempo.first + tempo_of(score), words.metre.first + index]
-    long_ids = {int(steps): words.long.first + i for i, steps in enumerate(words.lengths)}
     last_bar, last_at = 0, -1
-    loud, long = VELOCITY * words.levels // 128, words.steps_per_beat
-    width = 128 / words.levels
+    loud, long = words.first_level, words.steps_per_beat
     for group in groups(notes):
         this_bar, at = divmod(group.onset, bar)
         passed = this_bar - last_bar
@@ -245,15 +283,15 @@ def encode(score: Score, words: Words) -> NDArray[np.int64]:
             ids.extend([words.bar.first] * passed)
         ids.append(words.at.first + at)
         last_bar, last_at = this_bar, at
-        level = group.velocity / group.notes / width
-        if words.loud.count and abs(level - loud - 0.5) > 0.75:  # a little past the border, lest it goes to and fro
-            loud = min(int(level), words.levels - 1)
-            ids.append(words.loud.first + loud)
-        for steps in sorted(group.chords, key=lambda steps: (steps != long, -steps)):
-            if steps != long:
-                ids.append(long_ids[steps])
-                long = steps
+        level = words.level(group.velocity / group.notes, loud)
+        if level != loud:
+            ids.append(words.loud.first + level)
+            loud = level
+        for steps in sorted(group.chords, reverse=True):
             ids.extend(_spelt(tuple(group.chords[steps]), words))
+            if steps != long or len(group.chords) > 1:
+                ids.append(words.long_ids[steps])
+                long = steps
     return np.array(ids, dtype=np.int64)
 
 
@@ -279,13 +317,15 @@ class Reader:
 
     Attributes:
         qpm: the tempo, None until told.
-        bar_length: steps of a bar, None until told.
-        metre: what is played when none is told: the commonest.
+        metre: the metre's index in the vocabulary, None until told; bars are those of the first until then.
+        bar_length: steps of a bar.
         bar_start: steps from the piece's beginning to that of the bar.
         at: the onset within the bar, -1 before the first of the bar.
         loud: the level of loudness.
-        long: the length of notes in steps.
-        ends: (128,) where each pitch's last note ends, in steps.
+        long: the length of notes in steps, as told last.
+        run: pitches at this onset whose length is not told yet.
+        ends: (128,) where each pitch's last note ends, in steps; the run left out.
+        played: onset, length, level and pitches of each chord so far; the run left out.
     """
 
     def __init__(self, words: Words) -> None:
@@ -295,69 +335,76 @@ class Reader:
         self.bar_length = words.bars[0]
         self.bar_start = 0
         self.at = -1
-        self.loud = VELOCITY * words.levels // 128
+        self.loud = words.first_level
         self.long = words.steps_per_beat
+        self.run: list[int] = []
         self.ends = [0] * 128
+        self.played: list[tuple[int, int, int, tuple[int, ...]]] = []
 
     @property
     def time(self) -> int:
-        """The onset that chords are at, in steps from the piece's beginning."""
+        """The onset, in steps from the piece's beginning."""
         return self.bar_start + max(self.at, 0)
 
     @property
     def end(self) -> int:
-        """Where the last note ends."""
-        return max(self.ends)
+        """Where the last note ends, the run's notes taken to be as long as those before."""
+        return max(max(self.ends), self.time + self.long if self.run else 0)
 
-    def read(self, id: int) -> tuple[int, ...]:
-        """Take the next id; the pitches that it starts, none for most."""
+    def read(self, id: int) -> None:
+        """Take the next id."""
         words = self.words
         if id >= words.chord.first:
-            if id >= words.size:
-                return ()
-            self.at = max(self.at, 0)
-            end = self.time + self.long
-            chord = words.chords[id - words.chord.first]
-            for pitch in chord:
-                self.ends[pitch] = end
-            return chord
-        if id >= words.long.first:
-            self.long = int(words.lengths[id - words.long.first])
+            if id < words.size:
+                self.at = max(self.at, 0)
+                self.run.extend(words.chords[id - words.chord.first])
+        elif id >= words.long.first:
+            self.long = words.lengths[id - words.long.first]
+            self.finish()
         elif id >= words.loud.first:
             self.loud = id - words.loud.first
-        elif id >= words.at.first:
-            at = (id - words.at.first) % self.bar_length
-            if at <= self.at:
+        elif id >= words.bar.first:
+            self.finish()
+            at = (id - words.at.first) % self.bar_length if id >= words.at.first else -1
+            if at <= self.at or at < 0:
                 self.bar_start += self.bar_length
             self.at = at
-        elif id == words.bar.first:
-            self.bar_start += self.bar_length
-            self.at = -1
         elif id >= words.metre.first:
-            if self.metre is None and self.time == 0:
+            if self.metre is None and self.at < 0 and not self.bar_start:
                 self.metre = id - words.metre.first
                 self.bar_length = words.bars[self.metre]
         elif id >= words.tempo.first and self.qpm is None:
             self.qpm = TEMPOS[id - words.tempo.first]
-        return ()
+
+    def finish(self) -> None:
+        """End the run: its notes are as long as was told last."""
+        if self.run:
+            self.played.append((self.time, self.long, self.loud, tuple(self.run)))
+            for pitch in self.run:
+                self.ends[pitch] = self.time + self.long
+            self.run = []
 
 
-def decode(ids: Sequence[int], words: Words, program: int) -> Score:
+def decode(ids: Iterable[int], words: Words, program: int) -> Score:
     """The piece that ids tell of, on one track.
 
     A pitch that starts again ends where it does; one that starts twice at once starts once, as told last. Without a
     tempo there are 120 quarter notes a minute, without a metre the corpus's commonest.
     """
     reader = Reader(words)
-    started: dict[tuple[int, int], tuple[int, int]] = {}  # by pitch and onset: length and velocity
     for id in ids:
         if id == EOS:
             break
-        for pitch in reader.read(id):
-            started[pitch, reader.time] = (reader.long, words.velocity(reader.loud))
+        reader.read(id)
+    reader.finish()
     score = Score(words.steps_per_beat * TICKS_PER_STEP)
     score.tempos.append(Tempo(0, reader.qpm or 120.0))
     score.time_signatures.append(TimeSignature(0, *words.metres[reader.metre or 0]))
+    started = {
+        (pitch, onset): (length, words.velocities[loud])
+        for onset, length, loud, pitches in reader.played
+        for pitch in pitches
+    }
     if started:
         score.tracks.append(_track(started, program))
     return score
