@@ -55,6 +55,10 @@ SAID = {
     "tempo": ("an impossible tempo was left out", "{n} impossible tempi were left out"),
     "metre": ("an impossible metre was left out", "{n} impossible metres were left out"),
     "key": ("an impossible key was left out", "{n} impossible keys were left out"),
+    "mode": (
+        "a key neither major nor minor was taken for major",
+        "{n} keys neither major nor minor were taken for major",
+    ),
 }
 
 
@@ -296,10 +300,13 @@ def _tidy(score: Score, counts: Counter[str]) -> None:
     score.time_signatures = type(score.time_signatures)(_changes(metres, lambda m: (m.numerator, m.denominator)))
     keys: dict[int, KeySignature] = {}
     for key in score.key_signatures:
-        if -7 <= key.key <= 7 and key.tonality in (0, 1):
-            keys[key.time] = key
-        else:
+        if not -7 <= key.key <= 7:
             counts["key"] += 1
+            continue
+        if key.tonality not in (0, 1):
+            counts["mode"] += 1
+            key.tonality = 0
+        keys[key.time] = key
     score.key_signatures = type(score.key_signatures)(_changes(keys, lambda k: (k.key, k.tonality)))
     score.sort(inplace=True)
 
