@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partimento.codec import Request
-from partimento.codecs.chords.rhythm import EOS, Reader, Words
+from partimento.codecs.chords.rhythm import EOS, TEMPOS, Reader, Words
 
 FAR = 1 << 60  # steps; later than anything
 
@@ -52,16 +52,16 @@ class RhythmGrammar:
         self._left = self._request.notes
         self._new = False  # whether there is a new note
         self._prompted = max(self._reader.end, self._reader.time)
-        self._limit = self._length()
+        self._limit = self._length(self._reader.qpm)
 
-    def _length(self) -> int:
-        """The step that no note may pass, as far as tempo and metre are known."""
+    def _length(self, qpm: float | None) -> int:
+        """The step that no note may pass, at this tempo and as far as the metre is known."""
         reader = self._reader
         if self._request.bars is not None:
             bars = -(-self._prompted // reader.bar_length) + self._request.bars
             return bars * reader.bar_length
         if self._request.seconds is not None:
-            beat = math.ceil(60e6 / (reader.qpm or 120.0))  # whole microseconds, as MIDI files have it
+            beat = math.ceil(60e6 / (qpm or 120.0))  # whole microseconds, as MIDI files have it
             return self._prompted + int(self._request.seconds * 1e6 * self._words.steps_per_beat / beat)
         return FAR
 
@@ -86,7 +86,7 @@ class RhythmGrammar:
             self._chords = []
         reader.read(id)
         if words.tempo.first <= id < words.bar.first:
-            self._limit = self._length()
+            self._limit = self._length(self._reader.qpm)
         self._last = id
 
     def mask(self) -> NDArray[np.bool_]:
@@ -98,7 +98,11 @@ class RhythmGrammar:
         if self._last == EOS:
             mask[EOS] = True
         elif not begun and reader.metre is None:
-            mask[words.metre.span if reader.qpm is not None else words.tempo.span] = True
+            if reader.qpm is None:
+                mask[words.tempo.span] = [self._length(qpm) > self._prompted for qpm in TEMPOS]
+            else:
+                mask[words.metre.span] = True
+            mask[EOS] = not mask.any()
         else:
             if reader.at >= 0:
                 self._allow_notes(mask)

@@ -255,8 +255,7 @@ def _levels(loudness: NDArray[np.int64], most: int) -> list[int]:
     occurring = np.flatnonzero(loudness)
     if len(occurring) <= most:
         return [int(velocity) for velocity in occurring] or [VELOCITY]
-    share = (np.cumsum(loudness) - loudness / 2) / loudness.sum()
-    centres = np.searchsorted(share, (np.arange(most) + 0.5) / most).astype(np.float64)
+    centres = occurring[((np.arange(most) + 0.5) / most * len(occurring)).astype(np.int64)].astype(np.float64)
     for _ in range(50):
         nearest = np.abs(occurring[:, None] - centres).argmin(axis=1)
         weights = np.bincount(nearest, loudness[occurring], minlength=most)
