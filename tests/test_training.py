@@ -234,7 +234,7 @@ def killable(folder: Path, resume: bool, threads: int, updates: int) -> Model:
 
 
 @pytest.mark.parametrize(
-    ("planned", "threads", "updates"), [(3, 1, 300), pytest.param(12, 2, 2000, marks=pytest.mark.long)]
+    ("planned", "threads", "updates"), [(3, 1, 300), pytest.param(6, 2, 1200, marks=pytest.mark.long)]
 )
 def test_sigkill_at_random_moments_changes_no_bit(planned: int, threads: int, updates: int, tmp_path: Path) -> None:
     scales(tmp_path / "train", 30, 1)

@@ -63,8 +63,8 @@ class Training:
     clip: Annotated[float, Field(gt=0)] | None = 1.0
     """Longest gradient that is taken as it is; a longer one is shortened to it. None takes all."""
     evaluate_every: Annotated[int, Field(ge=1)] | None = None
-    """Updates between two looks at the held-out pieces; None for forty looks in a run."""
-    held_out_ids: Annotated[int, Field(ge=1)] = 20_000
+    """Updates between two looks at the held-out pieces; None for 25 looks in a run."""
+    held_out_ids: Annotated[int, Field(ge=1)] = 8_000
     """Held-out ids looked at each time; pieces are drawn where there are more."""
     patience: Annotated[int, Field(ge=1)] | None = 8
     """Looks without a better held-out loss after which the run ends; None never ends it early."""

@@ -128,7 +128,7 @@ def fit(
     run = Run(module, training, folder, _started_with(model, train, valid, training, device, precision))
     if resume and (folder / LAST).exists():
         run.load()
-    every = training.evaluate_every or max(1, training.updates // 40)
+    every = training.evaluate_every or max(1, training.updates // 25)
     looked_at = Windows(valid.pieces.at_most(training.held_out_ids, training.seed), valid.length, valid.batch)
     notes_per_id = float(train.pieces.notes.sum()) / max(train.pieces.positions, 1)
 

@@ -33,6 +33,7 @@ from partimento.errors import PartimentoError
 
 FORMAT = "partimento pieces 1"
 POOL = 16  # updates between whose batches windows are sorted by length; more of them saves padding, fewer mix better
+LEAST_ROOM = 1 << 15  # held-out positions looked at together; recurrent networks are quicker with many pieces abreast
 
 Ids = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -199,7 +200,7 @@ class Windows:
         skipped = np.where(nth == 0, 0, longest - stride)
         start = self.pieces.starts[piece] + begin
         order = np.argsort(-length, kind="stable")
-        room = 4 * self.batch * self.length  # without gradients there is room for more at once
+        room = max(4 * self.batch * self.length, LEAST_ROOM)  # without gradients there is room for more at once
         first = 0
         while first < len(order):
             count = max(1, room // int(length[order[first]]))

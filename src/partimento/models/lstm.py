@@ -36,6 +36,7 @@ from partimento.settings import settings
 CELLS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "linear": nn.Identity}
 SEGMENT = 1024  # steps of a held-out piece that are run at once; the state is carried from one to the next
+ROOM = 1 << 22  # logits that are computed at once
 
 State = tuple[tuple[Tensor, ...], ...]
 """For each cell of the stack its hidden state (1, B, H), and for an LSTM its memory (1, B, H) as well."""
@@ -137,12 +138,20 @@ class Lstm(nn.Module, Model):
             ids = batch.x[:, first : first + SEGMENT + 1]
             asked = batch.mask[:, first + 1 : first + SEGMENT + 1]
             h, state = self.hidden(ids[:, :-1], state)
-            logits = self.head(h).float()  # (B, S, V)
-            target = ids[:, 1:]
-            nat = -functional.cross_entropy(logits.transpose(1, 2), target, reduction="none")
-            nats.append(torch.where(asked, nat, 0.0))
-            hits.append((logits.argmax(-1) == target) & asked)
+            nat, hit = self._judge(h.flatten(0, 1), ids[:, 1:].flatten())
+            nats.append(torch.where(asked, nat.view_as(asked), 0.0))
+            hits.append(hit.view_as(asked) & asked)
         return torch.cat(nats, 1), torch.cat(hits, 1)
+
+    def _judge(self, h: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Log probability of each target (N,) given h (N, H), and whether it was the likeliest; few logits at once."""
+        rows = max(1, ROOM // self.spec.vocab_size)
+        nats, hits = [], []
+        for part, ids in zip(torch.split(h, rows), torch.split(target, rows), strict=True):
+            logits = self.head(part).float()
+            nats.append(-functional.cross_entropy(logits, ids, reduction="none"))
+            hits.append(logits.argmax(-1) == ids)
+        return torch.cat(nats), torch.cat(hits)
 
     def log_likelihood(self, batch: Batch) -> Tensor:
         """(B,) nats of all that is predicted in each window."""
