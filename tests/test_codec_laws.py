@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from music import requests, scores, tune
 from partimento.codec import Codec, Grammar, Request, RollSpec, TokenSpec, codecs
 from partimento.errors import ImpossibleRequest
 from partimento.score import Score, bar_lines, end_tick, seconds_at
 from partimento.settings import from_table, to_table
+
+from music import requests, scores, tune
 
 FEW = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 TUNES = [tune(seed) for seed in range(4)]

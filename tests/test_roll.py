@@ -10,11 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from music import scores, tune
 from partimento.codecs.roll import ONSET, SUSTAIN, VELOCITY, Roll
 from partimento.errors import InvalidSettings
 from partimento.score import Note, Score, Track, note_array
 from partimento.settings import from_table
+
+from music import scores, tune
 
 FEW = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 

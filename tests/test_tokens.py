@@ -16,13 +16,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from music import requests, scores, tune
 from partimento.codec import Request
 from partimento.codecs.tokens import Tokens
 from partimento.codecs.tokens.grid import METRES, Metre, same_length
 from partimento.errors import ImpossibleRequest, InvalidBundle, InvalidSettings
 from partimento.score import Note, Score, Tempo, TimeSignature, Track, bar_lines, note_array, seconds_at
 from partimento.settings import from_table
+
+from music import requests, scores, tune
 
 FEW = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 CODEC = Tokens(Tokens.Settings())

@@ -30,6 +30,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from partimento.atomic import write_text
 from partimento.codec import Codec, TokenSpec
 from partimento.codecs.tokens.grammar import Remi, Vocabulary
 from partimento.codecs.tokens.grid import DENSE_BEATS, LONGEST_BEATS, METRES, Grid
@@ -127,7 +128,7 @@ class Tokens(Codec[TokenSpec]):
     def save(self, folder: Path) -> None:
         """Write the vocabulary and which of it occurs."""
         entries = {name: bool(used) for name, used in zip(self.vocabulary.names, self.used, strict=True)}
-        (folder / VOCABULARY_FILE).write_text(json.dumps(entries, indent=0), encoding="utf-8")
+        write_text(folder / VOCABULARY_FILE, json.dumps(entries, indent=0))
 
     @classmethod
     def load(cls, folder: Path, settings: Any) -> Tokens:
