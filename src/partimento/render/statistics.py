@@ -14,17 +14,18 @@ import numpy as np
 
 from partimento.atomic import atomic_file
 from partimento.errors import InvalidSettings, MissingExtra
+from partimento.render.style import BLUE, GREEN, GREY, INK, TRACKS, VERMILION, mixed
 
 __all__ = ["draw"]
 
-INK, GREY = "#1f2d3a", "#77828d"
-BLUE, DEEP, RED, SAND, GREEN = "#3d7ea6", "#1d4e70", "#d1603d", "#e6b655", "#5b9279"
-KEPT = {"train": BLUE, "valid": GREEN, "test": SAND}
-LEFT_OUT = {"duplicate": "#b9c2ca", "unreadable": RED, "not music": "#d7dce0", "not drawn": "#e9edf0"}
+ORANGE = TRACKS[4]
+DEEP = mixed(BLUE, 0.55, INK)
+KEPT = {"train": BLUE, "valid": GREEN, "test": ORANGE}
+LEFT_OUT = {"duplicate": "#b9c2ca", "unreadable": VERMILION, "not music": "#d7dce0", "not drawn": "#e9edf0"}
 FIFTHS = ("Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B")
 RELATIVE = ("Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#", "G#")  # the minor with the same signature
 HEAD: dict[str, Any] = {"fontsize": 11, "weight": "bold", "color": INK, "pad": 7}
-NAMES = 0.0056  # of the figure's width for each letter of a bar's name
+NAMES = 0.0053  # of the figure's width for each letter of a bar's name
 
 
 def draw(statistics: Mapping[str, Any], path: Path) -> None:
@@ -78,14 +79,17 @@ def draw(statistics: Mapping[str, Any], path: Path) -> None:
         panel(axes, statistics)
     with atomic_file(path) as temporary, rc_context({"svg.hashsalt": "partimento"}):  # names of parts, alike each time
         kind = path.suffix.lower()[1:]
-        metadata = {"Date": None} if kind == "svg" else {"Software": None}
+        metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
         figure.savefig(temporary, format=kind, dpi=110, metadata=metadata)
 
 
 def _title(figure: Any, statistics: Mapping[str, Any]) -> None:
     kept, notes, hours = statistics["kept"], statistics["notes"], statistics["hours"]
-    length = f"{hours:,.1f} hours" if hours >= 1 else f"{hours * 60:,.0f} minutes"
-    figure.text(0.035, 0.957, f"{kept:,} pieces", fontsize=21, weight="bold", color=INK, va="center")
+    minutes = hours * 60
+    length = (
+        f"{hours:,.1f} hours" if hours >= 1 else f"{minutes:,.0f} minutes" if minutes >= 2 else f"{hours * 3600:,.0f} s"
+    )
+    figure.text(0.035, 0.957, f"{kept:,} piece{'s' * (kept != 1)}", fontsize=21, weight="bold", color=INK, va="center")
     written = statistics["pieces_written"]
     manner = (
         "written" if written == kept else "performed" if not written else f"{written:,} written, the rest performed"
@@ -208,7 +212,7 @@ def _velocities(axes: Any, statistics: Mapping[str, Any]) -> None:
     dynamic, kept = statistics["pieces_with_dynamics"], statistics["kept"]
     share = "none" if not dynamic else "in all pieces" if dynamic == kept else f"in {dynamic:,} of {kept:,} pieces"
     _head(axes, "Dynamics", share if kept else "")
-    axes.bar(range(128), counts, width=1.0, color=RED)
+    axes.bar(range(128), counts, width=1.0, color=VERMILION)
     axes.set_xlim(0, 128)
     axes.set_xticks([1, 32, 64, 96, 127])
 
@@ -222,7 +226,7 @@ def _named(axes: Any, counts: Mapping[str, int], title: str, unit: str, color: s
     total = max(sum(counts.values()), 1)
     _head(axes, title, f"{unit}; {len(counts)} kinds" if len(counts) > 1 else unit)
     place = axes.get_position()
-    names = NAMES * max((len(name) for name in shown), default=0)  # room for the names, left of the bars
+    names = 0.008 + NAMES * max((len(name) for name in shown), default=0)  # room for the names, left of the bars
     axes.set_position((place.x0 + names, place.y0, place.width - names, place.height))
     axes.set_title(axes.get_title(loc="left"), loc="left", x=-names / (place.width - names), **HEAD)
     rows = np.arange(len(shown))
@@ -244,23 +248,25 @@ def _instruments(axes: Any, statistics: Mapping[str, Any]) -> None:
 
 
 def _metres(axes: Any, statistics: Mapping[str, Any]) -> None:
-    _named(axes, statistics["metres"], "Metres", "by bars", SAND, 5)
+    _named(axes, statistics["metres"], "Metres", "by bars", ORANGE, 5)
 
 
 def _keys(axes: Any, statistics: Mapping[str, Any]) -> None:
     """Major keys up, their relative minor keys down, around the circle of fifths."""
-    keys = dict(statistics["keys"])
-    keys["Gb major"] = keys.pop("F# major", 0)
+    keys = {("Gb major" if name == "F# major" else name): count for name, count in statistics["keys"].items()}
     major = np.array([keys.get(f"{tonic} major", 0) for tonic in FIFTHS])
     minor = np.array([keys.get(f"{tonic} minor", 0) for tonic in RELATIVE])
     total = max(int(major.sum() + minor.sum()), 1)
     _head(
         axes, "Keys", f"{major.sum() / total:.0%} major, {minor.sum() / total:.0%} minor" if keys and total > 1 else ""
     )
+    if not keys:
+        axes.axis("off")
+        return
     most = max(int(major.max()), int(minor.max()), 1)
     gap = most * 0.24
     places = np.arange(12)
-    axes.bar(places, major, bottom=gap, color=SAND, width=0.8)
+    axes.bar(places, major, bottom=gap, color=ORANGE, width=0.8)
     axes.bar(places, -minor, bottom=-gap, color=DEEP, width=0.8)
     for place in places:
         axes.text(place, gap * 0.48, FIFTHS[place], ha="center", va="center", fontsize=9, color=INK, weight="bold")
