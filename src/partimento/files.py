@@ -8,22 +8,19 @@ been over it, notation by way of `notation`. Leaves out: sound recordings, pictu
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from symusic.core import NoteTickList as NoteList
-from symusic.core import TempoTickList as TempoList
 
 from partimento.atomic import atomic_file
 from partimento.errors import PartimentoError, Unreadable
 from partimento.isolation import isolated
 from partimento.repair import repair
-from partimento.score import KeySignature, Score, TimeSignature, Track, bar_lines, end_tick, seconds_at
+from partimento.score import Score, Track, bar_lines, end_tick, seconds_at
 from partimento.settings import settings
+from partimento.tidying import LONGEST_METRE, tidy
 
 __all__ = ["SUFFIXES", "Limits", "Reading", "read", "read_bytes", "read_each", "read_safely", "to_bytes", "write"]
 
@@ -41,25 +38,6 @@ SUFFIXES = {
     ".abc": "abc",
 }
 """What can be read: a file's suffix, in small letters, and its format."""
-
-FASTEST = 1000.0  # quarter notes a minute; a faster tempo is a fault
-LONGEST_METRE = 64  # the most beats of a bar, and the shortest beat, a 64th
-
-SAID = {
-    "silent": ("a note without length was given one tick", "{n} notes without length were given one tick"),
-    "doubled": ("a doubled note was removed", "{n} doubled notes were removed"),
-    "overlapping": (
-        "a note that ran into the next of its pitch was shortened",
-        "{n} notes that ran into the next of their pitch were shortened",
-    ),
-    "tempo": ("an impossible tempo was left out", "{n} impossible tempi were left out"),
-    "metre": ("an impossible metre was left out", "{n} impossible metres were left out"),
-    "key": ("an impossible key was left out", "{n} impossible keys were left out"),
-    "mode": (
-        "a key neither major nor minor was taken for major",
-        "{n} keys neither major nor minor were taken for major",
-    ),
-}
 
 
 @settings
@@ -237,10 +215,22 @@ def _read_tunes(data: bytes, limits: Limits) -> list[tuple[str, Reading | Unread
     pieces: list[tuple[str, Reading | Unreadable]] = []
     for title, midi in notation.tunes(data):
         try:
-            pieces.append((title, _read_midi(midi, limits)))
+            reading = _read_midi(midi, limits)
+            _begin_on_time(reading.score)
+            pieces.append((title, reading))
         except Unreadable as refusal:
             pieces.append((title, refusal))
     return pieces
+
+
+def _begin_on_time(score: Score) -> None:
+    """Undo, in place, that abc2midi begins every note a tick late."""
+    lists = [track.notes.numpy() for track in score.tracks]
+    if min(int(columns["time"].min()) for columns in lists) < 1:
+        return
+    for track, columns in zip(score.tracks, lists, strict=True):
+        onset, duration = columns["time"] - 1, columns["duration"] + 1
+        track.notes = NoteList.from_numpy(onset, duration, columns["pitch"], columns["velocity"])
 
 
 def _read_midi(data: bytes, limits: Limits) -> Reading:
@@ -258,11 +248,11 @@ def _read_midi(data: bytes, limits: Limits) -> Reading:
     except (RuntimeError, ValueError) as error:
         raise Unreadable("It is damaged beyond repair.", "Get it again from where it came from.") from error
     lost = repaired.notes - score.note_num()
-    counts: Counter[str] = Counter()
-    _tidy(score, counts)
+    repairs = [*repaired.repairs, *tidy(score)]
+    if lost:
+        repairs.append(f"{lost:,} notes could not be read")
     _check(score, limits)
-    repairs = (*repaired.repairs, *_said(counts), *([f"{lost} notes could not be read"] if lost else []))
-    return Reading(score, repairs)
+    return Reading(score, tuple(repairs))
 
 
 def _check(score: Score, limits: Limits) -> None:
@@ -278,87 +268,6 @@ def _check(score: Score, limits: Limits) -> None:
             f"It lasts {seconds / 3600:,.1f} hours; at most {limits.seconds / 3600:,.3g} are read.",
             "Look for a silence of hours or a tempo that is wrong, or raise the limit on seconds.",
         )
-
-
-def _said(counts: Counter[str]) -> list[str]:
-    return [SAID[kind][n > 1].format(n=f"{n:,}") for kind, n in counts.items() if n]
-
-
-def _tidy(score: Score, counts: Counter[str]) -> None:
-    """Bring a score, in place, into the shape that this module promises; count what is changed."""
-    for track in score.tracks:
-        _tidy_notes(track, counts)
-    score.tracks = type(score.tracks)([track for track in score.tracks if len(track.notes)])
-    _tidy_tempi(score, counts)
-    metres: dict[int, TimeSignature] = {}
-    for metre in score.time_signatures:
-        beats, shortest = metre.numerator, metre.denominator
-        if 0 < beats <= LONGEST_METRE and 0 < shortest <= LONGEST_METRE and shortest & (shortest - 1) == 0:
-            metres[metre.time] = metre
-        else:
-            counts["metre"] += 1
-    score.time_signatures = type(score.time_signatures)(_changes(metres, lambda m: (m.numerator, m.denominator)))
-    keys: dict[int, KeySignature] = {}
-    for key in score.key_signatures:
-        if not -7 <= key.key <= 7:
-            counts["key"] += 1
-            continue
-        if key.tonality not in (0, 1):
-            counts["mode"] += 1
-            key.tonality = 0
-        keys[key.time] = key
-    score.key_signatures = type(score.key_signatures)(_changes(keys, lambda k: (k.key, k.tonality)))
-    score.sort(inplace=True)
-
-
-def _changes(events: dict[int, Any], value: Callable[[Any], tuple[int, int]]) -> list[Any]:
-    """Events by tick, in order, without those that say what is in force already."""
-    kept: list[Any] = []
-    for tick in sorted(events):
-        if not kept or value(kept[-1]) != value(events[tick]):
-            kept.append(events[tick])
-    return kept
-
-
-def _tidy_notes(track: Track, counts: Counter[str]) -> None:
-    """Give each note a length, and each pitch of the track one note at a time."""
-    if not len(track.notes):
-        return
-    columns = track.notes.numpy()
-    order = np.lexsort((-columns["duration"], columns["time"], columns["pitch"]))
-    onset, duration, pitch, velocity = (columns[name][order] for name in ("time", "duration", "pitch", "velocity"))
-    silent = duration <= 0
-    duration[silent] = 1
-    follows = pitch[1:] == pitch[:-1]
-    doubled = np.concatenate([[False], follows & (onset[1:] == onset[:-1])])
-    if doubled.any():  # the longest stays
-        onset, duration, pitch, velocity = onset[~doubled], duration[~doubled], pitch[~doubled], velocity[~doubled]
-        follows = pitch[1:] == pitch[:-1]
-    apart = onset[1:] - onset[:-1]
-    overlapping = follows & (apart < duration[:-1])
-    duration[:-1][overlapping] = apart[overlapping]
-    found = {"silent": silent, "doubled": doubled, "overlapping": overlapping}
-    if any(mask.any() for mask in found.values()):
-        counts.update({kind: int(mask.sum()) for kind, mask in found.items()})
-        order = np.lexsort((pitch, onset))
-        track.notes = NoteList.from_numpy(onset[order], duration[order], pitch[order], velocity[order])
-
-
-def _tidy_tempi(score: Score, counts: Counter[str]) -> None:
-    """Leave out tempi that cannot be, those overruled at once and those in force already."""
-    if not len(score.tempos):
-        return
-    columns = score.tempos.numpy()
-    order = np.argsort(columns["time"], kind="stable")
-    tick, length = columns["time"][order], columns["mspq"][order]  # microseconds a quarter note
-    possible = length >= 60e6 / FASTEST
-    counts["tempo"] += int((~possible).sum())
-    tick, length = tick[possible], length[possible]
-    last = np.append(tick[1:] != tick[:-1], [True])[: len(tick)]
-    tick, length = tick[last], length[last]
-    new = np.concatenate([[True], length[1:] != length[:-1]])[: len(tick)]
-    if len(columns["time"]) > new.sum():
-        score.tempos = TempoList.from_numpy(tick[new], length[new])
 
 
 def _medley(pieces: list[tuple[str, Reading | Unreadable]], limits: Limits) -> Reading:
@@ -382,6 +291,6 @@ def _medley(pieces: list[tuple[str, Reading | Unreadable]], limits: Limits) -> R
         score.time_signatures.extend(part.time_signatures)
         score.key_signatures.extend(part.key_signatures)
     score.tracks = type(score.tracks)(list(homes.values()))
-    _tidy(score, Counter())
+    tidy(score)
     _check(score, limits)
     return Reading(score, tuple(repairs))
