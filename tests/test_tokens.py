@@ -368,6 +368,24 @@ def test_only_what_the_folder_has_is_sampled_and_what_the_prompt_brings() -> Non
     assert {n for n in names if n.startswith("TimeSig")} == {"TimeSig_3/4", "TimeSig_4/4"}
 
 
+def test_a_folder_without_drums_plays_those_of_the_prompt_alone() -> None:
+    codec = Tokens(Tokens.Settings())
+    codec.learn([tune(0, drums=False)])
+    drawn, _ = continued(codec, Request(notes=200), evenly(0))
+    assert not any(NAMES[id].startswith("PitchDrum") for id in drawn)
+    prompt = codec.encode(made([(0, 0.5, 36), (1, 0.5, 42)], drums=True))
+    drawn, _ = continued(codec, Request(notes=200), evenly(0), prompt)
+    assert {NAMES[id] for id in drawn if NAMES[id].startswith("PitchDrum")} == {"PitchDrum_36", "PitchDrum_42"}
+    drawn, _ = continued(codec, Request(notes=20), evenly(0), ids("Bar_None", "TimeSig_4/4", "Program_-1"))
+    assert codec.notes(np.array(drawn)) == 20
+
+
+def test_learning_from_silence_forbids_nothing() -> None:
+    codec = Tokens(Tokens.Settings())
+    codec.learn([Score(480)])
+    assert codec.used.all()
+
+
 def test_positions_end_with_the_bar() -> None:
     grammar = CODEC.grammar()
     for metre in METRES:

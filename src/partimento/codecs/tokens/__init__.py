@@ -93,13 +93,16 @@ class Tokens(Codec[TokenSpec]):
         for score in scores:
             placed = self.grid.place(score)
             notes = placed.notes
+            if not len(notes):
+                continue
             found |= {f"Program_{p}" for p in np.unique(notes["program"])}
             found |= {f"PitchDrum_{p}" for p in np.unique(notes["pitch"][notes["program"] < 0])}
             found |= {f"Velocity_{v}" for v in np.unique(notes["velocity"])}
             found |= {f"TimeSig_{c.metre.numerator}/{c.metre.denominator}" for c in placed.changes}
             found |= {f"Tempo_{qpm}" for _, qpm in placed.tempi}
-        kinds = {name.split("_")[0] for name in found}
-        self.used = np.array([n in found or n.split("_")[0] not in kinds for n in self.vocabulary.names])
+        kinds = ("Program", "PitchDrum", "Velocity", "TimeSig", "Tempo") if found else ()
+        used = [n in found or k not in kinds for n, k in zip(self.vocabulary.names, self.vocabulary.kind, strict=True)]
+        self.used = np.array(used)
 
     def encode(self, score: Score) -> NDArray[np.int64]:
         """(T,) ids; empty where there are no notes."""

@@ -98,7 +98,7 @@ class Remi:
         self._request = request
         self._silence = request.longest_silence * self._quarter
         self.acted = Counter()
-        self._allowed = self._used.copy()  # a prompt adds its own instruments and metres
+        self._allowed = self._used.copy()  # a prompt adds its own instruments, drums and metres
         self._last: Kind = "BOS"
         self._over = False
         self._metre = self._metres.index(Metre(4, 4))
@@ -146,6 +146,7 @@ class Remi:
             self._allowed[id] = True
         elif kind in ("Pitch", "PitchDrum"):
             self._pitch = value
+            self._allowed[id] = True
         elif kind == "Velocity" and self._last in ("Pitch", "PitchDrum"):
             pass
         elif kind == "Duration" and self._last == "Velocity":
@@ -322,7 +323,7 @@ class Remi:
             mask[span["Position"].start] = True
         elif self._last in ("Position", "Tempo", "Program") and self._program is not None:
             pitches = span["PitchDrum" if self._program == DRUMS else "Pitch"]
-            mask[pitches] = self._allowed[pitches]
+            mask[pitches] = self._allowed[pitches] if self._allowed[pitches].any() else True
         elif self._last in ("Position", "Tempo"):
             mask[span["Program"]] = True
         else:
