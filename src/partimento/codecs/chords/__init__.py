@@ -28,6 +28,7 @@ from partimento.codec import Codec, Grammar, TokenSpec
 from partimento.codecs.chords import classic, rhythm
 from partimento.codecs.chords.grammar import RhythmGrammar, Spelling
 from partimento.codecs.chords.naming import chord_name, chord_pitches
+from partimento.codecs.chords.words import BOS, EOS, PAD, VELOCITY, Words
 from partimento.errors import InvalidBundle
 from partimento.score import Score
 from partimento.settings import settings
@@ -76,7 +77,7 @@ class Chords(Codec[TokenSpec]):
     @property
     def spec(self) -> TokenSpec:
         """Ids of the vocabulary."""
-        return TokenSpec(vocab_size=len(self.vocabulary), pad=rhythm.PAD, bos=rhythm.BOS, eos=rhythm.EOS)
+        return TokenSpec(vocab_size=len(self.vocabulary), pad=PAD, bos=BOS, eos=EOS)
 
     @property
     def vocabulary(self) -> list[str]:
@@ -99,7 +100,7 @@ class Chords(Codec[TokenSpec]):
         self,
         names: list[str],
         metres: Sequence[tuple[int, int]] = (),
-        velocities: Sequence[int] = (rhythm.VELOCITY,),
+        velocities: Sequence[int] = (VELOCITY,),
     ) -> None:
         """Make these notes and chords, by frequency, metres and levels of loudness the vocabulary."""
         chosen = self.settings
@@ -109,10 +110,10 @@ class Chords(Codec[TokenSpec]):
         if chosen.classic:
             self._names = ["pad", "bos", "eos", *names]
             self._sounds = [(), (), (), *(classic.word_pitches(name) for name in names)]
-            self._ids = {name: id for id, name in enumerate(self._names) if id > rhythm.EOS}
+            self._ids = {name: id for id, name in enumerate(self._names) if id > EOS}
         else:
             chords = [chord_pitches(name) for name in names]
-            self._words = rhythm.Words(chosen.steps_per_beat, velocities, metres, chords)
+            self._words = Words(chosen.steps_per_beat, velocities, metres, chords)
             self._names = self._words.names()
             self._spelling = Spelling(self._words)
 
@@ -128,15 +129,15 @@ class Chords(Codec[TokenSpec]):
         ids = [int(id) for id in np.asarray(x).ravel()]
         if not self.settings.classic:
             return rhythm.decode(ids, self._words, self.settings.program)
-        if rhythm.EOS in ids:
-            ids = ids[: ids.index(rhythm.EOS)]
-        chords = [self._sounds[id] for id in ids if rhythm.EOS < id < len(self._sounds)]
+        if EOS in ids:
+            ids = ids[: ids.index(EOS)]
+        chords = [self._sounds[id] for id in ids if EOS < id < len(self._sounds)]
         return classic.play(chords, self.settings.program)
 
     def grammar(self) -> Grammar:
         """A new grammar; bars are by the piece's metre (classic: 4/4)."""
         if self.settings.classic:
-            return classic.ClassicGrammar(np.array([len(sound) for sound in self._sounds]), rhythm.EOS)
+            return classic.ClassicGrammar(np.array([len(sound) for sound in self._sounds]), EOS)
         return RhythmGrammar(self._words, self._spelling)
 
     def save(self, folder: Path) -> None:

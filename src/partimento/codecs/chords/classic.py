@@ -3,10 +3,10 @@
 Skúli Sigurgeirsson's "How to Generate Music using a LSTM Neural Network in Keras" (2017) and its descendants read a
 file with music21, take the first instrument (`partitionByInstrument(...).parts[0].recurse()`) and keep `str(pitch)` of
 each note and the normal order of each chord. `extract` gives what music21 gave when the tutorials were written
-(versions 4 and 5), on our scores: of the 72 songs that `xiaohuiduan/lstm-music` extracted, 71 come out the same token
-for token (docs/codecs/chords.md). It is done differently where music21 found nothing: 20 of the 92 songs have a track
-whose name music21 takes for an instrument of its own, which comes first and plays no note; the first instrument that
-plays is taken here.
+(versions 4 and 5), on our scores: the songs that `xiaohuiduan/lstm-music` extracted come out the same token for token
+(docs/codecs/chords.md tells of the one exception). It is done differently where music21 found nothing: 20 of the 92
+songs have a track whose name music21 takes for an instrument of its own, which comes first and plays no note; the first
+instrument that plays is taken here.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partimento.codec import Request
-from partimento.codecs.chords.rhythm import EOS, TEMPOS, Reader, Words
+from partimento.codecs.chords.rhythm import Reader
+from partimento.codecs.chords.words import EOS, TEMPOS, Words
 
 FAR = 1 << 60  # steps; later than anything
 
