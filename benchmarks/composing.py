@@ -1,8 +1,8 @@
 """How fast a model composes, and how much of the time goes into choosing rather than into the model.
 
 A network of the tutorials' size (three LSTMs of 512) with random weights serves: the arithmetic is the same, and no
-piece is better or worse than another. Times are processor time as well as wall time, since other work on the machine
-slows the one and hardly the other. Run as `python benchmarks/composing.py FOLDER [--codec tokens]`.
+piece is better or worse than another. Rates are by the clock, times by the processor, the best of a few runs. Run as
+`python benchmarks/composing.py FOLDER [--codec tokens]`.
 """
 
 from __future__ import annotations
@@ -26,17 +26,16 @@ from partimento.settings import from_table, to_table
 
 
 class Timed:
-    """A stepper that counts its own time and steps."""
+    """A stepper that counts its steps and the processor time that they take."""
 
     def __init__(self, stepper: Any) -> None:
-        self.stepper, self.wall, self.cpu, self.steps = stepper, 0.0, 0.0, 0
+        self.stepper, self.cpu, self.steps = stepper, 0.0, 0
         self.start, self.narrow = stepper.start, stepper.narrow
 
     def step(self, ids: NDArray[np.int64], state: Any) -> tuple[NDArray[np.float32], Any]:
         """Pass it on and look at the clock."""
-        wall, cpu = time.perf_counter(), time.process_time()
+        cpu = time.process_time()
         result: tuple[NDArray[np.float32], Any] = self.stepper.step(ids, state)
-        self.wall += time.perf_counter() - wall
         self.cpu += time.process_time() - cpu
         self.steps += 1
         return result
@@ -61,8 +60,8 @@ def bundle_of(folder: Path, codec_name: str, stack: list[str], place: Path) -> B
     )
 
 
-def measure(bundle: Bundle, stepper: Stepper, spec: TokenSpec, pieces: int, notes: int) -> str:
-    """A row of the table."""
+def measure(bundle: Bundle, stepper: Stepper, spec: TokenSpec, pieces: int, notes: int) -> tuple[float, ...]:
+    """Ids and notes a second, µs a step of the model, µs an id for choosing it, and the latter's share."""
     drafts, codec = [], bundle.codec()
     for i in range(pieces):
         grammar = codec.grammar()
@@ -74,11 +73,9 @@ def measure(bundle: Bundle, stepper: Stepper, spec: TokenSpec, pieces: int, note
     wall, cpu = time.perf_counter(), time.process_time()
     sample(timed, drafts, spec, longest=100_000, sampling=Sampling(top_p=0.98))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    ids = sum(len(draft.ids) for draft in drafts)
-    return (
-        f"| {pieces} | {ids / wall:,.0f} | {pieces * notes / wall:,.0f} | {timed.wall / timed.steps * 1e6:,.0f} | "
-        f"{(wall - timed.wall) / ids * 1e6:.0f} | {1 - timed.wall / wall:.0%} | {1 - timed.cpu / cpu:.0%} |"
-    )
+    ids, micro = sum(len(draft.ids) for draft in drafts), 1e6
+    choosing = cpu - timed.cpu
+    return ids / wall, pieces * notes / wall, timed.cpu / timed.steps * micro, choosing / ids * micro, choosing / cpu
 
 
 def main() -> None:
@@ -88,16 +85,19 @@ def main() -> None:
     parser.add_argument("--codec", default="tokens")
     parser.add_argument("--stack", nargs="+", default=["cell 512"] * 3)
     parser.add_argument("--notes", type=int, default=300)
+    parser.add_argument("--runs", type=int, default=3)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         bundle = bundle_of(chosen.folder, chosen.codec, chosen.stack, Path(place) / "model")
         spec = bundle.codec().spec
         stepper = open_player(bundle)
         print(f"{chosen.codec}, {spec.vocab_size} ids, one thread, {' + '.join(chosen.stack)}\n")
-        print("| pieces at once | ids/s | notes/s | µs a step of the model | µs an id for choosing | share | of CPU |")
-        print("|---:|" * 1 + "---:|" * 6)
+        print("| pieces at once | ids/s | notes/s | µs a step of the model | µs an id for choosing | share |")
+        print("|---:|" + "---:|" * 5)
         for pieces in (1, 8, 32):
-            print(measure(bundle, stepper, spec, pieces, chosen.notes), flush=True)
+            runs = [measure(bundle, stepper, spec, pieces, chosen.notes) for _ in range(chosen.runs)]
+            ids, notes, step, choosing, share = max(runs)
+            print(f"| {pieces} | {ids:,.0f} | {notes:,.0f} | {step:,.0f} | {choosing:.0f} | {share:.0%} |", flush=True)
 
 
 if __name__ == "__main__":

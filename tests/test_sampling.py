@@ -27,7 +27,7 @@ logits_and_masks = st.integers(1, 40).flatmap(
 )
 ways = st.builds(
     Sampling,
-    temperature=st.sampled_from([0.0, 1e-30, 0.3, 1.0, 2.5, 1e6]),
+    temperature=st.sampled_from([0.0, 5e-324, 1e-30, 0.3, 1.0, 2.5, 1e6]),
     top_k=st.integers(0, 50),
     top_p=st.floats(1e-6, 1.0),
     min_p=st.floats(0.0, 1.0),
@@ -89,11 +89,11 @@ def test_the_order_of_the_vocabulary_is_of_no_account(
 def test_temperature_has_its_stored_values() -> None:
     logits = np.log(row(0.1, 0.2, 0.3, 0.4))
     mask = everything(logits)
-    assert softmax(logits, mask, np.array([1.0], np.float32)) == pytest.approx(row(0.1, 0.2, 0.3, 0.4))
+    assert softmax(logits, mask, [1.0]) == pytest.approx(row(0.1, 0.2, 0.3, 0.4))
     # p ** (1 / 0.5) made to sum to 1: 0.01, 0.04, 0.09, 0.16 over 0.30
-    assert softmax(logits, mask, np.array([0.5], np.float32)) == pytest.approx(row(1 / 30, 4 / 30, 9 / 30, 16 / 30))
-    assert softmax(logits, mask, np.array([0.0], np.float32)).tolist() == [[0, 0, 0, 1]]
-    both = softmax(np.repeat(logits, 2, axis=0), np.repeat(mask, 2, axis=0), np.array([0.0, 0.5], np.float32))
+    assert softmax(logits, mask, [0.5]) == pytest.approx(row(1 / 30, 4 / 30, 9 / 30, 16 / 30))
+    assert softmax(logits, mask, [0.0]).tolist() == [[0, 0, 0, 1]]
+    both = softmax(np.repeat(logits, 2, axis=0), np.repeat(mask, 2, axis=0), [0.0, 0.5])
     assert both == pytest.approx(np.concatenate([row(0, 0, 0, 1), row(1 / 30, 4 / 30, 9 / 30, 16 / 30)]))
 
 

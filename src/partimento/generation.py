@@ -186,7 +186,7 @@ class _Prompt:
             remarks = []
         else:
             ids = codec.encode(prompt)
-            remarks = _losses(prompt, codec.decode(ids))
+            remarks = prompt_losses(codec, prompt)
         score = codec.decode(ids)
         if not score.note_num():
             raise ImpossibleRequest("The prompt has no note that this bundle can say; choose another prompt.")
@@ -201,9 +201,9 @@ class _Prompt:
         return np.concatenate([np.array([spec.bos], np.int64), self.ids])
 
 
-def _losses(said: Score, understood: Score) -> list[str]:
-    """What the codec could not say of a prompt."""
-    given, kept = note_array(said), note_array(understood)
+def prompt_losses(codec: Codec[Any], prompt: Score) -> list[str]:
+    """Sentences about what a codec cannot say of a prompt; none where it keeps every note and instrument."""
+    given, kept = note_array(prompt), note_array(codec.decode(codec.encode(prompt)))
     remarks = []
     if len(kept) < len(given):
         remarks.append(f"The model's codec cannot say {len(given) - len(kept)} of the prompt's {len(given)} notes.")

@@ -71,7 +71,7 @@ def probabilities(
     logits: NDArray[np.float32],
     mask: NDArray[np.bool_],
     sampling: Sampling,
-    temperature: NDArray[np.float32] | None = None,
+    temperature: Sequence[float] | None = None,
 ) -> NDArray[np.float32]:
     """The distributions to draw from.
 
@@ -80,7 +80,7 @@ def probabilities(
         mask: (B, V) what may come next; at least one True in each row. A row whose every allowed id has no probability
             at all is drawn from evenly.
         sampling: how.
-        temperature: (B,) in place of `sampling.temperature`, where pieces differ.
+        temperature: B of them in place of `sampling.temperature`, where pieces differ.
 
     Returns:
         (B, V); each row sums to 1 and is 0 where the mask is False.
@@ -88,8 +88,7 @@ def probabilities(
     Raises:
         InvalidBundle: a logit is not a number, as after a training that went wrong.
     """
-    heat = np.full(len(logits), sampling.temperature, np.float32) if temperature is None else temperature
-    p = softmax(logits, mask, heat)
+    p = softmax(logits, mask, temperature or [sampling.temperature] * len(logits))
     if sampling.top_k:
         p = top_k(p, sampling.top_k)
     if sampling.top_p < 1:
@@ -99,36 +98,41 @@ def probabilities(
     return p
 
 
-def softmax(
-    logits: NDArray[np.float32], mask: NDArray[np.bool_], temperature: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """The allowed ids' probabilities at a temperature, (B,); at 0 the likeliest has all (the first of equals)."""
-    x = np.where(mask, logits, np.float32(-np.inf))
-    top = x.max(axis=1, keepdims=True)
-    if not np.isfinite(top).all():
-        x, top = _mended(x, mask, top)
-    x -= top
-    cold = temperature <= 0
-    with np.errstate(over="ignore", under="ignore"):
-        x /= np.where(cold, np.float32(1), temperature)[:, None]
+def softmax(logits: NDArray[np.float32], mask: NDArray[np.bool_], temperature: Sequence[float]) -> NDArray[np.float32]:
+    """The allowed ids' probabilities, (B, V), at B temperatures; at 0 the likeliest has all (the first of equals)."""
+    x = np.where(mask, logits, _NEVER)
+    with np.errstate(all="ignore"):  # what is no number is found below
+        x -= x.max(axis=1, keepdims=True)
+        if any(t != 1 for t in temperature):
+            x /= np.array([max(t, _COLDEST) if t else 1 for t in temperature], dtype=np.float32)[:, None]
+        for row, t in enumerate(temperature):
+            if t == 0 and x[row].max() == 0:
+                x[row] = np.where(np.arange(x.shape[1]) == x[row].argmax(), np.float32(0), _NEVER)
         np.exp(x, out=x)
-    if cold.any():
-        x[cold] = np.arange(x.shape[1]) == x[cold].argmax(axis=1)[:, None]
-    x /= x.sum(axis=1, keepdims=True)
+        total = x.sum(axis=1, keepdims=True)
+    if not total.min() >= 1:  # the likeliest is 1 before division, unless something is no number
+        return softmax(_mended(logits, mask), mask, temperature)
+    x /= total
     return x
 
 
-def _mended(
-    x: NDArray[np.float32], mask: NDArray[np.bool_], top: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Logits that can be normalised: evenly 0 in rows without any probability; NaN and +inf are refused."""
+_NEVER = np.float32(-np.inf)
+_COLDEST = 1e-30  # no less, since float32 knows no less
+
+
+def _mended(logits: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Logits, (B, V), with rows that allow nothing any probability made even.
+
+    Raises:
+        InvalidBundle: an allowed logit is NaN or infinite.
+    """
+    top = np.where(mask, logits, _NEVER).max(axis=1, keepdims=True)
     if (np.isnan(top) | (top == np.inf)).any():
         raise InvalidBundle(
             "The model gives probabilities that are not numbers, as after a training that went wrong: "
             "train it again with a smaller learning rate, or fetch the bundle afresh."
         )
-    hopeless = top == -np.inf
-    return np.where(mask & hopeless, np.float32(0), x), np.where(hopeless, np.float32(0), top)
+    return np.where(top == _NEVER, np.float32(0), logits)
 
 
 def top_k(p: NDArray[np.float32], k: int) -> NDArray[np.float32]:
@@ -157,19 +161,13 @@ def _kept(p: NDArray[np.float32], threshold: NDArray[np.float32]) -> NDArray[np.
     return kept
 
 
-def draw(p: NDArray[np.float32], rngs: Sequence[np.random.Generator]) -> NDArray[np.int64]:
-    """Draw one id from each row of p, (B, V), each with its own generator; never one of probability 0.
-
-    Returns:
-        (B,) ids.
-    """
-    sums = np.cumsum(p, axis=1, dtype=np.float64)
-    u = np.array([rng.random() for rng in rngs])
-    ids = (sums <= (u * sums[:, -1])[:, None]).sum(axis=1)
-    beyond = ids == p.shape[1]  # only where u * total was rounded up to the total
-    if beyond.any():
-        ids[beyond] = (p[beyond] > 0).cumsum(axis=1).argmax(axis=1)
-    return np.asarray(ids, dtype=np.int64)
+def draw(p: NDArray[np.float32], rngs: Sequence[np.random.Generator]) -> list[int]:
+    """Draw one id from each row of p, (B, V), each with its own generator; never one of probability 0."""
+    ids = []
+    for row, sums, rng in zip(p, np.cumsum(p, axis=1, dtype=np.float64), rngs, strict=True):
+        id = int(sums.searchsorted(rng.random() * sums[-1], side="right"))
+        ids.append(id if id < len(sums) else int(np.flatnonzero(row)[-1]))  # the product was rounded up to the sum
+    return ids
 
 
 @dataclass(eq=False)
@@ -310,13 +308,11 @@ class _Pen:
 def _write(pens: Sequence[_Pen], logits: NDArray[np.float32]) -> None:
     """Draw the next id of each pen from its row of logits, (B, V), and write it."""
     sampling = pens[0].sampling
-    choices = [pen.choice() for pen in pens]
-    masks = np.stack([mask for mask, _ in choices])
-    temperatures = np.array([temperature for _, temperature in choices], dtype=np.float32)
-    ids = draw(probabilities(logits, masks, sampling, temperatures), [pen.draft.rng for pen in pens])
-    for row, (pen, id) in enumerate(zip(pens, ids.tolist(), strict=True)):
+    masks, temperatures = zip(*[pen.choice() for pen in pens], strict=True)
+    ids = draw(probabilities(logits, np.array(masks), sampling, temperatures), [pen.draft.rng for pen in pens])
+    for row, (pen, id) in enumerate(zip(pens, ids, strict=True)):
         if pen.redraws(id, masks[row]):
             mask, temperature = pen.choice()
-            again = probabilities(logits[row : row + 1], mask[None], sampling, np.array([temperature], np.float32))
-            id = int(draw(again, [pen.draft.rng])[0])
+            again = probabilities(logits[row : row + 1], mask[None], sampling, [temperature])
+            id = draw(again, [pen.draft.rng])[0]
         pen.take(id)
