@@ -123,7 +123,7 @@ def _files(axes: Any, statistics: Mapping[str, Any]) -> None:
     splits = statistics["splits"]
     parts = [(name, splits[name]["pieces"], KEPT[name]) for name in KEPT]
     parts += [(name, statistics["left_out"].get(name, 0), color) for name, color in LEFT_OUT.items()]
-    total = max(statistics["files"], 1)
+    total = max(sum(count for _, count, _ in parts), 1)
     start = label_at = 0.0
     axes.set_xlim(0, total)
     axes.set_ylim(-1.3, 1)
