@@ -27,7 +27,7 @@ from partimento.folders import find, shown
 from partimento.progress import Progress, Watch, ignore
 from partimento.readings import read_again, take_all, version
 from partimento.score import Score
-from partimento.splits import LEAST_GROUPS, Split
+from partimento.splits import LEAST_GROUPS
 
 __all__ = ["Corpus", "LeftOut", "Piece", "cache_folder", "inspect"]
 
@@ -54,8 +54,8 @@ class Corpus:
     digest: str
     limits: files.Limits
 
-    def pieces(self, split: Split) -> list[Piece]:
-        """The pieces of one split, by path."""
+    def pieces(self, split: str) -> list[Piece]:
+        """The pieces of one split ("train", "valid" or "test"), by path."""
         return [piece for piece in self.kept if piece.split == split]
 
     def require_enough(self) -> None:

@@ -45,10 +45,14 @@ def find(folder: Path) -> Found:
     Raises:
         Unreadable: there is no such folder, or it may not be opened.
     """
-    if not folder.exists():
-        raise Unreadable(f"There is no folder {shown(folder)}.", "See whether its name is written as it should be.")
-    if not folder.is_dir():
-        raise Unreadable(f"{shown(folder)} is a file.", "Name the folder that it lies in.")
+    try:
+        if not stat.S_ISDIR(folder.stat().st_mode):
+            raise Unreadable(f"{shown(folder)} is a file.", "Name the folder that it lies in.")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        advice = "See whether its name is written as it should be."
+        raise Unreadable(f"There is no folder {shown(folder)}.", advice) from error
+    except OSError as error:
+        raise Unreadable(f"{shown(folder)} cannot be opened ({error.strerror}).", _RIGHT) from error
     found = Found()
     visited: set[tuple[int, int]] = set()
     waiting = deque([Path()])  # relative; linked folders wait until all real ones are done
