@@ -1,8 +1,8 @@
 """Tidying: scores from anywhere brought into one shape.
 
 Every note has a length, no two notes of a track sound on one pitch at a time, tempi, metres and keys are possible and
-say something new, every track has notes, all is sorted. A note that runs into the next of its pitch ends where that begins,
-as on any keyboard; of two that begin together the longer stays. Leaves out: the same part on two tracks.
+say something new, every track has notes, all is sorted. A note that runs into the next of its pitch ends where that
+begins, as on any keyboard; of two that begin together the longer stays. Leaves out: the same part on two tracks.
 """
 
 from __future__ import annotations
