@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partimento import cache, files, readings
@@ -258,6 +258,7 @@ def test_the_tunes_of_a_book_are_pieces_of_their_own(tmp_path: Path) -> None:
 # The split
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text("0123456789abcdef", min_size=4, max_size=4), st.integers(1, 5000), max_size=60))
 def test_the_split_is_a_tenth_each_with_two_groups_at_least(groups: dict[str, int]) -> None:
     found = split(list(groups), list(groups.values()))
@@ -275,6 +276,7 @@ def test_the_split_is_a_tenth_each_with_two_groups_at_least(groups: dict[str, in
             assert 0.07 <= notes[name] / sum(groups.values()) <= 0.13
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 500), min_size=6, max_size=60), st.randoms())
 def test_the_split_does_not_depend_on_order(sizes: list[int], random: object) -> None:
     keys = [f"{(7919 * index) % 10007:05}" for index in range(len(sizes))]
@@ -458,6 +460,7 @@ def test_the_cache_is_where_xdg_says(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert cache_folder() == Path.home() / ".cache" / "partimento"
 
 
+@settings(deadline=None)
 @given(scores())
 def test_a_packed_score_comes_back_equal_or_not_at_all(score: Score) -> None:
     data = packed(score)
@@ -569,6 +572,7 @@ def test_a_written_key_is_believed_unless_it_is_the_default() -> None:
         assert facts(score, note_array(score))["key"] == name
 
 
+@settings(deadline=None)
 @given(scores())
 def test_any_score_has_facts_that_add_up(score: Score) -> None:
     notes = note_array(score)

@@ -97,6 +97,7 @@ def test_one_note_makes_it_other_music() -> None:
     assert near_copies([seen(score), seen(other)]) == [(0, 1)]
 
 
+@settings(deadline=None)
 @given(shift=st.integers(-24, 24), stretch=st.sampled_from([2, 3, 4]), seed=st.integers(0, 50))
 def test_passages_do_not_change_with_key_or_note_values(shift: int, stretch: int, seed: int) -> None:
     (line,) = lines(note_array(tune(seed)))
@@ -210,6 +211,7 @@ def test_a_crowd_of_copies_is_one_group() -> None:
     assert len(pairs) < 150 * 40, "a crowd is not compared all with all"
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19)), max_size=30))
 def test_groups_are_what_pairs_connect(pairs: list[tuple[int, int]]) -> None:
     found = groups(20, pairs)
