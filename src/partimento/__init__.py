@@ -1,4 +1,77 @@
 """Partimento: teach a machine your music.
 
-Give it a folder of MIDI; minutes later, on an ordinary computer, it composes new music in that style.
+Give it a folder of MIDI; minutes later, on an ordinary computer, it composes new music in that style. The names below
+are the public ones; each is imported when it is first used (PEP 562), so that what needs torch costs those alone who
+train.
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from partimento.bundle import Bundle, open_bundle
+    from partimento.codec import Request
+    from partimento.composing import Order, compose_again, compose_into
+    from partimento.corpus import Corpus, inspect
+    from partimento.errors import PartimentoError
+    from partimento.files import read, write
+    from partimento.generation import Made, generate
+    from partimento.guards import Guards
+    from partimento.progress import Progress
+    from partimento.recipes import Recipe, presets, recipe_named
+    from partimento.runs import train
+    from partimento.sampling import Sampling
+    from partimento.score import Score
+
+_HOMES = {
+    "bundle": ("Bundle", "open_bundle"),
+    "codec": ("Request",),
+    "composing": ("Order", "compose_again", "compose_into"),
+    "corpus": ("Corpus", "inspect"),
+    "errors": ("PartimentoError",),
+    "files": ("read", "write"),
+    "generation": ("Made", "generate"),
+    "guards": ("Guards",),
+    "progress": ("Progress",),
+    "recipes": ("Recipe", "presets", "recipe_named"),
+    "runs": ("train",),
+    "sampling": ("Sampling",),
+    "score": ("Score",),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Bundle",
+    "Corpus",
+    "Guards",
+    "Made",
+    "Order",
+    "PartimentoError",
+    "Progress",
+    "Recipe",
+    "Request",
+    "Sampling",
+    "Score",
+    "compose_again",
+    "compose_into",
+    "generate",
+    "inspect",
+    "open_bundle",
+    "presets",
+    "read",
+    "recipe_named",
+    "train",
+    "write",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'partimento' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"partimento.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -23,7 +23,7 @@ from partimento.bundle import Bundle, open_bundle
 from partimento.codec import Request
 from partimento.errors import ImpossibleRequest, InvalidBundle, PartimentoError, Unreadable
 from partimento.files import read_safely, write
-from partimento.generation import Made, generate
+from partimento.generation import Made, generate, prompt_losses
 from partimento.guards import Guards
 from partimento.progress import Progress, Watch, ignore
 from partimento.render import render
@@ -240,17 +240,22 @@ def facts_of(file: Path) -> dict[str, Any]:
     return dict(facts)
 
 
-def prompt_from_file(bundle: Bundle, file: Path, bars: int) -> NDArray[np.int64]:
+def prompt_from_file(bundle: Bundle, file: Path, bars: int) -> tuple[NDArray[np.int64], list[str]]:
     """The first bars of a piece of music, as ids of the bundle's codec.
+
+    Returns:
+        The ids, and a sentence about each thing that was mended in the file or that the codec cannot say.
 
     Raises:
         Unreadable: it is no music.
         ImpossibleRequest: the bundle's codec can say nothing of it.
     """
-    ids = bundle.codec().encode(first_bars(read_safely(file).score, bars))
+    reading, codec = read_safely(file), bundle.codec()
+    score = first_bars(reading.score, bars)
+    ids = codec.encode(score)
     if not len(ids):
         raise ImpossibleRequest(f"{file} has no note in its first {bars} bars that this model can say.")
-    return np.asarray(ids, dtype=np.int64)
+    return np.asarray(ids, dtype=np.int64), [*reading.repairs, *prompt_losses(codec, score)]
 
 
 def random_prompt(run: Path, bundle: Bundle, bars: int, seed: int) -> tuple[NDArray[np.int64], int]:

@@ -71,6 +71,7 @@ def train(
     *,
     minutes: float | None = None,
     sample: int | None = None,
+    data_licence: str | None = None,
     resume: bool = False,
     watch: Watch = ignore,
 ) -> Bundle:
@@ -82,6 +83,7 @@ def train(
         recipe: how; with `resume` the run's own recipe is taken instead.
         minutes: the time that training may take; None as the recipe says.
         sample: learn from a random subset of this many pieces.
+        data_licence: under which licence the music is, for the model's card.
         resume: go on with a run that was broken off, or do nothing where it is finished.
         watch: hears of everything.
 
@@ -119,10 +121,12 @@ def train(
             shutil.copytree(prepared.folder / "valid", new / "valid")
         write_text(saved, recipe.to_toml())
         watch(Progress("Planning", 1, 1, "plans", remark=remark))
-    return _learn(prepared, recipe, run, resume, watch)
+    return _learn(prepared, recipe, run, data_licence, resume, watch)
 
 
-def _learn(prepared: Prepared, recipe: Recipe, run: Path, resume: bool, watch: Watch) -> Bundle:
+def _learn(
+    prepared: Prepared, recipe: Recipe, run: Path, data_licence: str | None, resume: bool, watch: Watch
+) -> Bundle:
     """Train as planned, measure on the test pieces and write the bundle."""
     training = recipe.settings["training"]
     model = new_model(recipe, prepared.codec.spec)
@@ -148,6 +152,7 @@ def _learn(prepared: Prepared, recipe: Recipe, run: Path, resume: bool, watch: W
             for split in SPLITS
         },
         "corpus_digest": corpus.digest,
+        "data_licence": data_licence,
         "parameters": int(sum(array.size for array in model.arrays().values())),
         "seed": training.seed,
         "best_update": history.best_update,

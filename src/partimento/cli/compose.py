@@ -93,7 +93,10 @@ def _prompt(
     if prompt == "random":
         ids, number = random_prompt(model, bundle, bars, seed)
         return ids, f"held-out piece {number + 1} of the run"
-    return prompt_from_file(bundle, Path(prompt), bars), Path(prompt).name
+    ids, remarks = prompt_from_file(bundle, Path(prompt), bars)
+    for remark in remarks:
+        say(f"{prompt}: {remark}")
+    return ids, Path(prompt).name
 
 
 def _report(pieces: list[Composed]) -> None:

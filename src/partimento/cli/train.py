@@ -32,6 +32,7 @@ def train(
     recipe: str = "lstm",
     minutes: float | None = None,
     sample: int | None = None,
+    data_licence: str | None = None,
     resume: bool = False,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
 ) -> None:
@@ -43,6 +44,7 @@ def train(
         recipe: A recipe's name (see `partimento recipes`), or the path of a recipe file.
         minutes: The time that training may take; as the recipe says if not given.
         sample: Learn from a random subset of this many pieces.
+        data_licence: Under which licence the music is, for the model's card.
         resume: Go on with a run that was broken off; its own settings hold.
         set_: Change a setting of the recipe, e.g. --set model.cell=gru; can be given several times.
     """
@@ -53,6 +55,15 @@ def train(
         raise InvalidSettings(f"--minutes must be more than 0, not {minutes:g}.")
     with watching() as watch:
         chosen = recipe_named(recipe).override(set_)
-        bundle = train_run(folder, to, chosen, minutes=minutes, sample=sample, resume=resume, watch=watch)
+        bundle = train_run(
+            folder,
+            to,
+            chosen,
+            minutes=minutes,
+            sample=sample,
+            data_licence=data_licence,
+            resume=resume,
+            watch=watch,
+        )
     say(f"The model is in {bundle.folder}. Its curves: {to / 'curves.png'}.")
     say(f"Compose with it: partimento compose {to} --to NEW_FOLDER")

@@ -1,0 +1,90 @@
+"""Every command of the README does what it says there, in its order, in one folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import partimento
+from partimento.files import write
+
+from music import tune
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+LINES = [
+    line.removeprefix("$ ").split("  #")[0].strip()
+    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith("$ ")
+]
+QUICK = [  # what makes minutes of training seconds
+    *("--set", "training.updates=30", "--set", "training.length=64", "--set", "training.batch=4"),
+    *("--set", 'model.stack=["cell 16"]', "--set", "preparation.transpose=0"),
+]
+
+
+def test_every_command_runs(tmp_path: Path) -> None:
+    music = tmp_path / "my-music"
+    music.mkdir()
+    write(tune(0, bars=16), music / "tune.mid")
+    for seed in range(1, 10):
+        write(tune(seed, bars=16), music / f"{seed}.mid")
+    commands = [shlex.split(line) for line in LINES if line.startswith("partimento ")]
+    assert len(commands) >= 8
+    for words in commands:
+        quick = QUICK if words[1] == "train" else []
+        done = _run([sys.executable, "-m", *words, *quick], tmp_path)
+        assert done.returncode == 0, (words, done.stderr)
+    code = "\n".join(re.findall(r"```python\n(.*?)```", README, re.DOTALL))
+    done = _run([sys.executable, "-c", code], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "notes" in done.stdout
+    assert (tmp_path / "new-music" / "002.mid").read_bytes() == (tmp_path / "the-same" / "002.mid").read_bytes()
+
+
+def _run(words: list[str], where: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "XDG_CACHE_HOME": str(where / "cache"), "OMP_NUM_THREADS": "2"}
+    return subprocess.run(words, cwd=where, env=environment, capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_every_make_target_and_every_file_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    asked = {line.split()[1] for line in LINES if line.startswith("make ")}
+    assert {"demo", "test"} <= asked <= targets
+    for link in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / link).exists(), link
+
+
+def test_the_tree_in_the_readme_is_the_tree() -> None:
+    listed = set(re.findall(r"^ {4,}(\w+(?:\.py|/))", README, re.MULTILINE))
+    package = ROOT / "src" / "partimento"
+    there = {p.name for p in package.glob("*.py") if not p.name.startswith("__")}
+    there |= {f"{p.name}/" for p in package.iterdir() if p.is_dir() and p.name != "__pycache__"}
+    assert there <= listed, there - listed
+
+
+@pytest.mark.parametrize("name", partimento.__all__)
+def test_every_public_name_is_there(name: str) -> None:
+    assert getattr(partimento, name) is not None
+    assert name in dir(partimento)
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['partimento', '--help']\n"
+        "from partimento.cli import app\n"
+        "try: app()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'numpy', 'matplotlib', 'miditok', 'onnxruntime', 'pydantic', 'symusic', 'verovio'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "compose" in done.stdout

@@ -1,0 +1,112 @@
+"""Runs: what is planned, what is cached, and what a kill at any moment costs (nothing)."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from partimento.errors import InvalidSettings
+from partimento.files import write
+from partimento.progress import Progress
+from partimento.recipes import from_tables, presets, recipe_named
+from partimento.runs import train
+
+from music import tune
+
+SETTINGS = [
+    *("training.length=64", "training.batch=4", "training.evaluate_every=5", "training.save_every=0.05"),
+    *('model.stack=["cell 24", "dropout 0.2"]', "preparation.transpose=1"),
+]
+
+
+@pytest.fixture
+def music(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = tmp_path / "music"
+    folder.mkdir()
+    for seed in range(8):
+        write(tune(seed, bars=16), folder / f"{seed}.mid")
+    return folder
+
+
+def command(music: Path, run: Path, updates: int) -> list[str]:
+    chosen = [part for setting in [*SETTINGS, f"training.updates={updates}"] for part in ("--set", setting)]
+    resume = ["--resume"] if run.exists() else []
+    return [sys.executable, "-m", "partimento", "train", str(music), "--to", str(run), *chosen, *resume]
+
+
+def test_a_killed_run_ends_as_if_never_stopped(music: Path, tmp_path: Path) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    subprocess.run(command(music, whole, 40), check=True, capture_output=True, timeout=200)
+    rng, kills = random.Random(3), 0
+    for _ in range(30):
+        process = subprocess.Popen(command(music, broken, 40), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        began = time.monotonic()
+        checkpoint = broken / "training" / "last.safetensors"
+        before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+        while process.poll() is None and time.monotonic() - began < 60:
+            if kills < 3 and checkpoint.exists() and checkpoint.stat().st_mtime_ns != before:
+                time.sleep(rng.random() * 0.3)
+                process.send_signal(signal.SIGKILL)
+                kills += 1
+                break
+            time.sleep(0.01)
+        if process.wait(60) == 0:
+            break
+    assert kills == 3
+    for part in ("model.safetensors", "player/step.onnx", "codec/vocabulary.json"):
+        assert (whole / "bundle" / part).read_bytes() == (broken / "bundle" / part).read_bytes(), part
+
+
+def test_a_second_run_on_the_same_folder_reads_no_music(music: Path, tmp_path: Path) -> None:
+    recipe = recipe_named("markov")
+    first = train(music, tmp_path / "one", recipe)
+    events: list[Progress] = []
+    second = train(music, tmp_path / "two", recipe, watch=events.append)
+    assert "Encoding" not in {event.job for event in events}
+    assert (first.folder / "model.safetensors").read_bytes() == (second.folder / "model.safetensors").read_bytes()
+
+
+def test_music_that_changed_is_not_gone_on_with(music: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    train(music, run, recipe_named("lstm").override([*SETTINGS, "training.updates=2"]))
+    (run / "bundle").rename(tmp_path / "away")
+    write(tune(99, bars=16), music / "new.mid")
+    with pytest.raises(InvalidSettings, match="is not what the run"):
+        train(music, run, recipe_named("lstm"), resume=True)
+
+
+def test_the_minutes_become_updates_before_the_first(music: Path, tmp_path: Path) -> None:
+    events: list[Progress] = []
+    recipe = recipe_named("lstm").override([*SETTINGS, "plan.most_passes=2"])
+    bundle = train(music, tmp_path / "run", recipe, minutes=0.05, watch=events.append)
+    said = [event.remark for event in events if event.remark.startswith("Plan:")]
+    updates = bundle.recipe["training"]["updates"]
+    assert len(said) == 1
+    assert f"{updates:,} updates" in said[0]
+    assert max(event.done for event in events if event.job == "Training") <= updates
+    assert bundle.facts["parameters"] > 1000
+
+
+@pytest.mark.parametrize("name", sorted(presets()))
+def test_every_recipe_trains_for_a_few_updates(name: str, music: Path, tmp_path: Path) -> None:
+    recipe = recipe_named(name)
+    assert recipe.about
+    assert from_tables(name, recipe.to_tables()) == recipe
+    few = recipe.override(["training.updates=2", "training.length=32", "training.batch=2", "plan.sizes=[]"])
+    bundle = train(music, tmp_path / "run", few)
+    assert bundle.facts["scores"]["test, bits per note"] > 0
+
+
+def test_what_is_set_by_hand_is_not_planned(music: Path) -> None:
+    recipe = recipe_named("lstm")
+    assert recipe.settings["plan"].sizes
+    assert recipe.override(['model.stack=["cell 8"]']).settings["plan"].sizes == ()
+    assert recipe.override(["training.updates=7"]).settings["plan"].minutes is None
+    assert recipe.override(["training.clip=none"]).settings["training"].clip is None
