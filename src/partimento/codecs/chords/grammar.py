@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,8 @@ class RhythmGrammar:
     """Decides by a `Reader` of all ids so far.
 
     A piece of so many bars has its last note's end in its last bar; bars are counted from that after the prompt's last.
-    A piece of so many seconds ends less than a beat before its time. Silence counts from the end of the last note.
+    Seconds are counted from the end of the prompt's last note; the piece ends less than a beat before they are over.
+    Silence counts from the end of the last note.
     """
 
     def __init__(self, words: Words, spelling: Spelling) -> None:
@@ -45,6 +47,7 @@ class RhythmGrammar:
         self._skipped = -1  # the place before a single `bar`: a place not after it would have needed none
         self._chords: list[tuple[int, ...]] = []  # the run, as it is spelt
         self._shorter_than = FAR  # the length told last at this onset
+        self._free: NDArray[np.bool_] | None = None  # chords whose pitches are free to sound, once asked for
         self._more = False  # the length told is the one that held before, which a chord alone would have left out
         self.begin()
 
@@ -52,7 +55,8 @@ class RhythmGrammar:
         """The prompt is over."""
         self._left = self._request.notes
         self._new = False  # whether there is a new note
-        self._prompted = max(self._reader.end, self._reader.time)
+        self._heard = self._reader.end
+        self._prompted = max(self._heard, self._reader.time)
         self._limit = self._length(self._reader.qpm)
 
     def _length(self, qpm: float | None) -> int:
@@ -63,7 +67,7 @@ class RhythmGrammar:
             return bars * reader.bar_length
         if self._request.seconds is not None:
             beat = math.ceil(60e6 / (qpm or 120.0))  # whole microseconds, as MIDI files have it
-            return self._prompted + int(self._request.seconds * 1e6 * self._words.steps_per_beat / beat)
+            return self._heard + int(self._request.seconds * 1e6 * self._words.steps_per_beat / beat)
         return FAR
 
     def advance(self, id: int) -> None:
@@ -72,6 +76,8 @@ class RhythmGrammar:
         if words.chord.first <= id < words.size:
             chord = words.chords[id - words.chord.first]
             self._chords.append(chord)
+            if self._free is not None:
+                self._free &= self._spelling.free_of(chord)
             self._new = True
             if self._left is not None:
                 self._left = max(self._left - len(chord), 0)
@@ -85,6 +91,7 @@ class RhythmGrammar:
             self._shorter_than = FAR
             self._more = False
             self._chords = []
+            self._free = None
         reader.read(id)
         if words.tempo.first <= id < words.bar.first:
             self._limit = self._length(self._reader.qpm)
@@ -100,7 +107,7 @@ class RhythmGrammar:
             mask[EOS] = True
         elif not begun and reader.metre is None:
             if reader.qpm is None:
-                mask[words.tempo.span] = [self._length(qpm) > self._prompted for qpm in TEMPOS]
+                mask[words.tempo.span] = [self._length(qpm) > 0 for qpm in TEMPOS]
             else:
                 mask[words.metre.span] = True
             mask[EOS] = not mask.any()
@@ -151,11 +158,12 @@ class RhythmGrammar:
     def _chords_that_fit(self) -> NDArray[np.bool_]:
         """(chords,) those free to sound, above the run, few enough, and spelt as they ought to be."""
         reader, spelling = self._reader, self._spelling
-        time = reader.time
-        sounding = [pitch for pitch, end in enumerate(reader.ends) if end > time]
-        fits = spelling.free_of((*sounding, *reader.run))
-        if self._left is not None:
-            fits &= spelling.sizes <= self._left
+        if self._free is None:
+            time = reader.time
+            self._free = spelling.free_of(
+                (*(pitch for pitch, end in enumerate(reader.ends) if end > time), *reader.run)
+            )
+        fits = self._free & (spelling.sizes <= (FAR if self._left is None else self._left))
         if self._chords:
             fits &= spelling.lowest > reader.run[-1]
             written: tuple[int, ...] = ()
@@ -203,8 +211,9 @@ class Spelling:
     def __init__(self, words: Words) -> None:
         self.sizes = np.array([len(chord) for chord in words.chords])
         self.lowest = np.array([chord[0] for chord in words.chords])
-        bits = np.array([_bits(chord) for chord in words.chords], dtype=np.uint64)  # (chords, 2)
-        self._low, self._high = np.ascontiguousarray(bits.T)
+        self._without = np.ones((128, len(words.chords)), dtype=np.bool_)  # chords that do not have a pitch
+        for i, chord in enumerate(words.chords):
+            self._without[list(chord), i] = False
         self._beginning: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)  # chords by what they begin with
         for i, chord in enumerate(words.chords):
             for stop in range(1, len(chord) + 1):
@@ -212,12 +221,12 @@ class Spelling:
         self._chords = words.chords
         self._completing: dict[tuple[int, ...], NDArray[np.bool_] | None] = {}
 
-    def free_of(self, pitches: tuple[int, ...]) -> NDArray[np.bool_]:
+    def free_of(self, pitches: Iterable[int]) -> NDArray[np.bool_]:
         """(chords,) those that have none of these pitches."""
-        low, high = _bits(pitches)
-        hit = self._low & np.uint64(low)
-        hit |= self._high & np.uint64(high)
-        return np.asarray(hit == 0)
+        free = np.ones(len(self._chords), dtype=np.bool_)
+        for pitch in pitches:
+            free &= self._without[pitch]
+        return free
 
     def completing(self, written: tuple[int, ...]) -> NDArray[np.bool_] | None:
         """(chords,) those that make a known chord of what is written, by all or their lower notes; None for none."""
@@ -228,11 +237,3 @@ class Spelling:
                 table[self._beginning.get(rest, [])] = True
             self._completing[written] = table if rests else None
         return self._completing[written]
-
-
-def _bits(pitches: tuple[int, ...]) -> tuple[int, int]:
-    """Pitches as 2 x 64 bits."""
-    bits = 0
-    for pitch in pitches:
-        bits |= 1 << pitch
-    return bits & (1 << 64) - 1, bits >> 64
