@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import math
 import os
@@ -23,7 +24,7 @@ from torch import Tensor, nn
 
 from partimento import learning
 from partimento.codec import TokenSpec
-from partimento.errors import InvalidSettings, PartimentoError
+from partimento.errors import InvalidSettings, PartimentoError, TooLittleMusic
 from partimento.model import Batch, Model
 from partimento.models.lstm import Lstm
 from partimento.models.markov import Markov
@@ -213,11 +214,16 @@ def test_death_while_writing_leaves_the_file_before(
 
 
 SCRIPT = """
-    import sys
+    import os, sys
     from pathlib import Path
     sys.path.insert(0, {tests!r})
-    from test_training import killable
-    killable(Path({folder!r}), resume={resume}, threads={threads}, updates={updates})
+    from test_training import killable  # once: each part of the run is a process of its own, forked before torch works
+    for part in range({parts}):
+        if os.fork() == 0:
+            print("process", os.getpid(), flush=True)
+            killable(Path({folder!r}), part > 0, {threads}, {updates})
+            os._exit(0)
+        os.wait()
 """
 
 
@@ -241,25 +247,27 @@ def test_sigkill_at_random_moments_changes_no_bit(planned: int, threads: int, up
     scales(tmp_path / "valid", 6, 2)
     whole = killable(tmp_path / "whole", False, threads, updates)
     moments = random.Random(time.time_ns())
-    folder, kills, reached = tmp_path / "killed", 0, []
-    for attempt in range(planned + 1):
-        script = textwrap.dedent(SCRIPT).format(
-            tests=str(Path(__file__).parent),
-            folder=str(folder),
-            resume=attempt > 0,
-            threads=threads,
-            updates=updates,
-        )
-        process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    folder, killed, reached = tmp_path / "killed", 0, [0]
+    options = {"tests": str(Path(__file__).parent), "folder": str(folder), "threads": threads, "updates": updates}
+    script = textwrap.dedent(SCRIPT).format(parts=planned + 1, **options)
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        reached.append(int(process.stdout.readline()))
-        if attempt < planned:
-            time.sleep(moments.uniform(0.0, 0.2))
-            process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=120)
-        kills += process.returncode == -signal.SIGKILL
-    assert kills >= planned - 1, "the run was over before it could be killed"
+        number = 0
+        for line in process.stdout:
+            if line.startswith("process"):
+                number = int(line.split()[1])
+            elif number:
+                reached.append(int(line))
+                if killed < planned:
+                    time.sleep(moments.uniform(0.0, 0.2))
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(number, signal.SIGKILL)
+                        killed += 1
+                number = 0
+    assert process.returncode == 0
+    assert killed == planned, "the run was over before it could be killed"
     assert reached == sorted(reached), "each part went on from where the one before had come to"
+    assert reached[-1] > reached[1]
     model = network(seed=7)
     model.load_arrays(safetensors.numpy.load_file(folder / "best.safetensors"))
     assert same(model, whole)
@@ -451,6 +459,13 @@ def test_drawing_inside_leaves_the_outside_alone() -> None:
     assert torch.equal(torch.rand(3), expected)
     with seeded(1, 3):
         assert not torch.equal(torch.rand(3), one)
+
+
+@pytest.mark.parametrize("empty", [0, 1])
+def test_no_music_is_refused(empty: int, music: tuple[Pieces, Pieces], tmp_path: Path) -> None:
+    none = music[0].take(np.array([], dtype=np.int64))
+    with pytest.raises(TooLittleMusic, match="at least one piece"):
+        run((none, music[1]) if empty == 0 else (music[0], none), tmp_path)
 
 
 def test_a_gpu_that_is_not_there_is_refused(music: tuple[Pieces, Pieces], tmp_path: Path) -> None:

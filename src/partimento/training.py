@@ -27,7 +27,7 @@ import torch
 from torch import nn
 
 from partimento.atomic import atomic_file, write_text
-from partimento.errors import InvalidSettings, PartimentoError
+from partimento.errors import InvalidSettings, PartimentoError, TooLittleMusic
 from partimento.learning import BEST, CURVES, LAST, Diverged, Row, Run, Training, as_csv
 from partimento.model import Batch, Counted, Learns, Likelihood, Model, Predicts
 from partimento.progress import Progress, Watch, ignore
@@ -112,12 +112,15 @@ def fit(
     Raises:
         RunExists: the folder holds a run and `resume` is False.
         InvalidSettings: the run in the folder was started with other settings or other music.
+        TooLittleMusic: there is no piece to learn from, or none held out.
         Interrupted: Ctrl-C or SIGTERM; all is saved.
         Diverged: the loss is not a number any more.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if not resume and any((folder / name).exists() for name in (LAST, BEST, CURVES)):
         raise RunExists(f"{folder} already holds a training run: go on with it by --resume, or choose another folder.")
+    if not len(train.pieces) or not len(valid.pieces):
+        raise TooLittleMusic("Training needs at least one piece to learn from and one held out to judge by.")
     for leftover in (*folder.glob(".last-*.safetensors"), *folder.glob(".best-*.safetensors")):
         leftover.unlink()  # of a process killed while it wrote
     if isinstance(model, Counted):
