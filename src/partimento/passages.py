@@ -112,6 +112,9 @@ def lines(notes: NoteArray) -> list[Line]:
     """The lines of a piece: melody and bass (one where they are the same), or the drums where nothing else sounds."""
     pitched = notes[notes["program"] >= 0]
     if len(pitched):
+        onset, end = pitched["onset"], pitched["onset"] + pitched["duration"]
+        if (onset[1:] > onset[:-1]).all() and (onset[1:] >= end[:-1]).all():  # one note at a time: nothing to choose
+            return [Line(pitched["pitch"].astype(np.int64), onset)]
         melody, bass = _outer(pitched, +1), _outer(pitched, -1)
         alike = len(melody.pitch) == len(bass.pitch) and bool((melody.pitch == bass.pitch).all())
         return [melody] if alike else [melody, bass]
