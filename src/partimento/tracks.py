@@ -17,6 +17,7 @@ __all__ = ["END_OF_TRACK", "Walked", "messages", "walk"]
 
 END_OF_TRACK = b"\xff\x2f\x00"
 LONGEST_REST = 10_000  # quarter notes; a longer one is a fault
+MOST_NOTES = 2_000_000  # of which ends are looked for: more are no music, and would take minutes
 LAST_TICK = 2**30  # a score's ticks are 32 bits
 DATA_BYTES = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # of system messages; the others have none
 META_BYTES = {0x2F: 0, 0x51: 3, 0x58: 4, 0x59: 2}  # of the meta events that a score needs
@@ -135,7 +136,7 @@ def walk(track: bytes, division: int, faults: Counter[str], *, delay: int = 0, t
     if fate != "end":
         pieces.append(b"\x00" + END_OF_TRACK)
     clean = b"".join(pieces)
-    if any(sounding):
+    if any(sounding) and notes <= MOST_NOTES:
         faults["endless"] += sum(sounding)
         clean = _end_notes(clean, {key for key, n in enumerate(sounding) if n}, division)
     return Walked(clean, begin, notes, now, fate)
