@@ -81,7 +81,7 @@ def _read(path: Path) -> dict[str, Column]:
         raise Unreadable(f"{path} cannot be read: {error.strerror or error}.", advice) from error
     except (ValueError, TypeError, csv.Error) as error:
         raise Unreadable(f"{path} is no table of numbers ({error}).", advice) from error
-    if not {"update", LOSS} <= set(columns):
+    if not {"update", LOSS} <= set(columns) or not np.isfinite(columns["update"] + columns[LOSS]).any():
         raise Unreadable(f"{path} has no rows with an update and a loss.", advice)
     return columns
 
@@ -113,7 +113,8 @@ def _loss(axes: Any, columns: dict[str, Column]) -> None:
             shown = np.concatenate([shown, held_out[len(held_out) // 20 :]])
     if len(shown):  # the first few updates fall so steeply that they would flatten all the rest
         low, high = float(shown.min()), float(shown.max())
-        axes.set_ylim(low - 0.12 * max(high - low, 0.05 * abs(high), 1e-6), high + 0.1 * max(high - low, 1e-6))
+        room = max(high - low, 0.2 * abs(high), 1e-6)
+        axes.set_ylim(low - 0.12 * room, high + 0.12 * room + (0.3 * room if len(shown) < 4 else 0))
     axes.set_ylabel("loss (nats)", color=GREY, fontsize=9.5)
     axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, frameon=False, fontsize=10, labelcolor=INK)
 
@@ -171,5 +172,4 @@ def _plain(axes: Any) -> None:
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", color=PALE, linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 0 and value == round(value) else "")

@@ -2,7 +2,9 @@
 
 The tempo map is played out beforehand (the bytes have one tempo, and ticks of 1/`TICKS` s), each track has a channel of
 its own while there are enough, a note struck again while it sounds ends first, and of the controllers only those stay
-that General MIDI (1991) names and both synthesisers know. Leaves out: banks, system exclusive messages and tuning.
+that General MIDI (1991) names and both synthesisers know. Music that is soft throughout is played louder: synthesisers
+drop what is below a thousandth of full scale, and the sound is brought to one peak anyhow. Leaves out: banks, system
+exclusive messages and tuning.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ LEAST_NOTE = 0.02  # seconds; shorter ones would not be heard
 CONTROLLERS = (1, 7, 10, 11, 64, 91, 93)  # modulation, volume, pan, expression, hold, reverb, chorus
 VOLUME, HOLD = 7, 64
 DEFAULT_VOLUME = 100
+LOUDEST_AT_LEAST = 64  # velocity
 WIDEST_BEND = 24  # semitones; samples played far above their pitch are no music
 
 Event = tuple[int, int, bytes]  # tick, order within the tick, message (or several, with 0 ticks between)
@@ -67,13 +70,15 @@ def play_seconds(score: Score, ticks: NDArray[np.int64]) -> NDArray[np.float64]:
 def _events(score: Score, seconds: float, volume: float) -> Iterator[Event]:
     tracks = [track for track in score.tracks if len(track.notes)]
     shared = _channels(tracks)
+    loudest = max((int(track.notes.numpy()["velocity"].max()) for track in tracks), default=0)
+    louder = max(LOUDEST_AT_LEAST / max(loudest, 1), 1.0)
     for channel in sorted(set(shared)):
         mine = [track for track, own in zip(tracks, shared, strict=True) if own == channel]
         yield 0, CONTROL, bytes((0xB0 | channel, VOLUME, round(DEFAULT_VOLUME * volume)))
         yield 0, PROGRAM, bytes((0xC0 | channel, mine[0].program & 127))
         for track in mine:
             yield from _controls(score, track, channel, seconds, volume)
-        yield from _notes(score, mine, channel, seconds)
+        yield from _notes(score, mine, channel, seconds, louder)
 
 
 def _channels(tracks: list[Track]) -> list[int]:
@@ -91,13 +96,13 @@ def _channels(tracks: list[Track]) -> list[int]:
     return [DRUM_CHANNEL if track.is_drum else channels[track.program] for track in tracks]
 
 
-def _notes(score: Score, tracks: list[Track], channel: int, seconds: float) -> Iterator[Event]:
+def _notes(score: Score, tracks: list[Track], channel: int, seconds: float, louder: float) -> Iterator[Event]:
     """Notes of one channel; where it has several programs, each note is preceded by its own."""
     columns = [track.notes.numpy() for track in tracks]
     onset = np.concatenate([c["time"] for c in columns]).astype(np.int64)
     duration = np.concatenate([c["duration"] for c in columns]).astype(np.int64)
     pitch = np.clip(np.concatenate([c["pitch"] for c in columns]).astype(np.int64), 0, 127)
-    velocity = np.clip(np.concatenate([c["velocity"] for c in columns]).astype(np.int64), 1, 127)
+    velocity = np.rint(np.concatenate([c["velocity"] for c in columns]) * louder).clip(1, 127).astype(np.int64)
     program = np.concatenate([np.full(len(t.notes), t.program & 127) for t in tracks])
     last = int(np.ceil(seconds * TICKS))
     begin, end = (
