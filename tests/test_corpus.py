@@ -16,16 +16,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partimento import cache, files, readings
 from partimento import corpus as corpus_module
-from partimento.cache import packed, unpacked
-from partimento.corpus import Corpus, cache_folder, inspect
+from partimento import files
+from partimento.corpus import Corpus, cache, cache_folder, inspect, readings
+from partimento.corpus.cache import packed, unpacked
+from partimento.corpus.readings import score_hash
+from partimento.corpus.splits import Split, split
+from partimento.corpus.statistics import Summary, facts, key_of
 from partimento.errors import InvalidSettings, TooLittleMusic, Unreadable
 from partimento.progress import Progress
-from partimento.readings import score_hash
 from partimento.score import KeySignature, Note, Score, Tempo, TimeSignature, Track, note_array, transpose
-from partimento.splits import Split, split
-from partimento.statistics import Summary, facts, key_of
 from test_passages import tune
 
 from music import scores

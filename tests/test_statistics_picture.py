@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from partimento.doctor import Doctor
+from partimento.corpus.doctor import Doctor
+from partimento.corpus.statistics import Summary, facts
 from partimento.errors import InvalidSettings, MissingExtra
 from partimento.render.statistics import draw
 from partimento.score import Score, Track, note_array
-from partimento.statistics import Summary, facts
 from test_passages import tune
 
 

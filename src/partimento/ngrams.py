@@ -13,8 +13,9 @@ Contexts are a trie over what came before, read backwards: node 0 is the empty c
 context without its oldest id. A level is kept as sorted keys `parent * V + oldest id`, so walking is a binary search a
 level for any number of contexts at once.
 
-On the 92 songs of the classic tutorials (order 8, nine held-out songs, nats an id): 2.80; with Witten-Bell smoothing
-3.08; with plain counts in place of how many ids preceded, 2.98. Leaves out: pruning, and contexts that skip ids.
+On the token list of the classic tutorials (order 8, 9 of 92 equal parts held out, nats an id): 2.80; with Witten-Bell
+smoothing 3.08; with plain counts in place of how many ids preceded, 2.98. Leaves out: pruning, and contexts that skip
+ids.
 """
 
 from __future__ import annotations

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
 from partimento.progress import Progress, Watch
 
+REFRESH_EVERY = 0.1  # seconds between two drawings of the bars
 LINE_EVERY = 10.0  # seconds between two plain lines
 
 
@@ -39,8 +40,10 @@ def watching() -> Iterator[Watch]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[figures]}"),
         console=console,
+        auto_refresh=False,  # its own thread would keep the reading of files from forking
     )
-    tasks: dict[str, object] = {}
+    tasks: dict[str, TaskID] = {}
+    shown = [0.0]
     with bars:
 
         def show(event: Progress) -> None:
@@ -48,7 +51,11 @@ def watching() -> Iterator[Watch]:
                 bars.console.print(escape(event.remark), highlight=False)
             if event.job not in tasks:
                 tasks[event.job] = bars.add_task(event.job, total=event.total, figures="")
-            bars.update(tasks[event.job], completed=event.done, total=event.total, figures=_figures(event))  # type: ignore[arg-type]
+            bars.update(tasks[event.job], completed=event.done, total=event.total, figures=_figures(event))
+            now = time.monotonic()
+            if now - shown[0] > REFRESH_EVERY or event.done == event.total:
+                shown[0] = now
+                bars.refresh()
 
         yield show
 

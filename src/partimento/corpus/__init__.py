@@ -20,14 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from partimento import files
-from partimento.cache import Cache, cache_folder, unpacked
-from partimento.doctor import Doctor, LeftOut, Piece
+from partimento.corpus.cache import Cache, cache_folder, unpacked
+from partimento.corpus.doctor import Doctor, LeftOut, Piece
+from partimento.corpus.folders import find, shown
+from partimento.corpus.readings import read_again, take_all, version
+from partimento.corpus.splits import LEAST_GROUPS
 from partimento.errors import InvalidSettings, TooLittleMusic, Unreadable
-from partimento.folders import find, shown
 from partimento.progress import Progress, Watch, ignore
-from partimento.readings import read_again, take_all, version
 from partimento.score import Score
-from partimento.splits import LEAST_GROUPS
 
 __all__ = ["Corpus", "LeftOut", "Piece", "cache_folder", "inspect"]
 

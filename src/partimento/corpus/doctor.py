@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from partimento.cache import Row
+from partimento.corpus.cache import Row
+from partimento.corpus.folders import shown
+from partimento.corpus.readings import Taken
+from partimento.corpus.splits import LEAST_GROUPS, Split, split
+from partimento.corpus.statistics import Summary
 from partimento.errors import Unreadable
-from partimento.folders import shown
 from partimento.passages import Trace, groups, near_copies, same_music
-from partimento.readings import Taken
-from partimento.splits import LEAST_GROUPS, Split, split
-from partimento.statistics import Summary
 
 __all__ = ["Doctor", "LeftOut", "Piece"]
 

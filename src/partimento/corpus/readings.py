@@ -21,16 +21,19 @@ from typing import Any
 import numpy as np
 
 from partimento import files
-from partimento.cache import Cache, Row, Rows, packed, unpacked
+from partimento.corpus.cache import Cache, Row, Rows, packed, unpacked
+from partimento.corpus.statistics import facts
 from partimento.errors import Unreadable
 from partimento.isolation import isolated
 from partimento.passages import trace
 from partimento.score import Score, note_array
-from partimento.statistics import facts
 
 __all__ = ["Taken", "content_hash", "read_again", "score_hash", "take", "take_all", "version"]
 
-CODE = ("files", "notation", "repair", "score", "passages", "statistics", "readings", "cache")  # what a row depends on
+CODE = (  # what a row depends on
+    *("files", "notation", "repair", "tidying", "tracks", "score", "passages"),
+    *("corpus/statistics", "corpus/readings", "corpus/cache"),
+)
 LIBRARIES = ("symusic", "verovio")
 SECONDS, MEGABYTES = 20.0, 2048  # the most that reading one file may take
 
