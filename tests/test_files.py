@@ -286,7 +286,7 @@ def test_reading_safely_gives_what_reading_gives(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a worker that inherits what is patched here")
 def test_a_parser_that_crashes_is_refused_with_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from partimento import notation
+    from partimento.files import notation
 
     monkeypatch.setattr(notation, "engraved", lambda *_: os.abort())
     monkeypatch.setattr(isolation, "_forks", lambda: True)

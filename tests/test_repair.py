@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from partimento.errors import Unreadable
-from partimento.repair import repair
+from partimento.files.repair import repair
 from partimento.score import Score, note_array
 
 case = pytest.param

@@ -30,8 +30,8 @@ from partimento.score import Score, note_array
 
 __all__ = ["Taken", "content_hash", "read_again", "score_hash", "take", "take_all", "version"]
 
-CODE = (  # what a row depends on
-    *("files", "notation", "repair", "tidying", "tracks", "score", "passages"),
+CODE = (  # what a row depends on, below the package
+    *("files/__init__", "files/repair", "files/tracks", "files/tidying", "files/notation", "score", "passages"),
     *("corpus/statistics", "corpus/readings", "corpus/cache"),
 )
 LIBRARIES = ("symusic", "verovio")

@@ -17,7 +17,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from partimento.errors import Unreadable
-from partimento.tracks import END_OF_TRACK, Walked, walk
+from partimento.files.tracks import END_OF_TRACK, Walked, walk
 
 __all__ = ["Repaired", "repair"]
 

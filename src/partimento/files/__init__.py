@@ -16,11 +16,11 @@ from symusic.core import NoteTickList as NoteList
 
 from partimento.atomic import atomic_file
 from partimento.errors import PartimentoError, Unreadable
+from partimento.files.repair import repair
+from partimento.files.tidying import LONGEST_METRE, tidy
 from partimento.isolation import isolated
-from partimento.repair import repair
 from partimento.score import Score, Track, bar_lines, end_tick, seconds_at
 from partimento.settings import settings
-from partimento.tidying import LONGEST_METRE, tidy
 
 __all__ = ["SUFFIXES", "Limits", "Reading", "read", "read_bytes", "read_each", "read_safely", "to_bytes", "write"]
 
@@ -201,7 +201,7 @@ def _midi(data: bytes, format: str, limits: Limits) -> bytes:
     """The music of a file as MIDI, whatever it is written in."""
     if format == "midi":
         return data
-    from partimento import notation
+    from partimento.files import notation
 
     if data.startswith(b"PK\x03\x04"):
         data = notation.unzip(data, limits.bytes)
@@ -210,7 +210,7 @@ def _midi(data: bytes, format: str, limits: Limits) -> bytes:
 
 def _read_tunes(data: bytes, limits: Limits) -> list[tuple[str, Reading | Unreadable]]:
     """What reading gives for each tune of an ABC file, with its title."""
-    from partimento import notation
+    from partimento.files import notation
 
     pieces: list[tuple[str, Reading | Unreadable]] = []
     for title, midi in notation.tunes(data):
