@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from partimento.instruments import INSTRUMENTS
 from partimento.render.drawing import Box, Drawing, text_width
 from partimento.render.gm import DRUM_NAMES
 from partimento.render.style import (
@@ -32,7 +33,6 @@ from partimento.render.style import (
     mixed,
 )
 from partimento.score import DEFAULT_QPM, NoteArray, Score, bar_lines, end_tick, note_array, seconds_at
-from partimento.statistics import INSTRUMENTS
 
 WIDTH, LEFT, RIGHT = 1200.0, 78.0, 24.0
 MOST_HEIGHT = 3000.0  # points
@@ -179,7 +179,8 @@ def _systems(bars: NDArray[np.int64], end: int, span: float) -> list[tuple[int, 
         count = max(n for n in (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 10**9) if n <= fitting or n == 1)
         count = fitting if count > 10**8 else count
         step = count * last
-        return [(start, start + step) for start in range(0, end, step)]
+        whole = -(-end // last) * last
+        return [(start, min(start + step, whole)) for start in range(0, end, step)]
     rows, start = [], 0
     while start < end:
         inside = bars[(bars > start) & (bars <= start + span * 1.1)]
@@ -245,7 +246,8 @@ def _grid(
     for nth, (index, tick) in enumerate(inside):
         if nth % every == 0:
             drawing.text(LEFT + (tick - start) * page.point + 1, top - 4, str(index + 1), 9, fill=GREY)
-    if width > 300:
+    numbered = [tick for nth, (_, tick) in enumerate(inside) if nth % every == 0]
+    if width - (max(numbered, default=start) - start) * page.point > 60:
         at = float(seconds_at(score, np.array([min(stop, max(page.shown, 1))]))[0])
         drawing.text(LEFT + width, top - 4, _clock(at), 9, fill=GREY, anchor="right")
 
@@ -399,10 +401,9 @@ def _facts(score: Score, notes: NoteArray, page: Page) -> str:
         return "No notes"
     lines = bar_lines(score, min(end, page.shown))
     bars = len(lines)
-    metre = next(iter(sorted(score.time_signatures, key=lambda s: s.time)), None)
     tempo = next(iter(sorted(score.tempos, key=lambda t: t.time)), None)
     parts = [
-        f"{bars} bar{'s' * (bars != 1)} of {metre.numerator}/{metre.denominator}" if metre else f"{bars} bars of 4/4",
+        f"{bars:,} bar{'s' * (bars != 1)} of {_metre(score)}",
         f"{tempo.qpm if tempo else DEFAULT_QPM:.0f} bpm",
         _clock(float(seconds_at(score, np.array([end]))[0])),
         f"{len(notes):,} notes",
@@ -410,6 +411,13 @@ def _facts(score: Score, notes: NoteArray, page: Page) -> str:
     if end > page.shown:
         parts[0] = f"only {_cut(score, page)} shown"
     return "   ·   ".join(parts)
+
+
+def _metre(score: Score) -> str:
+    """The first metre, and whether there are others."""
+    metres = [f"{s.numerator}/{s.denominator}" for s in sorted(score.time_signatures, key=lambda s: s.time)]
+    first = metres[0] if metres else "4/4"
+    return f"{first} and other metres" if len(set(metres)) > 1 else first
 
 
 def _cut(score: Score, page: Page) -> str:
