@@ -13,7 +13,9 @@ from PIL import Image
 from partimento.errors import PartimentoError, Unreadable
 from partimento.render import PICTURES, curves, drawing, render
 from partimento.render.drawing import SCALE, Boxes, Drawing, Text
-from partimento.render.pictures import LEFT, MOST_HEIGHT, SHADES, WIDTH, roll
+from partimento.render.legend import SHADES
+from partimento.render.pages import LEFT, MOST_HEIGHT, WIDTH
+from partimento.render.pictures import roll
 from partimento.render.style import BLUE, DRUMS, PROMPT, TRACKS, mixed
 from partimento.score import Note, Score, Tempo, TimeSignature, Track
 
@@ -197,6 +199,11 @@ def test_another_suffix_is_refused_with_what_there_is(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(PartimentoError, match="cannot be written"):
         render(tune(), tmp_path / "file" / "x.png")
+
+
+def test_a_score_without_time_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PartimentoError, match="0 ticks to a quarter note"):
+        render(Score(0), tmp_path / "x.png")
 
 
 CSV = "update,loss,held_out_loss,accuracy,notes_per_second,seconds\n"

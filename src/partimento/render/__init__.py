@@ -40,13 +40,15 @@ def render(
         Sentences about what the file does not hold, e.g. that a long piece was cut.
 
     Raises:
-        PartimentoError: another suffix, or no such SoundFont or synthesiser, or the folder cannot be written to.
+        PartimentoError: another suffix, no time, no such SoundFont or synthesiser, or the folder cannot be written to.
     """
     suffix = path.suffix.lower()
     if suffix not in PICTURES + SOUNDS:
         raise PartimentoError(
             f"{path.name or path}: a picture ends in {' or '.join(PICTURES)}, a sound in {', '.join(SOUNDS)}."
         )
+    if score.ticks_per_quarter <= 0:
+        raise PartimentoError(f"{score.ticks_per_quarter} ticks to a quarter note are no time in which music could be.")
     try:
         with atomic_file(path) as temporary:
             if suffix in PICTURES:

@@ -28,7 +28,7 @@ from partimento.score import Score, end_tick
 __all__ = ["Sound", "measure", "play", "require_soundfont"]
 
 RATE = 48_000
-LONGEST = 900.0  # seconds; a minute of sound takes about 50 MB of memory while it is made
+LONGEST = 900.0  # seconds; a minute of sound takes about 35 MB of memory while it is made
 TAIL = 4.0  # seconds in which the last notes may die away
 FADE, SOFT_END = 3.0, 0.03  # seconds of fading: where music is cut, and where sound ends by itself
 PEAK = 10 ** (-1 / 20)  # -1 dBFS

@@ -1,90 +1,25 @@
 """Pictures: a piano roll that one can read, wrapped into systems like a page of music.
 
 Time goes to the right and is wrapped at bar lines, pitch goes up, each instrument has its colour and each note its
-velocity as a shade; drums have named lanes of their own beneath. A picture is never higher than `MOST_HEIGHT`: longer
-music is first drawn closer together, to `CLOSER` times, and what is still too long is cut, which the picture says.
-Leaves out: controllers, pedals, pitch bends and lyrics.
+velocity as a shade; drums have named lanes of their own beneath. A picture is never higher than `pages.MOST_HEIGHT`: of
+music that is too long for that the beginning is shown, which the picture says. Leaves out: controllers, pedals, pitch
+bends and lyrics.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from partimento.instruments import INSTRUMENTS
-from partimento.render.drawing import Box, Drawing, text_width
-from partimento.render.gm import DRUM_NAMES
-from partimento.render.style import (
-    BLACK_KEYS,
-    DRUMS,
-    GREY,
-    INK,
-    PALE,
-    PANEL,
-    PAPER,
-    PROMPT,
-    TRACKS,
-    VERMILION,
-    mixed,
-)
-from partimento.score import DEFAULT_QPM, NoteArray, Score, bar_lines, end_tick, note_array, seconds_at
-
-WIDTH, LEFT, RIGHT = 1200.0, 78.0, 24.0
-MOST_HEIGHT = 3000.0  # points
-QUARTERS, SECONDS = 40.0, 24.0  # in one system, at most, before it is drawn closer together
-CLOSER = 4.0
-WIDEST_QUARTER = 280.0  # points
-ABOVE, BELOW = 16.0, 18.0  # points above and below a system
-SHADES = 8
-MOST_DRUMS, MOST_COLOURS = 14, len(TRACKS)
-
-
-@dataclass(frozen=True)
-class Voice:
-    """Notes that share a colour and a line of the legend."""
-
-    name: str
-    colour: str
-    notes: NoteArray
-
-
-@dataclass(frozen=True)
-class Page:
-    """Where everything lies.
-
-    Attributes:
-        systems: first tick and end tick of each row.
-        point: points to a tick.
-        lane: the height of a drum's lane in points.
-        low: the lowest pitch drawn; high: the highest; None of them sounds where there are only drums.
-        key: height of a semitone in points.
-        drums: the lanes from top to bottom, each the pitches that it holds and its name.
-        shown: the tick at which the picture ends.
-    """
-
-    systems: list[tuple[int, int]]
-    point: float
-    lane: float
-    low: int
-    high: int
-    key: float
-    drums: list[tuple[tuple[int, ...], str]]
-    shown: int
-
-    @property
-    def keys_height(self) -> float:
-        """Points from the highest key's top to the lowest one's bottom."""
-        return (self.high - self.low + 1) * self.key
-
-    @property
-    def system_height(self) -> float:
-        """Points from one system to the next."""
-        return ABOVE + self.keys_height + (self.lane * len(self.drums) + 5 if self.drums else 0) + BELOW
+from partimento.render.drawing import Box, Drawing
+from partimento.render.legend import SHADES, clock, facts_of, legend_of, shade, shown_part, write_head
+from partimento.render.pages import ABOVE, BELOW, LEFT, MOST_HEIGHT, QUARTERS, WIDTH, Page, Voice, lay_out, voices_of
+from partimento.render.style import BLACK_KEYS, DRUMS, GREY, INK, PALE, PANEL, PAPER, PROMPT, VERMILION, mixed
+from partimento.score import NoteArray, Score, bar_lines, end_tick, note_array, seconds_at
 
 
 def draw(score: Score, path: Path, *, title: str = "", new_from: int | None = None) -> tuple[str, ...]:
@@ -107,12 +42,12 @@ def draw(score: Score, path: Path, *, title: str = "", new_from: int | None = No
 def roll(score: Score, *, title: str = "", new_from: int | None = None) -> tuple[Drawing, tuple[str, ...]]:
     """A piano roll as a drawing, and what there is to say about it; the arguments are those of `draw`."""
     notes, new_from = note_array(score), new_from or 0
-    voices = _voices(notes[notes["program"] >= 0])
-    legend = _legend(voices, notes, prompted=new_from > 0)
+    voices = voices_of(notes[notes["program"] >= 0])
+    legend = legend_of(voices, notes, prompted=new_from > 0)
     head = (56.0 if title else 34.0) + 18 * len(legend)
-    page = _page(score, notes, MOST_HEIGHT - head)
+    page = lay_out(score, notes, MOST_HEIGHT - head)
     drawing = Drawing(WIDTH, head + page.system_height * len(page.systems) + 6, title or "Piano roll")
-    _head(drawing, title, _facts(score, notes, page), legend)
+    write_head(drawing, title, facts_of(score, notes, page), legend)
     bars = bar_lines(score, page.shown)
     for row, (start, stop) in enumerate(page.systems):
         top = head + row * page.system_height + ABOVE
@@ -122,84 +57,8 @@ def roll(score: Score, *, title: str = "", new_from: int | None = None) -> tuple
         if start < new_from < stop:
             drawing.boxes(VERMILION, [(LEFT + (new_from - start) * page.point - 0.5, top, 1, _height(page))])
         _names(drawing, page, top)
-    remarks = () if page.shown >= end_tick(score) else (f"The picture shows {_cut(score, page)} only.",)
+    remarks = () if page.shown >= end_tick(score) else (f"The picture shows {shown_part(score, page)} only.",)
     return drawing, remarks
-
-
-def _voices(notes: NoteArray) -> list[Voice]:
-    """One for each track, or for each instrument where there are more tracks than colours; highest first."""
-    by = "track" if len(np.unique(notes["track"])) <= MOST_COLOURS else "program"
-    groups = [notes[notes[by] == key] for key in np.unique(notes[by])]
-    groups.sort(key=lambda group: -float(group["pitch"].mean()))
-    names = [INSTRUMENTS[int(group["program"][0])] for group in groups]
-    voices = []
-    for index, (name, group) in enumerate(zip(names, groups, strict=True)):
-        same = [i for i, other in enumerate(names) if other == name]
-        number = f" {same.index(index) + 1}" if len(same) > 1 else ""
-        voices.append(Voice(name + number, TRACKS[index % MOST_COLOURS], group))
-    return voices
-
-
-def _page(score: Score, notes: NoteArray, room: float) -> Page:
-    """Lay out as many systems as the music needs and the room allows."""
-    end = max(end_tick(score), 1)
-    pitched = notes["pitch"][notes["program"] >= 0]
-    low, high = (int(pitched.min()), int(pitched.max())) if len(pitched) else (60, 59 if len(notes) else 71)
-    if len(pitched):
-        spare = max(23 - (high - low), 4)
-        low, high = max(low - spare // 2, 0), min(high + (spare + 1) // 2, 127)
-    key = float(np.clip(np.floor(2 * 190 / max(high - low + 1, 1)) / 2, 2.5, 5.0))
-    page = Page([], 1.0, 8.0, low, high, key, _drum_lanes(notes), 0)
-    most_systems = max(int(room // page.system_height), 1)
-    seconds = float(seconds_at(score, np.array([end]))[0])
-    fitting = max(end / (QUARTERS * score.ticks_per_quarter), seconds / SECONDS, 1e-9)
-    span = end / fitting if fitting > 1 else float(end)
-    widest = span * CLOSER
-    until = int(min(end, np.ceil(widest * most_systems)))
-    bars = bar_lines(score, until)
-    while len(systems := _systems(bars, until, span)) > most_systems and span < widest:
-        span = min(span * 1.08, widest)
-    systems = systems[:most_systems]
-    longest = max(stop - start for start, stop in systems)
-    point = min((WIDTH - LEFT - RIGHT) / longest, WIDEST_QUARTER / score.ticks_per_quarter)
-    lane = page.lane
-    if len(systems) == 1:  # room enough
-        key, lane = min(key * 1.8, 9.0), 12.0
-    return Page(systems, point, lane, low, high, key, page.drums, min(systems[-1][1], end))
-
-
-def _systems(bars: NDArray[np.int64], end: int, span: float) -> list[tuple[int, int]]:
-    """Break time into rows of whole bars, of about `span` ticks at most; a bar longer than that is broken too."""
-    lengths = np.diff(bars)
-    last = int(lengths[-1]) if len(lengths) else max(end - int(bars[-1]), 1)
-    if len(np.unique(lengths)) <= 1 and last <= span * 1.1:  # one metre throughout: the same, round number of bars
-        fitting = int(span * 1.1 // last)
-        if fitting >= len(bars):
-            return [(0, max(int(bars[-1]) + last, end))]
-        count = max(n for n in (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 10**9) if n <= fitting or n == 1)
-        count = fitting if count > 10**8 else count
-        step = count * last
-        whole = -(-end // last) * last
-        return [(start, min(start + step, whole)) for start in range(0, end, step)]
-    rows, start = [], 0
-    while start < end:
-        inside = bars[(bars > start) & (bars <= start + span * 1.1)]
-        stop = int(inside[-1]) if len(inside) else int(start + max(span, 1))
-        stop = end if end - start <= span * 1.1 else stop
-        rows.append((start, stop))
-        start = stop
-    return rows
-
-
-def _drum_lanes(notes: NoteArray) -> list[tuple[tuple[int, ...], str]]:
-    """A lane for each drum, cymbals above; the rarest share one where there are too many."""
-    pitches, counts = np.unique(notes["pitch"][notes["program"] < 0], return_counts=True)
-    order = pitches[np.argsort(-counts, kind="stable")].tolist()
-    own, rest = (order, []) if len(order) <= MOST_DRUMS else (order[: MOST_DRUMS - 1], order[MOST_DRUMS - 1 :])
-    lanes: list[tuple[tuple[int, ...], str]] = [
-        ((pitch,), DRUM_NAMES.get(pitch, f"Drum {pitch}")) for pitch in sorted(own, reverse=True)
-    ]
-    return [*lanes, (tuple(rest), "Others")] if rest else lanes
 
 
 def _height(page: Page) -> float:
@@ -249,7 +108,7 @@ def _grid(
     numbered = [tick for nth, (_, tick) in enumerate(inside) if nth % every == 0]
     if width - (max(numbered, default=start) - start) * page.point > 60:
         at = float(seconds_at(score, np.array([min(stop, max(page.shown, 1))]))[0])
-        drawing.text(LEFT + width, top - 4, _clock(at), 9, fill=GREY, anchor="right")
+        drawing.text(LEFT + width, top - 4, clock(at), 9, fill=GREY, anchor="right")
 
 
 def _beats(score: Score, bars: NDArray[np.int64], start: int, stop: int) -> list[int]:
@@ -316,11 +175,7 @@ def _shaded(drawing: Drawing, colour: str, part: NoteArray, boxes: Sequence[Box]
     levels = np.clip((part["velocity"].astype(float) - 16) / 96 * (SHADES - 1), 0, SHADES - 1).round().astype(int)
     for level in np.unique(levels).tolist():
         chosen = [box for box, own in zip(boxes, levels.tolist(), strict=True) if own == level]
-        drawing.boxes(_shade(colour, level), chosen)
-
-
-def _shade(colour: str, level: int) -> str:
-    return mixed(colour, 0.42 + 0.58 * level / (SHADES - 1))
+        drawing.boxes(shade(colour, level), chosen)
 
 
 def _names(drawing: Drawing, page: Page, top: float) -> None:
@@ -342,90 +197,3 @@ def _names(drawing: Drawing, page: Page, top: float) -> None:
     for lane, (_, name) in enumerate(page.drums):
         y = top + page.keys_height + 5 + (lane + 0.5) * page.lane + 2.5
         drawing.text(LEFT - 4, y, name, 7.5, fill=INK, anchor="right")
-
-
-Item = tuple[str, tuple[str, ...]]  # a name, and the colours of its swatch
-
-
-def _legend(voices: Sequence[Voice], notes: NoteArray, *, prompted: bool) -> list[list[Item]]:
-    """Lines of the legend."""
-    items: list[Item] = [(voice.name, (voice.colour,)) for voice in voices]
-    drums = notes[notes["program"] < 0]
-    if len(drums):
-        items.append(("Drums", (DRUMS,)))
-    if len(np.unique(notes["velocity"])) > 1:
-        colour = voices[0].colour if voices else DRUMS
-        items.append(("soft to loud", tuple(_shade(colour, level) for level in range(SHADES))))
-    if prompted:
-        items.append(("prompt", (PROMPT,)))
-    lines: list[list[Item]] = [[]]
-    width = 0.0
-    for item in items:
-        width += _item_width(item)
-        if lines[-1] and width > WIDTH - 2 * RIGHT:
-            lines.append([])
-            width = _item_width(item)
-        lines[-1].append(item)
-    return lines
-
-
-def _item_width(item: Item) -> float:
-    return (5.0 if len(item[1]) > 1 else 11.0) * len(item[1]) + 5 + text_width(item[0], 11) + 20
-
-
-def _head(drawing: Drawing, title: str, facts: str, legend: Sequence[Sequence[Item]]) -> None:
-    y = 34.0
-    if title:
-        size = min(20.0, 20.0 * (WIDTH - 2 * RIGHT) / max(text_width(title, 20), 1))
-        drawing.text(RIGHT, y, title, max(size, 6), bold=True)
-        y += 20
-    else:
-        y -= 4
-    drawing.text(RIGHT, y, facts, 11, fill=GREY)
-    for line in legend:
-        y += 18
-        x = RIGHT
-        for item in line:
-            name, colours = item
-            step = 5.0 if len(colours) > 1 else 11.0
-            for nth, colour in enumerate(colours):
-                drawing.boxes(colour, [(x + nth * step, y - 9, step, 10)])
-            drawing.text(x + step * len(colours) + 5, y, name, 11)
-            x += _item_width(item)
-
-
-def _facts(score: Score, notes: NoteArray, page: Page) -> str:
-    """The piece in a line."""
-    end = end_tick(score)
-    if not len(notes):
-        return "No notes"
-    lines = bar_lines(score, min(end, page.shown))
-    bars = len(lines)
-    tempo = next(iter(sorted(score.tempos, key=lambda t: t.time)), None)
-    parts = [
-        f"{bars:,} bar{'s' * (bars != 1)} of {_metre(score)}",
-        f"{tempo.qpm if tempo else DEFAULT_QPM:.0f} bpm",
-        _clock(float(seconds_at(score, np.array([end]))[0])),
-        f"{len(notes):,} notes",
-    ]
-    if end > page.shown:
-        parts[0] = f"only {_cut(score, page)} shown"
-    return "   ·   ".join(parts)
-
-
-def _metre(score: Score) -> str:
-    """The first metre, and whether there are others."""
-    metres = [f"{s.numerator}/{s.denominator}" for s in sorted(score.time_signatures, key=lambda s: s.time)]
-    first = metres[0] if metres else "4/4"
-    return f"{first} and other metres" if len(set(metres)) > 1 else first
-
-
-def _cut(score: Score, page: Page) -> str:
-    """How much of a piece that is too long is shown."""
-    bars = len(bar_lines(score, page.shown))
-    return f"the first {bars:,} bars ({_clock(float(seconds_at(score, np.array([page.shown]))[0]))})"
-
-
-def _clock(seconds: float) -> str:
-    whole = round(seconds)
-    return f"{whole // 60}:{whole % 60:02d}"
