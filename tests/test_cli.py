@@ -70,7 +70,7 @@ def test_inspect_reports_every_file_once(desk: Desk) -> None:
     named = [entry["path"] for entry in report["kept"] + report["left_out"]]
     assert sorted(named) == sorted(path.name for path in (desk.folder / "music").iterdir())
     assert {entry["path"] for entry in report["left_out"]} == {"notes.txt", "broken.mid"}
-    assert "12 pieces serve, 2 files are left out" in said
+    assert "14 files, 12 pieces that serve" in said
     assert (desk.folder / "report.png").stat().st_size > 10_000
 
 

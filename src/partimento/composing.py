@@ -27,7 +27,7 @@ from partimento.generation import Made, generate, prompt_losses
 from partimento.guards import Guards
 from partimento.progress import Progress, Watch, ignore
 from partimento.render import render
-from partimento.render.audio import require_soundfont
+from partimento.render.audio import measure, require_soundfont
 from partimento.sampling import Sampling
 from partimento.score import Score, bar_lines, end_tick, excerpt
 from partimento.settings import from_table, to_table
@@ -160,13 +160,16 @@ def _write(folder: Path, bundle: Bundle, order: Order, made: Made, sound: Sound,
     midi = folder / f"{name}.mid"
     write(score, midi)
     title = f"{name} · seed {order.seed} · {bundle.model_name} on {bundle.codec_name}"
-    render(made.score, folder / f"{name}.png", title=title, new_from=made.begins or None)
+    remarks = [*made.remarks, *render(made.score, folder / f"{name}.png", title=title, new_from=made.begins or None)]
+    result: dict[str, Any] = {"notes": made.notes, "seconds": round(made.seconds, 3), "begins_bar": made.begins_bar}
     if sound != "none":
-        render(made.score, folder / f"{name}.{sound}", soundfont=soundfont)
-    result = {"notes": made.notes, "seconds": round(made.seconds, 3), "begins_bar": made.begins_bar}
-    about = {**facts, "made": {**result, "remarks": list(made.remarks)}, "bundle": str(bundle.folder)}
+        heard = folder / f"{name}.{sound}"
+        remarks += render(made.score, heard, soundfont=soundfont)
+        measured = measure(heard)
+        result["sound"] = {"peak": round(measured.peak, 4), "rms": round(measured.rms, 4)}
+    about = {**facts, "made": {**result, "remarks": remarks}, "bundle": str(bundle.folder)}
     write_text(folder / f"{name}.json", json.dumps(about, indent=1, ensure_ascii=False) + "\n")
-    return Composed(midi, made.notes, made.seconds, made.remarks)
+    return Composed(midi, made.notes, made.seconds, tuple(remarks))
 
 
 def compose_again(

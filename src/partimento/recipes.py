@@ -85,10 +85,14 @@ class Recipe:
     settings: Mapping[str, Any]
 
     def replace(self, table: str, **values: Any) -> Recipe:
-        """This recipe with some settings of one table replaced."""
-        return dataclasses.replace(
-            self, settings={**self.settings, table: dataclasses.replace(self.settings[table], **values)}
-        )
+        """This recipe with some settings of one table replaced, given as a recipe file has them.
+
+        Raises:
+            InvalidSettings: there is no such setting, or it cannot have the value.
+        """
+        old = self.settings[table]
+        new = from_table(type(old), {**to_table(old), **values}, table)
+        return dataclasses.replace(self, settings={**self.settings, table: new})
 
     def override(self, assignments: Iterable[str]) -> Recipe:
         """This recipe with `table.name=value` assignments applied, as `--set` gives them.
@@ -147,7 +151,7 @@ def from_tables(name: str, document: Mapping[str, Any]) -> Recipe:
         raise InvalidSettings(
             f"Recipe {name} has an unknown {', '.join(unknown)}; a recipe has about, codec, model, {', '.join(TABLES)}."
         )
-    tables = {
+    tables: dict[str, dict[str, Any]] = {
         table: {field: None if value == NOTHING else value for field, value in document.get(table, {}).items()}
         for table in ("codec", "model", *TABLES)
     }

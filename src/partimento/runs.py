@@ -184,7 +184,7 @@ def prepare(corpus: Corpus, recipe: Recipe, watch: Watch = ignore) -> Prepared:
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
     cached = cache_folder() / "encoded" / digest
-    kind = codec_named(recipe.codec)
+    kind: Any = codec_named(recipe.codec)
     if not cached.is_dir():
         with atomic_folder(cached) as new:
             _encode(corpus, kind(recipe.settings["codec"]), recipe.settings["preparation"].transpose, new, watch)
@@ -242,7 +242,7 @@ def baseline(prepared: Prepared) -> Model:
 
 def scores_of(model: Model, windows: dict[str, Windows], prefix: str) -> dict[str, float]:
     """What a model reaches on the pieces that chose its weights, and on the test pieces, which chose nothing."""
-    scores = {}
+    scores: dict[str, float] = {}
     for split in ("valid", "test"):
         found = held_out(model, windows[split])
         scores |= {

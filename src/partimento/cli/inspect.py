@@ -13,6 +13,7 @@ from partimento.atomic import write_text
 from partimento.cli.terminal import say, watching
 from partimento.corpus import Corpus
 from partimento.corpus import inspect as inspect_corpus
+from partimento.corpus.folders import shown
 from partimento.errors import TooLittleMusic
 
 EXAMPLES = 8  # lines shown of a kind; the JSON file has all
@@ -53,7 +54,7 @@ def inspect(
 def _report(corpus: Corpus) -> None:
     """Say it in lines that a person reads from top to bottom, the music first."""
     found = corpus.statistics
-    say(f"{corpus.folder}: {len(corpus.kept):,} pieces serve, {len(corpus.left_out):,} files are left out.")
+    say(f"{shown(corpus.folder)}: {found['files']:,} files, {len(corpus.kept):,} pieces that serve.")
     if corpus.kept:
         splits = [f"{len(corpus.pieces(split)):,} to {use}" for split, use in _USES]
         say(f"  Split by content: {', '.join(splits)}.")
@@ -62,12 +63,12 @@ def _report(corpus: Corpus) -> None:
             say(f"  {name.capitalize()}: {_most(found[name])}.")
         say(f"  Tempo: {_middle(found['tempi'])} quarter notes a minute.")
         say(f"  Notes at once: {_middle(found['polyphony'])}.")
-    repaired = [f"{piece.path}: {' '.join(piece.repairs)}" for piece in corpus.kept if piece.repairs]
+    repaired = [f"{piece.name}: {'; '.join(piece.repairs)}" for piece in corpus.kept if piece.repairs]
     if repaired:
-        say(f"{len(repaired):,} files were repaired while they were read (on disk they are as they were):")
+        say(f"{len(repaired):,} pieces were mended while they were read (the files are as they were):")
         _first(repaired)
     if corpus.left_out:
-        say(f"{len(corpus.left_out):,} files are left out:")
+        say(f"{len(corpus.left_out):,} are left out:")
         grouped: dict[str, list[str]] = defaultdict(list)
         for left in corpus.left_out:
             grouped[f"{left.reason} {left.advice}"].append(left.path)

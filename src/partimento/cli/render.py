@@ -29,5 +29,6 @@ def render(
     reading = read_safely(file)
     for repair in reading.repairs:
         say(f"{file}: {repair}")
-    render_score(reading.score, to, title=file.stem, soundfont=soundfont, synthesiser=synthesiser)
+    for remark in render_score(reading.score, to, title=file.stem, soundfont=soundfont, synthesiser=synthesiser):
+        say(f"{to}: {remark}")
     say(f"{to}")

@@ -21,7 +21,7 @@ from partimento.render.style import BLUE, GREEN, GREY, INK, PALE, VERMILION
 __all__ = ["draw"]
 
 SMOOTH = 60  # windows of the smoothed loss in a whole curve
-LOSS, HELD_OUT, ACCURACY = "loss", "held_out_loss", "accuracy"
+LOSS, HELD_OUT, ACCURACY = "loss", "held-out loss", "held-out accuracy"
 
 Column = NDArray[np.float64]
 
@@ -30,7 +30,8 @@ def draw(csv_path: Path, path: Path, *, title: str = "Training") -> None:
     """Draw the curves of a training run.
 
     Args:
-        csv_path: has the columns `update` and `loss`, and may have `held_out_loss` and `accuracy`; cells may be blank.
+        csv_path: as training writes it: the columns `update` and `loss`, `held-out loss` and `held-out accuracy` where there
+            are such; cells may be blank.
         path: ends in .png or .svg; appears whole or not at all.
         title: stands above.
 
