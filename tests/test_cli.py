@@ -12,6 +12,7 @@ import pytest
 
 from partimento.files import read, write
 from partimento.render.audio import measure
+from partimento.score import bar_lines
 
 from music import tune
 
@@ -120,7 +121,8 @@ def test_a_prompt_is_gone_on_from(desk: Desk) -> None:
     )
     facts = json.loads((desk.folder / "on" / "001.json").read_text())
     assert facts["prompt"]["from"] == "tune 3.mid"
-    assert facts["made"]["begins_bar"] == 3
+    assert facts["made"]["begins_bar"] in (2, 3)  # the prompt's last bar may be filled up
+    assert len(bar_lines(read(desk.folder / "on" / "001.mid").score)) == 4
     desk.run("compose", "run", "--to", "random", "--prompt", "random", "--notes", 20, "--sound", "none")
     assert json.loads((desk.folder / "random" / "001.json").read_text())["made"]["notes"] == 20
 

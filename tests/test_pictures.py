@@ -206,7 +206,7 @@ def test_a_score_without_time_is_refused(tmp_path: Path) -> None:
         render(Score(0), tmp_path / "x.png")
 
 
-CSV = "update,loss,held_out_loss,accuracy,notes_per_second,seconds\n"
+CSV = "update,loss,held-out loss,held-out accuracy,notes/s,seconds\n"
 
 
 def test_curves_are_drawn_with_the_best_update_named_and_are_reproducible(tmp_path: Path) -> None:

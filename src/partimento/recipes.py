@@ -136,7 +136,7 @@ class Recipe:
             comments = {"name": f"The {table}.", **describe(type(self.settings[table]))}
             lines += ["", f"[{table}]"]
             for name, entry in entries.items():
-                lines += [f"# {comments[name]}", f"{name} = {_toml(entry)}"]
+                lines += [f"# {' '.join(comments[name].split())}", f"{name} = {_toml(entry)}"]
         return "\n".join(lines) + "\n"
 
 

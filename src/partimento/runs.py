@@ -26,7 +26,7 @@ from partimento.codec import Codec, TokenSpec, codec_named
 from partimento.corpus import Corpus, cache_folder, inspect
 from partimento.errors import InvalidSettings, PartimentoError
 from partimento.learning import CURVES
-from partimento.model import Model, model_named
+from partimento.model import Counted, Learns, Model, model_named
 from partimento.progress import Progress, Watch, ignore
 from partimento.recipes import Recipe, read_recipe
 from partimento.render.curves import draw
@@ -136,7 +136,8 @@ def _learn(
     }
     history = fit(model, windows["train"], windows["valid"], training, run / "training", resume=resume, watch=watch)
     watch(Progress("Measuring", 0, 2, "models"))
-    draw(run / "training" / CURVES, run / "curves.png")
+    if isinstance(model, Learns):
+        draw(run / "training" / CURVES, run / "curves.png")
     scores = scores_of(model, windows, "")
     watch(Progress("Measuring", 1, 2, "models"))
     if recipe.model != "markov":
@@ -260,6 +261,8 @@ def plan(recipe: Recipe, prepared: Prepared, minutes: float | None, watch: Watch
     Returns:
         The recipe with everything decided, and a sentence or two that say what and why.
     """
+    if isinstance(new_model(recipe, prepared.codec.spec), Counted):
+        return recipe, f"Plan: {recipe.model} learns by counting, in one pass over the music."
     wanted = recipe.settings["plan"]
     minutes = wanted.minutes if minutes is None else minutes
     sizes = [size.model for size in wanted.sizes if size.notes <= prepared.notes] or [{}]
@@ -272,8 +275,6 @@ def plan(recipe: Recipe, prepared: Prepared, minutes: float | None, watch: Watch
     model = new_model(timed, prepared.codec.spec)
     parameters = sum(array.size for array in model.arrays().values())
     training = timed.settings["training"]
-    if parameters == 0:
-        return timed, f"Plan: {recipe.model} learns by counting, in one pass over the music."
     remark = (
         f"Plan: {recipe.model} with {parameters / 1e6:.1f} million parameters learns from {prepared.notes:,} notes in "
         f"{training.updates:,} updates of {training.batch} × {training.length} tokens, {passes:.1f} passes over the "

@@ -71,5 +71,6 @@ def train(
             resume=resume,
             watch=watch,
         )
-    say(f"The model is in {bundle.folder}. Its curves: {to / 'curves.png'}.")
+    curves = to / "curves.png"
+    say(f"The model is in {bundle.folder}." + (f" How it learnt: {curves}." if curves.exists() else ""))
     say(f"Compose with it: partimento compose {to} --to NEW_FOLDER")

@@ -130,18 +130,20 @@ def read_each(path: Path, limits: Limits = LIMITS) -> tuple[tuple[str, Reading |
 
 
 def read_safely(path: Path, limits: Limits = LIMITS) -> Reading:
-    """Read one file, in a process of its own where its parser may crash; otherwise as `read`.
+    """Read the one file that a user has named, in a process of its own where its parser may crash.
 
     Raises:
-        Unreadable: as for `read`, and where the parser crashes, hangs or needs too much memory.
+        Unreadable: as for `read`, and where the parser crashes, hangs or needs too much memory; names the file.
     """
-    if _format(path) == "midi":
-        return read(path, limits)
-    for _, reading in isolated(_read, [(path, limits)], workers=1):
-        if isinstance(reading, Unreadable):
-            raise reading
-        return reading
-    raise AssertionError("one item, one result")
+    try:
+        if _format(path) == "midi":
+            return read(path, limits)
+        ((_, reading),) = isolated(_read, [(path, limits)], workers=1)
+    except Unreadable as refusal:
+        reading = refusal
+    if isinstance(reading, Unreadable):
+        raise Unreadable(f"{path}: {reading.reason}", reading.advice) from None
+    return reading
 
 
 def write(score: Score, path: Path) -> None:

@@ -30,8 +30,8 @@ def draw(csv_path: Path, path: Path, *, title: str = "Training") -> None:
     """Draw the curves of a training run.
 
     Args:
-        csv_path: as training writes it: the columns `update` and `loss`, `held-out loss` and `held-out accuracy` where there
-            are such; cells may be blank.
+        csv_path: as training writes it: the columns `update` and `loss`, `held-out loss` and `held-out accuracy` where
+            there are such; cells may be blank.
         path: ends in .png or .svg; appears whole or not at all.
         title: stands above.
 
