@@ -90,6 +90,9 @@ class CrotchetGrammar:
         self.notes += id != REST
         self.silent = self.silent + 1 if id == REST else 0
 
+    def beyond(self) -> None:
+        return None
+
     def mask(self) -> NDArray[np.bool_]:
         mask = np.ones(SPEC.vocab_size, dtype=np.bool_)
         mask[[SPEC.pad, SPEC.bos]] = False

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from partimento.codec import Codec, Grammar, Request, RollSpec, TokenSpec, codecs
 from partimento.errors import ImpossibleRequest
+from partimento.sampling import Draft, sample
 from partimento.score import Score, bar_lines, end_tick, seconds_at
 from partimento.settings import from_table, to_table
 
@@ -61,6 +62,10 @@ def continued(codec: Codec[Any], request: Request, prompt: NDArray[np.int64], se
         assert mask.dtype == np.bool_
         choices = np.flatnonzero(mask)
         assert len(choices), "a grammar never leaves the sampler without a choice"
+        beyond = grammar.beyond()
+        if beyond is not None:
+            assert mask[codec.spec.eos], "only where the piece may end is there something beyond its end"
+            assert not mask[beyond].any()
         assert codec.spec.pad not in choices
         assert codec.spec.bos not in choices
         id = int(rng.choice(choices))
@@ -223,3 +228,33 @@ def test_no_time_at_all_is_refused_or_kept(codec: Codec[Any]) -> None:
     with contextlib.suppress(ImpossibleRequest):
         ids, _ = continued(codec, Request(seconds=1e-6), np.empty(0, dtype=np.int64), 0)
         assert end_seconds(codec.decode(np.array(ids, dtype=np.int64))) <= 1e-3
+
+
+@pytest.mark.parametrize("name", ["tokens", "chords"])
+def test_a_model_that_would_go_on_ends_where_it_is_told_to(name: str) -> None:
+    """Of two bars asked for, the second is not filled up with what the model did not want to say."""
+    made = codecs()[name](codecs()[name].Settings())
+    score = tune(1, bars=4, drums=False)
+    made.learn([score])
+    ids = made.encode(score).tolist()
+
+    class ByHeart:
+        """Foretells the tune, id by id."""
+
+        def start(self, batch: int) -> int:
+            return 0
+
+        def step(self, read: np.ndarray[Any, Any], state: int) -> tuple[np.ndarray[Any, Any], int]:
+            logits = np.full((len(read), made.spec.vocab_size), -20, np.float32)
+            logits[:, ids[state]] = 0
+            return logits, state + 1
+
+    grammar = made.grammar()
+    assert grammar is not None
+    grammar.start(Request(bars=2))
+    grammar.begin()
+    draft = Draft(np.random.default_rng(0), grammar, np.array([made.spec.bos]))
+    sample(ByHeart(), [draft], made.spec, longest=1000)
+    assert draft.ended
+    assert draft.ids == ids[: len(draft.ids)]
+    assert len(bar_lines(made.decode(np.array(draft.ids)))) == 2

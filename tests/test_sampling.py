@@ -222,6 +222,9 @@ class Free:
         self.heard.append(id)
         self.acted["silence"] += id == 3
 
+    def beyond(self) -> NDArray[np.int64] | None:
+        return None
+
     def mask(self) -> NDArray[np.bool_]:
         mask = np.zeros(SPEC.vocab_size, dtype=np.bool_)
         mask[SPEC.eos] = True

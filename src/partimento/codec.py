@@ -105,6 +105,13 @@ class Grammar(Protocol):
     def mask(self) -> NDArray[np.bool_]:
         """(V,) what may come next; at least one True."""
 
+    def beyond(self) -> NDArray[np.int64] | None:
+        """The ids that nothing but the length asked for forbids now, where the piece may end; None if there are none.
+
+        A model that would go on with one of them has said all that there is room for: their probability is `eos`'s.
+        Were it shared out among what is allowed instead, pieces would end in notes that nobody meant.
+        """
+
 
 class Codec(ABC, Generic[S]):
     """A two-way map between scores and arrays whose first axis is time.

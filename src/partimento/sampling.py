@@ -305,10 +305,21 @@ class _Pen:
             draft.acted.update({"loop": self.loops.acted} if self.loops.acted else {})
 
 
+def _ending(pens: Sequence[_Pen], logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Give `eos` the probability of what only the length forbids (see `Grammar.beyond`), in each row of (B, V)."""
+    for row, pen in enumerate(pens):
+        beyond = pen.draft.grammar.beyond() if pen.draft.grammar else None
+        if beyond is not None:
+            logits = logits.copy()
+            logits[row, pen.spec.eos] = np.logaddexp.reduce(logits[row, [pen.spec.eos, *beyond]])
+    return logits
+
+
 def _write(pens: Sequence[_Pen], logits: NDArray[np.float32]) -> None:
     """Draw the next id of each pen from its row of logits, (B, V), and write it."""
     sampling = pens[0].sampling
     masks, temperatures = zip(*[pen.choice() for pen in pens], strict=True)
+    logits = _ending(pens, logits)
     ids = draw(probabilities(logits, np.array(masks), sampling, temperatures), [pen.draft.rng for pen in pens])
     for row, (pen, id) in enumerate(zip(pens, ids, strict=True)):
         if pen.redraws(id, masks[row]):

@@ -190,6 +190,9 @@ class ClassicGrammar:
             if self._notes is not None:
                 self._notes = max(self._notes - size, 0)
 
+    def beyond(self) -> None:
+        """Nothing: when the length is reached there is nothing but the end."""
+
     def mask(self) -> NDArray[np.bool_]:
         """(V,) what may come next."""
         if self._steps is not None:

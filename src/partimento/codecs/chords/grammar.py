@@ -116,12 +116,25 @@ class RhythmGrammar:
                 self._allow_notes(mask)
             if reader.at < 0 or self._complete():
                 end = reader.end
-                self._allow_onsets(mask, end)
+                self._allow_onsets(mask, end, self._limit)
                 mask[EOS] = reader.at >= 0 and self._may_end(end)
             if not mask.any():
                 mask[EOS] = True
             self.acted.update(self._acting)
         return mask
+
+    def beyond(self) -> NDArray[np.int64] | None:
+        """The ids that only the length asked for forbids now, where the piece may end; None if there are none."""
+        reader = self._reader
+        if self._limit == FAR or self._last == EOS or reader.at < 0 or not self._complete():
+            return None
+        if not self._may_end(reader.end):
+            return None
+        limited, unlimited = (np.zeros(self._words.size, dtype=np.bool_) for _ in range(2))
+        self._allow_onsets(limited, reader.end, self._limit)
+        self._allow_onsets(unlimited, reader.end, FAR)
+        beyond = np.flatnonzero(unlimited & ~limited)
+        return beyond if len(beyond) else None
 
     def _complete(self) -> bool:
         """Whether the onset can be left as it is."""
@@ -174,8 +187,8 @@ class RhythmGrammar:
                     fits &= ~completing
         return fits
 
-    def _allow_onsets(self, mask: NDArray[np.bool_], end: int) -> None:
-        """The next place, or bar, none too late; places up to the present one are those of the next bar."""
+    def _allow_onsets(self, mask: NDArray[np.bool_], end: int, limit: int) -> None:
+        """The next place, or bar, before the limit and none too late; places up to the present one are those of the next bar."""
         words, reader = self._words, self._reader
         if self._left == 0:
             return
@@ -183,9 +196,9 @@ class RhythmGrammar:
         first = max(reader.at, self._skipped) + 1
         latest = max(end + self._silence, start + first)
         after_bar = start + length + (0 if self._last == words.bar.first else reader.at + 1)
-        if latest < min(after_bar, self._limit - 1):
+        if latest < min(after_bar, limit - 1):
             self._acting.add("silence")
-        stop = min(self._limit, latest + 1)
+        stop = min(limit, latest + 1)
         here, next_bar = min(length, stop - start), min(reader.at + 1, stop - start - length)
         mask[words.at.first + first : words.at.first + max(here, first)] = True
         mask[words.at.first : words.at.first + max(next_bar, 0)] = True

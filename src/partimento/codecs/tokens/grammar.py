@@ -123,12 +123,13 @@ class Remi:
         self._from = self._heard
         self._over = False
         self._mask: NDArray[np.bool_] | None = None
+        self._beyond: NDArray[np.int64] | None = None
 
     def advance(self, id: int) -> None:
         """Take note of the next id, as `decode` would: one that makes no sense here is passed over."""
         if not 0 <= id < self._size:
             return
-        self._mask = None
+        self._mask = self._beyond = None
         kind, value = self._ids.kind[id], self._ids.value[id]
         if kind == "Bar":
             self._enter_bar()
@@ -164,6 +165,11 @@ class Remi:
             self._mask = self._make_mask()
             self._mask.flags.writeable = False
         return self._mask
+
+    def beyond(self) -> NDArray[np.int64] | None:
+        """The ids that only the length asked for forbids now, where the piece may end; None if there are none."""
+        self.mask()
+        return self._beyond
 
     # ---- the state
 
@@ -292,16 +298,23 @@ class Remi:
             latest = min(latest, self._now + int(self._seconds_left() / self._pace + 1e-6) - self._widest)
         if request.bars is not None and self._bars >= request.bars:
             latest = min(latest, self._next_bar - 1)
-        audible = min(latest, int(self._sound_end + self._silence))
+        audible, unasked = (min(tick, int(self._sound_end + self._silence)) for tick in (latest, self._next_bar))
         if audible < latest and not self._silence_told:
             self.acted["silence"] += 1
             self._silence_told = True
-        stop = min((audible - self._bar_start) // stride + 1, (self._next_bar - self._bar_start) // stride)
+        stop, unasked_stop = (
+            min((tick - self._bar_start) // stride + 1, (self._next_bar - self._bar_start) // stride)
+            for tick in (audible, unasked)
+        )
         if first < stop:
             mask[positions + first : positions + stop] = True
         mask[self._bar] = audible >= self._next_bar
         if self._last == "Duration":
             mask[self._eos] = self._may_end(first < stop or bool(mask[self._bar]))
+            beyond = np.arange(positions + max(first, stop), positions + unasked_stop)
+            if audible < self._next_bar <= unasked:
+                beyond = np.append(beyond, self._bar)
+            self._beyond = beyond if mask[self._eos] and len(beyond) else None
 
     def _may_end(self, goes_on: bool) -> bool:
         request = self._request
