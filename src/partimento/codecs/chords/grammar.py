@@ -188,7 +188,7 @@ class RhythmGrammar:
         return fits
 
     def _allow_onsets(self, mask: NDArray[np.bool_], end: int, limit: int) -> None:
-        """The next place, or bar, before the limit and none too late; places up to the present one are those of the next bar."""
+        """The next place, or bar, before the limit and none too late; places not after this one are the next bar's."""
         words, reader = self._words, self._reader
         if self._left == 0:
             return
