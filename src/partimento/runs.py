@@ -105,17 +105,18 @@ def train(
     planned = resume and saved.is_file()
     if planned:
         recipe = read_recipe(saved)
-        sample = _sample_of(run)
+        began = json.loads((run / "corpus.json").read_text("utf-8"))
+        sample, data_licence = began["sample"], data_licence or began["data_licence"]
     corpus = inspect(folder, sample=sample, seed=recipe.settings["training"].seed, watch=watch)
     corpus.require_enough()
     if planned:
-        _require_same(corpus, run)
+        _require_same(corpus, run, began["digest"])
     prepared = prepare(corpus, recipe, watch)
     if not planned:
         for remark in warnings(prepared):
             watch(Progress("Planning", 0, None, "", remark=remark))
         recipe, remark = plan(recipe, prepared, minutes, watch)
-        report = {**corpus.to_json(), "digest": corpus.digest, "sample": sample}
+        report = {**corpus.to_json(), "digest": corpus.digest, "sample": sample, "data_licence": data_licence}
         write_text(run / "corpus.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
         with atomic_folder(run / "pieces") as new:
             shutil.copytree(prepared.folder / "valid", new / "valid")
@@ -309,18 +310,13 @@ def warnings(prepared: Prepared) -> Iterable[str]:
         )
 
 
-def _require_same(corpus: Corpus, run: Path) -> None:
+def _require_same(corpus: Corpus, run: Path, digest: str) -> None:
     """A run goes on only with the music that it began with."""
-    if json.loads((run / "corpus.json").read_text("utf-8")).get("digest") != corpus.digest:
+    if digest != corpus.digest:
         raise InvalidSettings(
             f"The music in {corpus.folder} is not what the run {run} began with: pieces have come, gone or changed. "
             "Put them back to go on, or start a new run in another folder."
         )
-
-
-def _sample_of(run: Path) -> int | None:
-    sample: int | None = json.loads((run / "corpus.json").read_text("utf-8")).get("sample")
-    return sample
 
 
 def _summary(scores: dict[str, float]) -> str:
