@@ -182,3 +182,23 @@ def test_a_recipe_prints_as_a_recipe_file(desk: Desk) -> None:
     (desk.folder / "mine.toml").write_text(desk.run("recipes", "lstm"))
     desk.run("train", "music", "--to", "mine", "--recipe", "mine.toml", *TINY)
     assert "lstm" in desk.run("recipes")
+
+
+def test_a_model_plays_without_what_trains(desk: Desk) -> None:
+    code = (
+        "import sys\n"
+        "for name in ('torch', 'onnx', 'matplotlib', 'verovio', 'music21'): sys.modules[name] = None\n"
+        "sys.argv = ['partimento', 'compose', 'run', '--to', 'bare', '--bars', '2']\n"
+        "from partimento.cli import main\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=desk.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert read(desk.folder / "bare" / "001.mid").score.note_num() > 0
+
+
+def test_places_that_cannot_be_written_get_a_sentence(desk: Desk) -> None:
+    (desk.folder / "file").write_text("in the way")
+    assert "file" in desk.fail("train", "music", "--to", "file/run", *TINY)
+    assert "file" in desk.fail("compose", "run", "--to", "file/new")
+    assert "file" in desk.fail("inspect", "music", "--json", "file/report.json")

@@ -134,6 +134,7 @@ def write_bundle(
         codec.save(new / "codec")
         player_name = export(new / "player")
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, new / "model.safetensors")
+        (new / "model.safetensors").chmod((new / "codec").stat().st_mode & 0o666)  # else for its maker alone
         config = {
             "format": FORMAT,
             "partimento": importlib.metadata.version("partimento"),

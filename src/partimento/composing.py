@@ -7,6 +7,7 @@ once more from either, byte for byte on the same machine and versions.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from partimento.progress import Progress, Watch, ignore
 from partimento.render import render
 from partimento.render.audio import measure, require_soundfont
 from partimento.sampling import Sampling
-from partimento.score import Score, bar_lines, end_tick, excerpt
+from partimento.score import Score, bar_lines, end_tick, excerpt, note_array
 from partimento.settings import from_table, to_table
 from partimento.windows import Pieces
 
@@ -141,6 +142,7 @@ def compose_into(
         watch=watch,
     )
     folder.mkdir(parents=True, exist_ok=True)
+    pieces = itertools.islice(pieces, None if only is None else only + 1)  # those of later batches need not be made
     kept = (made for made in pieces if only is None or made.index == only)
     return [_write(folder, bundle, order, made, sound, soundfont) for made in kept]
 
@@ -203,16 +205,19 @@ def compose_again(
         raise Unreadable(
             f"{file} does not say where its model lies.", "Name the model: partimento compose MODEL --again …"
         )
-    bundle = open_bundle(model)
-    if bundle.digest != facts["model"]:
-        raise InvalidBundle(f"{model} is not the model that made {file}; name the one that did.")
-    if facts["partimento"] != version("partimento"):
-        remark = f"{file} was made by Partimento {facts['partimento']}; this is {version('partimento')}."
-        watch(Progress("Composing", 0, None, "notes", remark=remark + " The music may differ."))
     try:
         order, index = Order.from_table(facts), int(facts["piece"]) - 1
-    except (KeyError, TypeError, ValueError) as error:
+        digest, made_by = facts["model"], facts["partimento"]
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise Unreadable(f"{file} does not say completely how it was made ({error}).", "Compose anew.") from error
+    if not 0 <= index < order.n:
+        raise Unreadable(f"{file} says that it is piece {index + 1} of {order.n}.", "Compose anew.")
+    bundle = open_bundle(model)
+    if bundle.digest != digest:
+        raise InvalidBundle(f"{model} is not the model that made {file}; name the one that did.")
+    if made_by != version("partimento"):
+        remark = f"{file} was made by Partimento {made_by}; this is {version('partimento')}."
+        watch(Progress("Composing", 0, None, "notes", remark=remark + " The music may differ."))
     (made,) = compose_into(folder, bundle, order, sound=sound, soundfont=soundfont, only=index, watch=watch)
     return made
 
@@ -276,12 +281,17 @@ def random_prompt(run: Path, bundle: Bundle, bars: int, seed: int) -> tuple[NDAr
         raise ImpossibleRequest(
             f"{run} holds no music to draw a prompt from; name the folder of a run, or a file with --prompt FILE."
         ) from error
+    if seed < 0:
+        raise ImpossibleRequest(f"A seed is 0 or more; {seed} is not.")
     rng = np.random.default_rng([seed, bars])
     codec = bundle.codec()
-    number = int(rng.integers(len(pieces)))
+    number = int(rng.choice(np.flatnonzero(pieces.notes)))
     score = codec.decode(pieces[number])
     lines = bar_lines(score)
-    start = int(rng.integers(max(len(lines) - bars, 0) + 1))
+    onsets = note_array(score)["onset"]
+    starting = np.unique(np.searchsorted(lines, onsets, side="right") - 1)  # bars in which a note begins
+    fitting = starting[starting + bars <= len(lines)]
+    start = int(rng.choice(fitting if len(fitting) else starting[:1]))
     ids = codec.encode(first_bars(excerpt(score, int(lines[start]), end_tick(score) + 1), bars))
     return np.asarray(ids, dtype=np.int64), number
 

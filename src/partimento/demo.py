@@ -47,7 +47,7 @@ def demo(
     folder: Path,
     *,
     recipe: Recipe | None = None,
-    minutes: float = MINUTES,
+    minutes: float | None = MINUTES,
     sample: int | None = None,
     watch: Watch = ignore,
 ) -> Shown:
@@ -57,7 +57,7 @@ def demo(
         folder: gets `run/` and `music/`; where it is there already, training goes on or is taken as it is, and more
             music comes into `music-2/` and so on, with another seed.
         recipe: how to learn; `lstm` if None.
-        minutes: the time that training may take.
+        minutes: the time that training may take; None as the recipe says.
         sample: learn from a random subset of this many chorales.
         watch: hears of everything.
 
@@ -71,6 +71,7 @@ def demo(
         recipe or recipe_named("lstm"),
         minutes=minutes,
         sample=sample,
+        data_licence="public domain (Bach; the files of the music21 corpus)",
         resume=run.exists(),
         watch=watch,
     )

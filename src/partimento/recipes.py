@@ -14,7 +14,9 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from partimento.codec import codec_named
 from partimento.errors import InvalidSettings
@@ -28,7 +30,7 @@ from partimento.training import Training
 class Preparation:
     """What is made of the corpus before learning."""
 
-    transpose: int = 0
+    transpose: Annotated[int, Field(ge=0, le=12)] = 0
     """Learn from each training piece in every key up to this many semitones up and down; 0 as written only."""
 
 
@@ -36,7 +38,7 @@ class Preparation:
 class Size:
     """A size of the model, for a corpus of at least so many notes."""
 
-    notes: int
+    notes: Annotated[int, Field(ge=0)]
     """The training notes (transpositions not counted) from which on this size serves."""
     model: dict[str, Any]
     """The settings of the model that make it this size."""
@@ -46,11 +48,11 @@ class Size:
 class Plan:
     """How a run fits itself to the corpus and to the time that it is given."""
 
-    minutes: float | None = 5.0
+    minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Minutes to train where `--minutes` does not say; not set for as many updates as `[training]` has."""
-    passes: float = 3.0
-    """Passes over the music for which there must be time; a smaller size is taken where there is not."""
-    most_passes: float = 60.0
+    passes: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    """Passes over the music, in every key asked for, for which there must be time; else a smaller size is taken."""
+    most_passes: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 60.0
     """More passes over the music than this are not planned, however much time there is."""
     sizes: tuple[Size, ...] = ()
     """Sizes to choose from, smallest first; none leaves the model as the recipe has it."""
@@ -108,6 +110,10 @@ class Recipe:
             if not equals:
                 raise InvalidSettings(f"--set takes name=value, e.g. training.seed=3; {assignment!r} is not that.")
             table, _, field = name.strip().rpartition(".")
+            if not table:
+                raise InvalidSettings(
+                    f"--set takes table.name=value, e.g. training.seed=3; {assignment!r} names no table."
+                )
             if table not in self.settings:
                 tables = ", ".join(self.settings)
                 raise InvalidSettings(f"There is no table {table!r} to set {name.strip()!r} in; there are: {tables}.")
@@ -151,6 +157,9 @@ def from_tables(name: str, document: Mapping[str, Any]) -> Recipe:
         raise InvalidSettings(
             f"Recipe {name} has an unknown {', '.join(unknown)}; a recipe has about, codec, model, {', '.join(TABLES)}."
         )
+    flat = [table for table in document if table != "about" and not isinstance(document[table], dict)]
+    if flat:
+        raise InvalidSettings(f"Recipe {name}: {flat[0]} is a table of settings, [{flat[0]}], not one value.")
     tables: dict[str, dict[str, Any]] = {
         table: {field: None if value == NOTHING else value for field, value in document.get(table, {}).items()}
         for table in ("codec", "model", *TABLES)
@@ -196,7 +205,7 @@ def read_recipe(path: Path) -> Recipe:
     """
     try:
         document = tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidSettings(f"{path} is not a recipe: {error}.") from error
     return from_tables(path.stem, document)
 

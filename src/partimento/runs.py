@@ -8,12 +8,15 @@ never stopped.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +27,7 @@ from partimento.atomic import atomic_folder, write_text
 from partimento.bundle import Bundle, open_bundle, write_bundle
 from partimento.codec import Codec, TokenSpec, codec_named
 from partimento.corpus import Corpus, cache_folder, inspect
-from partimento.errors import InvalidSettings, PartimentoError
+from partimento.errors import InvalidSettings, PartimentoError, TooLittleMusic
 from partimento.learning import CURVES
 from partimento.model import Counted, Learns, Model, model_named
 from partimento.progress import Progress, Watch, ignore
@@ -32,11 +35,12 @@ from partimento.recipes import Recipe, read_recipe
 from partimento.render.curves import draw
 from partimento.score import Score, transpose
 from partimento.settings import to_table
-from partimento.training import fit, held_out, seconds_per_update
+from partimento.training import fit, held_out, seconds_per_update, seeded
 from partimento.windows import Pieces, Windows
 
 SPLITS = ("train", "valid", "test")
-ENCODING = 1  # raised when the same settings come to encode otherwise
+BEFORE_PLAN = {"corpus.json", "pieces", "encoded"}  # what a run may have written before its plan
+NOT_THE_SAME = ("seconds", "notes/s")  # columns of the curve that differ from run to run, and stay out of the bundle
 LEAST_NOTES = 5_000  # training notes below which a run warns
 TRAINING_SHARE = 0.9  # of the minutes given; reading, looks at the held-out pieces and the bundle take the rest
 
@@ -99,19 +103,21 @@ def train(
     if resume and (run / "bundle").exists():
         watch(Progress("Training", 1, 1, "runs", remark=f"{run} is finished; there is nothing to go on with."))
         return open_bundle(run)
-    if not resume and run.exists() and (not run.is_dir() or any(run.iterdir())):
+    planned = resume and saved.is_file()
+    if not planned and run.exists() and (not run.is_dir() or {path.name for path in run.iterdir()} - BEFORE_PLAN):
         hint = "go on with it by --resume, or " if saved.is_file() else ""
         raise RunInTheWay(f"{run} already holds something: {hint}choose a new folder for --to.")
-    planned = resume and saved.is_file()
+    if resume and not planned:
+        watch(Progress("Planning", 0, None, "", remark=f"There is no run at {run} to go on with yet: it begins now."))
     if planned:
         recipe = read_recipe(saved)
-        began = json.loads((run / "corpus.json").read_text("utf-8"))
+        began = _began(run)
         sample, data_licence = began["sample"], data_licence or began["data_licence"]
     corpus = inspect(folder, sample=sample, seed=recipe.settings["training"].seed, watch=watch)
     corpus.require_enough()
     if planned:
         _require_same(corpus, run, began["digest"])
-    prepared = prepare(corpus, recipe, watch)
+    prepared = prepare(corpus, recipe, run / "encoded", watch)
     if not planned:
         for remark in warnings(prepared):
             watch(Progress("Planning", 0, None, "", remark=remark))
@@ -160,7 +166,7 @@ def _learn(
         "best_update": history.best_update,
         "ended_early": history.ended_early,
         "scores": scores,
-        "curve": list(history.rows),
+        "curve": [{k: v for k, v in row.items() if k not in NOT_THE_SAME} for row in history.rows],
     }
     bundle = write_bundle(
         run / "bundle",
@@ -176,26 +182,70 @@ def _learn(
     return bundle
 
 
-def prepare(corpus: Corpus, recipe: Recipe, watch: Watch = ignore) -> Prepared:
-    """Encode a corpus, or map it where the cache has it already; no file of music is read then."""
+def prepare(corpus: Corpus, recipe: Recipe, spare: Path, watch: Watch = ignore) -> Prepared:
+    """Encode a corpus, or map it where the cache has it already; no file of music is read then.
+
+    Args:
+        corpus: what to encode.
+        recipe: how.
+        spare: the folder to take where the cache cannot be written to.
+        watch: hears of every piece.
+
+    Raises:
+        InvalidSettings: the codec gives no tokens.
+        TooLittleMusic: the codec cannot say a note of the pieces of a split.
+    """
+    kind: Any = codec_named(recipe.codec)
+    if not isinstance(kind(recipe.settings["codec"]).spec, TokenSpec):
+        raise InvalidSettings(f"The codec {recipe.codec} gives grids, and {recipe.model} learns from tokens.")
     key = {
         "corpus": corpus.digest,
         "codec": {"name": recipe.codec, **to_table(recipe.settings["codec"])},
         "preparation": to_table(recipe.settings["preparation"]),
-        "encoding": ENCODING,
+        "code": _encoding_version(),
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
-    cached = cache_folder() / "encoded" / digest
-    kind: Any = codec_named(recipe.codec)
-    if not cached.is_dir():
+    cached = _place(cache_folder() / "encoded", spare) / digest
+    try:
+        codec, pieces = _opened(kind, cached, recipe)
+    except (PartimentoError, OSError, ValueError, KeyError):  # not there yet, or damaged
         with atomic_folder(cached) as new:
             _encode(corpus, kind(recipe.settings["codec"]), recipe.settings["preparation"].transpose, new, watch)
-    codec = kind.load(cached / "codec", recipe.settings["codec"])
-    if not isinstance(codec.spec, TokenSpec):
-        raise InvalidSettings(f"The codec {recipe.codec} gives grids, and {recipe.model} learns from tokens.")
-    pieces = {split: Pieces.open(cached / split) for split in SPLITS}
+        codec, pieces = _opened(kind, cached, recipe)
+    silent = [split for split in SPLITS if not pieces[split].notes.sum()]
+    if silent:
+        raise TooLittleMusic(
+            f"The codec {recipe.codec} finds no note in the {silent[0]} pieces; it may not keep their instruments. "
+            "Take a recipe with another codec, such as --recipe lstm."
+        )
     notes = sum(piece.notes for piece in corpus.pieces("train"))
     return Prepared(corpus=corpus, codec=codec, folder=cached, pieces=pieces, notes=notes)
+
+
+def _place(folder: Path, spare: Path) -> Path:
+    """The folder, if it can be written to, else the spare one."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return spare
+    return folder if os.access(folder, os.W_OK) else spare
+
+
+def _opened(kind: Any, folder: Path, recipe: Recipe) -> tuple[Codec[TokenSpec], dict[str, Pieces]]:
+    codec: Codec[TokenSpec] = kind.load(folder / "codec", recipe.settings["codec"])
+    return codec, {split: Pieces.open(folder / split) for split in SPLITS}
+
+
+@functools.cache
+def _encoding_version() -> str:
+    """The version of the code that encodes: what another encoded is encoded again."""
+    digest = hashlib.sha256()
+    package = Path(__file__).parent
+    for source in sorted([package / "codec.py", package / "score.py", *(package / "codecs").rglob("*.py")]):
+        digest.update(source.read_bytes())
+    for library in ("miditok", "symusic"):
+        digest.update(version(library).encode())
+    return digest.hexdigest()
 
 
 def _encode(corpus: Corpus, codec: Codec[Any], semitones: int, folder: Path, watch: Watch) -> None:
@@ -227,8 +277,6 @@ def _encode(corpus: Corpus, codec: Codec[Any], semitones: int, folder: Path, wat
 
 def new_model(recipe: Recipe, spec: TokenSpec) -> Model:
     """The recipe's model, its first weights decided by the recipe's seed."""
-    from partimento.training import seeded
-
     kind = model_named(recipe.model)
     with seeded(recipe.settings["training"].seed):
         return kind(recipe.settings["model"], spec)  # type: ignore[call-arg]
@@ -274,12 +322,14 @@ def plan(recipe: Recipe, prepared: Prepared, minutes: float | None, watch: Watch
         if passes >= wanted.passes or number + 1 == len(sizes):
             break
     model = new_model(timed, prepared.codec.spec)
+    semitones = recipe.settings["preparation"].transpose
+    keys = f" in {2 * semitones + 1} keys" if semitones else ""
     parameters = sum(array.size for array in model.arrays().values())
     training = timed.settings["training"]
     remark = (
         f"Plan: {recipe.model} with {parameters / 1e6:.1f} million parameters learns from {prepared.notes:,} notes in "
         f"{training.updates:,} updates of {training.batch} × {training.length} tokens, {passes:.1f} passes over the "
-        f"music, in about {seconds / 60:.1f} minutes; less if the held-out loss stops falling."
+        f"music{keys}, in about {seconds / 60:.1f} minutes; less if the held-out loss stops falling."
     )
     if minutes is not None and passes < wanted.passes:
         remark += (
@@ -308,6 +358,17 @@ def warnings(prepared: Prepared) -> Iterable[str]:
             f"There are only {prepared.notes:,} notes to learn from; a model will know little beyond them by heart. "
             f"{LEAST_NOTES:,} notes or more (some twenty pieces) serve better."
         )
+
+
+def _began(run: Path) -> dict[str, Any]:
+    """What a run began with."""
+    try:
+        began: dict[str, Any] = json.loads((run / "corpus.json").read_text("utf-8"))
+        return {name: began[name] for name in ("digest", "sample", "data_licence")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InvalidSettings(
+            f"{run / 'corpus.json'} is missing or damaged, so the run cannot go on; start a new one in another folder."
+        ) from error
 
 
 def _require_same(corpus: Corpus, run: Path, digest: str) -> None:

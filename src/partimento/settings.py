@@ -59,7 +59,9 @@ def from_table(cls: type[T], table: Mapping[str, Any], where: str) -> T:
         complaints = []
         for e in error.errors():
             name = ".".join([where, *(str(part) for part in e["loc"])])
-            if e["type"] == "unexpected_keyword_argument":
+            if not e["loc"]:
+                complaints.append(f"{where}: {e['msg'].removeprefix('Value error, ')}")
+            elif e["type"] == "unexpected_keyword_argument":
                 complaints.append(f"there is no setting {name} (there are: {known})")
             else:
                 complaints.append(f"{name} = {e['input']!r}: {e['msg'][0].lower()}{e['msg'][1:]}")

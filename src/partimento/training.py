@@ -294,7 +294,8 @@ def _batch(x: np.ndarray[Any, Any], mask: np.ndarray[Any, Any], device: torch.de
 @contextlib.contextmanager
 def _cores(threads: int | None) -> Iterator[None]:
     before = torch.get_num_threads()
-    torch.set_num_threads(threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else before)
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else before
+    torch.set_num_threads(threads or available)
     try:
         yield
     finally:

@@ -37,9 +37,13 @@ def main() -> None:
     except PartimentoError as error:
         sys.stderr.write(f"partimento: {error}\n")
         sys.exit(1)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(141)
+        where = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"partimento: {where}{error.strerror or error}. Nothing that was there has been changed.\n")
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.stderr.write("partimento: stopped.\n")
         sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)

@@ -15,7 +15,7 @@ from partimento.composing import Composed, Order, Sound, compose_again, compose_
 from partimento.errors import ImpossibleRequest
 from partimento.guards import Guards
 from partimento.sampling import Sampling
-from partimento.settings import describe, from_table, to_table
+from partimento.settings import describe, from_table
 
 _REQUEST = describe(Request)
 _SAMPLING = describe(Sampling)
@@ -71,7 +71,7 @@ def compose(
                 seed=seed,
                 request=from_table(Request, _given(asked), "request"),
                 sampling=from_table(Sampling, dict(bundle.recipe.get("sampling", {})) | _given(drawn), "sampling"),
-                guards=from_table(Guards, to_table(Guards()), "guards"),
+                guards=Guards(),
                 prompt=ids,
                 prompt_from=source,
             )

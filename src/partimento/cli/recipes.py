@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from partimento.cli.terminal import say
+from partimento.cli.train import needs_training
 
 
 def recipes(name: str | None = None, /) -> None:
@@ -11,8 +12,8 @@ def recipes(name: str | None = None, /) -> None:
     Args:
         name: A recipe to print, complete, as a file to start one's own from.
     """
-    from partimento.recipes import presets, recipe_named
-
+    with needs_training("Looking into recipes", "train"):
+        from partimento.recipes import presets, recipe_named
     if name is not None:
         say(recipe_named(name).to_toml().rstrip())
         return

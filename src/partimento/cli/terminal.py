@@ -66,6 +66,8 @@ def _plain_lines() -> Watch:
     def show(event: Progress) -> None:
         if event.remark:
             print(event.remark, file=sys.stderr, flush=True)
+            if not event.facts:
+                return
         now = time.monotonic()
         finished = event.total is not None and event.done >= event.total
         if event.job in last and now - last[event.job] < LINE_EVERY and not finished:

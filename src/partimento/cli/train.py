@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,8 +58,10 @@ def train(
     with needs_training("Training", "train"):
         from partimento.recipes import recipe_named
         from partimento.runs import train as train_run
-    if minutes is not None and not minutes > 0:
+    if minutes is not None and not 0 < minutes < math.inf:
         raise InvalidSettings(f"--minutes must be more than 0, not {minutes:g}.")
+    if minutes is not None and any(setting.startswith("training.updates=") for setting in set_):
+        raise InvalidSettings("Give either --minutes or --set training.updates: each decides the number of updates.")
     with watching() as watch:
         chosen = recipe_named(recipe).override(set_)
         bundle = train_run(

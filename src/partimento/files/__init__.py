@@ -136,6 +136,10 @@ def read_safely(path: Path, limits: Limits = LIMITS) -> Reading:
         Unreadable: as for `read`, and where the parser crashes, hangs or needs too much memory; names the file.
     """
     try:
+        if path.is_dir():
+            raise Unreadable("It is a folder.", "Name one file in it.")
+        if not path.exists():
+            raise Unreadable("It is not there.", "Look whether its name is right.")
         if _format(path) == "midi":
             return read(path, limits)
         ((_, reading),) = isolated(_read, [(path, limits)], workers=1)

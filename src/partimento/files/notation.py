@@ -24,6 +24,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 from partimento.errors import Unreadable
@@ -68,6 +69,8 @@ def engraved(data: bytes, format: str) -> bytes:
         raise Unreadable(f"It is not a score in {title}.", AGAIN)
     if "<!ENTITY" in text:
         raise Unreadable("Its XML defines abbreviations (entities), as harmful files do.", AGAIN)
+    if find_spec("verovio") is None:
+        raise Unreadable(f"Reading {title} needs verovio, which is not installed.", "pip install 'partimento[train]'.")
     with _silence():
         import verovio
 
