@@ -8,8 +8,6 @@ the last id alone. Laws that every codec keeps are in `tests/test_codec_laws.py`
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable
@@ -20,7 +18,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from partimento.errors import InvalidSettings
+from partimento.discovery import class_named, names_in
 from partimento.score import Score
 from partimento.settings import settings
 
@@ -163,8 +161,7 @@ def codecs() -> dict[str, type[Codec[Any]]]:
 
     Each module of that package holds one subclass of `Codec`, whose `name` is the module's.
     """
-    package = importlib.import_module("partimento.codecs")
-    return {m.name: codec_named(m.name) for m in pkgutil.iter_modules(package.__path__)}
+    return {name: codec_named(name) for name in names_in("partimento.codecs")}
 
 
 def codec_named(name: str) -> type[Codec[Any]]:
@@ -173,14 +170,5 @@ def codec_named(name: str) -> type[Codec[Any]]:
     Raises:
         InvalidSettings: there is none; names those that there are.
     """
-    package = importlib.import_module("partimento.codecs")
-    names = [m.name for m in pkgutil.iter_modules(package.__path__)]
-    if name not in names:
-        raise InvalidSettings(f"There is no codec {name!r}; there are: {', '.join(sorted(names))}.")
-    module = importlib.import_module(f"partimento.codecs.{name}")
-    found: type[Codec[Any]] = next(
-        c
-        for c in vars(module).values()
-        if isinstance(c, type) and issubclass(c, Codec) and c.__module__ == module.__name__
-    )
+    found: type[Codec[Any]] = class_named("partimento.codecs", name, Codec, "codec")
     return found

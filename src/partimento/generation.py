@@ -10,7 +10,6 @@ the same machine. Pieces go through the model `SIDE_BY_SIDE` at a time. Leaves o
 from __future__ import annotations
 
 import importlib
-import pkgutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from partimento.bundle import Bundle
 from partimento.codec import Codec, Request, TokenSpec
+from partimento.discovery import names_in
 from partimento.errors import ImpossibleRequest, InvalidBundle
 from partimento.guards import Guards
 from partimento.progress import Progress, Watch, ignore
@@ -121,8 +121,7 @@ def open_player(bundle: Bundle, threads: int = 1) -> Stepper:
     Raises:
         InvalidBundle: this version of Partimento has no such player, or it cannot use what the bundle holds.
     """
-    package = importlib.import_module("partimento.players")
-    if bundle.player_name not in (m.name for m in pkgutil.iter_modules(package.__path__)):
+    if bundle.player_name not in names_in("partimento.players"):
         raise InvalidBundle(
             f"{bundle.folder} is played by {bundle.player_name!r}, which this version of Partimento does not have: "
             "pip install --upgrade partimento."

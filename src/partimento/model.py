@@ -8,8 +8,6 @@ file is needed. Laws that every model keeps are in `tests/test_model_laws.py`.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from partimento.errors import InvalidSettings
+from partimento.discovery import class_named, names_in
 
 
 class Batch(NamedTuple):
@@ -116,8 +114,7 @@ class Predicts(Protocol):
 
 def models() -> dict[str, type[Model]]:
     """Every model by name: one for each module of `partimento.models`."""
-    package = importlib.import_module("partimento.models")
-    return {m.name: model_named(m.name) for m in pkgutil.iter_modules(package.__path__)}
+    return {name: model_named(name) for name in names_in("partimento.models")}
 
 
 def model_named(name: str) -> type[Model]:
@@ -126,14 +123,5 @@ def model_named(name: str) -> type[Model]:
     Raises:
         InvalidSettings: there is none; names those that there are.
     """
-    package = importlib.import_module("partimento.models")
-    names = [m.name for m in pkgutil.iter_modules(package.__path__)]
-    if name not in names:
-        raise InvalidSettings(f"There is no model {name!r}; there are: {', '.join(sorted(names))}.")
-    module = importlib.import_module(f"partimento.models.{name}")
-    found: type[Model] = next(
-        c
-        for c in vars(module).values()
-        if isinstance(c, type) and issubclass(c, Model) and c.__module__ == module.__name__
-    )
+    found: type[Model] = class_named("partimento.models", name, Model, "model")
     return found
