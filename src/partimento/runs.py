@@ -35,7 +35,7 @@ from partimento.recipes import Recipe, read_recipe
 from partimento.render.curves import draw
 from partimento.score import Score, transpose
 from partimento.settings import to_table
-from partimento.training import fit, held_out, seconds_per_update, seeded
+from partimento.training import RunExists, fit, held_out, seconds_per_update, seeded
 from partimento.windows import Pieces, Windows
 
 SPLITS = ("train", "valid", "test")
@@ -43,10 +43,6 @@ BEFORE_PLAN = {"corpus.json", "pieces", "encoded"}  # what a run may have writte
 NOT_THE_SAME = ("seconds", "notes/s")  # columns of the curve that differ from run to run, and stay out of the bundle
 LEAST_NOTES = 5_000  # training notes below which a run warns
 TRAINING_SHARE = 0.9  # of the minutes given; reading, looks at the held-out pieces and the bundle take the rest
-
-
-class RunInTheWay(PartimentoError):
-    """A folder that holds a run, or something else, where a new run was to begin."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +91,7 @@ def train(
         The bundle, in `run/bundle`.
 
     Raises:
-        RunInTheWay: `run` holds something and `resume` is False.
+        RunExists: `run` holds something and `resume` is False.
         TooLittleMusic: there is not enough to learn from and to hold out.
         InvalidSettings: with `resume`, the folder's music is not what the run began with.
     """
@@ -106,7 +102,7 @@ def train(
     planned = resume and saved.is_file()
     if not planned and run.exists() and (not run.is_dir() or {path.name for path in run.iterdir()} - BEFORE_PLAN):
         hint = "go on with it by --resume, or " if saved.is_file() else ""
-        raise RunInTheWay(f"{run} already holds something: {hint}choose a new folder for --to.")
+        raise RunExists(f"{run} already holds something: {hint}choose a new folder for --to.")
     if resume and not planned:
         watch(Progress("Planning", 0, None, "", remark=f"There is no run at {run} to go on with yet: it begins now."))
     if planned:
@@ -147,7 +143,7 @@ def _learn(
         draw(run / "training" / CURVES, run / "curves.png")
     scores = scores_of(model, windows, "")
     watch(Progress("Measuring", 1, 2, "models"))
-    if recipe.model != "markov":
+    if not isinstance(model, Counted):
         scores |= scores_of(baseline(prepared), windows, "Markov baseline, ")
     corpus = prepared.corpus
     facts = {
@@ -310,7 +306,7 @@ def plan(recipe: Recipe, prepared: Prepared, minutes: float | None, watch: Watch
     Returns:
         The recipe with everything decided, and a sentence or two that say what and why.
     """
-    if isinstance(new_model(recipe, prepared.codec.spec), Counted):
+    if issubclass(model_named(recipe.model), Counted):
         return recipe, f"Plan: {recipe.model} learns by counting, in one pass over the music."
     wanted = recipe.settings["plan"]
     minutes = wanted.minutes if minutes is None else minutes

@@ -48,7 +48,7 @@ __all__ = [
 
 
 class RunExists(PartimentoError):
-    """A folder that already holds a training run."""
+    """A folder that already holds a run, or something else, where a new run was to begin."""
 
 
 class Interrupted(PartimentoError):
