@@ -104,10 +104,11 @@ def test_an_extra_part_is_named(folder: Path, name: str) -> None:
 
 
 def test_what_hubs_and_desktops_hide_beside_it_does_no_harm(folder: Path) -> None:
+    digest = open_bundle(folder).digest
     (folder / ".git").mkdir()
     (folder / ".git" / "HEAD").write_text("ref")
     (folder / ".gitattributes").write_text("*.onnx filter=lfs")
-    open_bundle(folder)
+    assert open_bundle(folder).digest == digest
 
 
 def test_parts_may_be_links_as_in_the_hubs_cache(folder: Path, tmp_path: Path) -> None:

@@ -42,7 +42,8 @@ def main() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(141)
         where = f"{error.filename}: " if error.filename else ""
-        sys.stderr.write(f"partimento: {where}{error.strerror or error}. Nothing that was there has been changed.\n")
+        advice = "Look whether the place is there, may be written to and has room."
+        sys.stderr.write(f"partimento: {where}{error.strerror or error}. {advice}\n")
         sys.exit(1)
     except KeyboardInterrupt:
         sys.stderr.write("partimento: stopped.\n")

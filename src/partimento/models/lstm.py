@@ -15,6 +15,7 @@ layer to the vocabulary is added. What is done differently:
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -194,7 +195,7 @@ def _layer(words: str, width: int, cell: str) -> tuple[nn.Module, int]:
     Raises:
         ValueError: they describe none.
     """
-    try:
+    with contextlib.suppress(ValueError):  # a size or share that is no number is refused like any other word
         match words.split():
             case ["cell", size] if int(size) > 0:
                 made: nn.Module = CELLS[cell](width, int(size), batch_first=True)
@@ -206,8 +207,6 @@ def _layer(words: str, width: int, cell: str) -> tuple[nn.Module, int]:
                 return nn.Dropout(float(share)), width
             case ["norm"]:
                 return nn.LayerNorm(width), width
-    except ValueError:
-        pass
     raise ValueError(
         f"{words!r} is no layer; there are 'cell SIZE', 'dense SIZE' (linear, or with 'relu' or 'tanh' after it), "
         f"'dropout SHARE' (0 to 1) and 'norm'"
