@@ -16,6 +16,7 @@ from partimento.files import write
 from partimento.progress import Progress
 from partimento.recipes import from_tables, presets, recipe_named
 from partimento.runs import train
+from partimento.training import RunExists
 
 from music import tune
 
@@ -133,3 +134,15 @@ def test_a_damaged_cache_is_encoded_again(music: Path, tmp_path: Path) -> None:
         ids.write_bytes(ids.read_bytes()[:100])
     second = train(music, tmp_path / "two", recipe_named("markov"))
     assert first.digest == second.digest
+
+
+def test_two_processes_do_not_train_in_one_run(music: Path, tmp_path: Path) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    run = tmp_path / "run"
+    run.mkdir()
+    recipe = recipe_named("lstm").override([*SETTINGS, "training.updates=2"])
+    with (run / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(RunExists, match="Another process"):
+            train(music, run, recipe)
+    assert train(music, run, recipe).facts["pieces"] == 8

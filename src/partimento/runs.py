@@ -15,6 +15,7 @@ import math
 import os
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -38,8 +39,14 @@ from partimento.settings import to_table
 from partimento.training import RunExists, fit, held_out, seconds_per_update, seeded
 from partimento.windows import Pieces, Windows
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 SPLITS = ("train", "valid", "test")
-BEFORE_PLAN = {"corpus.json", "pieces", "encoded"}  # what a run may have written before its plan
+LOCK = ".lock"
+BEFORE_PLAN = {"corpus.json", "pieces", "encoded", LOCK}  # what a run may have written before its plan
 NOT_THE_SAME = ("seconds", "notes/s")  # columns of the curve that differ from run to run, and stay out of the bundle
 LEAST_NOTES = 5_000  # training notes below which a run warns
 TRAINING_SHARE = 0.9  # of the minutes given; reading, looks at the held-out pieces and the bundle take the rest
@@ -91,7 +98,7 @@ def train(
         The bundle, in `run/bundle`.
 
     Raises:
-        RunExists: `run` holds something and `resume` is False.
+        RunExists: `run` holds something and `resume` is False, or another process trains in it.
         TooLittleMusic: there is not enough to learn from and to hold out.
         InvalidSettings: with `resume`, the folder's music is not what the run began with.
     """
@@ -114,17 +121,37 @@ def train(
     if planned:
         _require_same(corpus, run, began["digest"])
     prepared = prepare(corpus, recipe, run / "encoded", watch)
-    if not planned:
-        for remark in warnings(prepared):
-            watch(Progress("Planning", 0, None, "", remark=remark))
-        recipe, remark = plan(recipe, prepared, minutes, watch)
-        report = {**corpus.to_json(), "digest": corpus.digest, "sample": sample, "data_licence": data_licence}
-        write_text(run / "corpus.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
-        with atomic_folder(run / "pieces") as new:
-            shutil.copytree(prepared.folder / "valid", new / "valid")
-        write_text(saved, recipe.to_toml())
-        watch(Progress("Planning", 1, 1, "plans", remark=remark))
-    return _learn(prepared, recipe, run, data_licence, resume, watch)
+    with _alone(run):
+        if not planned:
+            for remark in warnings(prepared):
+                watch(Progress("Planning", 0, None, "", remark=remark))
+            recipe, remark = plan(recipe, prepared, minutes, watch)
+            report = {**corpus.to_json(), "digest": corpus.digest, "sample": sample, "data_licence": data_licence}
+            write_text(run / "corpus.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+            with atomic_folder(run / "pieces") as new:
+                shutil.copytree(prepared.folder / "valid", new / "valid")
+            write_text(saved, recipe.to_toml())
+            watch(Progress("Planning", 1, 1, "plans", remark=remark))
+        return _learn(prepared, recipe, run, data_licence, resume, watch)
+
+
+@contextmanager
+def _alone(run: Path) -> Iterator[None]:
+    """Hold a run for this process, until it ends however it ends; without `fcntl` (Windows) nobody is kept out.
+
+    Raises:
+        RunExists: another process holds it.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    with (run / LOCK).open("w") as lock:
+        if fcntl is not None:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise RunExists(
+                    f"Another process is training in {run}: wait for it, or choose a new folder for --to."
+                ) from error
+        yield
 
 
 def _learn(
