@@ -31,7 +31,7 @@ VELOCITY_TOLERANCE = 2
 COLUMNS = ("pitch", "onset", "duration", "velocity", "instrument", "all")
 OTHER_SETTINGS: dict[str, list[dict[str, Any]]] = {
     "tokens": [{"steps_per_beat": 8}, {"steps_per_beat": 24}, {"velocities": 16, "tempi": 31}],
-    "roll": [{"steps_per_beat": 12, "low": 0, "pitches": 128, "velocity": True}],
+    "roll": [{"steps_per_beat": 12, "low": 0, "pitches": 128, "planes": "velocity"}],
     "chords": [{"classic": True}],
 }
 

@@ -25,14 +25,21 @@ class Batch(NamedTuple):
     """Windows of music.
 
     Attributes:
-        x: (B, T, …) ids (int64) or grids (float32). Of ids, the first of each window is context only (`bos` at a
-            piece's beginning) and x[:, 1:] is what is predicted; of grids, every frame is.
+        x: (B, T) ids (int64) or (B, T, C, P) grids (float32). Of ids, the first of each window is context only (`bos`
+            at a piece's beginning) and x[:, 1:] is what is predicted; of grids, every frame is, the first of a window
+            from silence.
         mask: (B, T) bool, True where x is to be predicted: False for a window's first id, for what is only context
             before the predicted part (held-out windows overlap), and for the padding after it.
+        begin: (B,) int64, the place of x[:, 0] in its piece (ids from `bos`, frames from the first); None where each
+            window begins its piece.
+        weight: (B, T) float32, how much each predicted position counts in the loss; None where all count alike.
+            Likelihoods and held-out figures know no weights.
     """
 
     x: Tensor
     mask: Tensor
+    begin: Tensor | None = None
+    weight: Tensor | None = None
 
 
 class Model(ABC):
@@ -43,6 +50,7 @@ class Model(ABC):
     """
 
     name: ClassVar[str]
+    player: ClassVar[str]  # the module of `partimento.players` that plays what `export` writes
     Settings: ClassVar[type[Any]]
     Spec: ClassVar[type[Any]]
     settings: Any
@@ -95,6 +103,28 @@ class Likelihood(Protocol):
 
     def log_likelihood(self, batch: Batch) -> Tensor:
         """(B,) nats: the log probability of all that is predicted in each window, given its context."""
+
+
+@runtime_checkable
+class Judged(Protocol):
+    """A model without a likelihood that has another figure to choose weights by, such as a reconstruction error."""
+
+    figure: ClassVar[str]
+    """What is measured, in a few words, e.g. "nats of pseudo-likelihood a frame"."""
+
+    def judge(self, batch: Batch) -> Tensor:
+        """(B,) summed over what is predicted in each window; less is better."""
+
+
+@runtime_checkable
+class Phrased(Protocol):
+    """A grid model of phrases of one length, seen whole: its windows are `steps` frames, filled up with silence.
+
+    Held-out pieces are cut into phrases end to end; windows to learn from begin at any multiple of `align` frames.
+    """
+
+    steps: int
+    align: int
 
 
 @runtime_checkable

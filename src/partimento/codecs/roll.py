@@ -4,7 +4,8 @@ Boulanger-Lewandowski et al. 2012 ("Modeling temporal dependencies in high-dimen
 Johnson 2015 ("Composing music with recurrent neural networks") and, after him, the RBM tutorial of Shiebler 2015 tell
 held from repeated notes by a second plane. Here plane 0 is the onsets, 1 where a pitch is struck in this step, and
 plane 1 the sustain, 1 where it sounds; those tutorials have the same two in the other order, as "play" and
-"articulate", over the 78 pitches 24..101. With `velocity`, plane 2 holds how loud a struck note is, 0..1.
+"articulate", over the 78 pitches 24..101. With `planes = "velocity"`, plane 2 holds how loud a struck note is, 0..1;
+with `planes = "sustain"` there is that plane alone, as in Boulanger-Lewandowski's rolls.
 
 Decoding takes 0.5 and above as 1. An onset begins a note, also where the sustain is missing; the note lasts as long as
 the sustain goes on without another onset. A sustain that follows no note is ignored: what a model leaves lying there
@@ -12,13 +13,13 @@ has no beginning.
 
 Lost: onsets and lengths off the grid (a step is 1/4 quarter note by default), pitches beyond the grid, instruments (all
 pitched tracks are one piano), drums (left out), tempo and metre (decoded as 120 quarter notes a minute in 4/4),
-loudness (decoded as 80) unless `velocity` is set, and the silence after the last note.
+loudness (decoded as 80) without its plane, the silence after the last note and, without onsets, that a note was repeated.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 import symusic
@@ -30,6 +31,7 @@ from partimento.score import DEFAULT_QPM, Score, Tempo, TimeSignature, Track, no
 from partimento.settings import settings
 
 ONSET, SUSTAIN, VELOCITY = 0, 1, 2
+PLANES = ("sustain", "onset", "velocity")
 DEFAULT_VELOCITY = 80
 
 
@@ -48,8 +50,9 @@ class Roll(Codec[RollSpec]):
         """How many pitches, upwards from the lowest."""
         steps_per_beat: int = 4
         """Steps of a quarter note; 4 are sixteenth notes, 12 hold triplets as well."""
-        velocity: bool = False
-        """Keep how loud each note is, in a plane of its own."""
+        planes: Literal["sustain", "onset", "velocity"] = "onset"
+        """What a grid tells: which pitches sound (repeated notes melt into one); also where they are struck; also how
+        loud."""
 
         def __post_init__(self) -> None:
             if not 0 <= self.low <= 127:
@@ -66,9 +69,9 @@ class Roll(Codec[RollSpec]):
 
     @property
     def spec(self) -> RollSpec:
-        """Two planes, three with velocity."""
+        """One plane, two with onsets, three with loudness."""
         s = self.settings
-        return RollSpec(3 if s.velocity else 2, s.low, s.pitches, s.steps_per_beat)
+        return RollSpec(PLANES.index(s.planes) + 1, s.low, s.pitches, s.steps_per_beat)
 
     def encode(self, score: Score) -> NDArray[np.float32]:
         """(T, channels, pitches): as many steps as sound until the last note's end; none where there are no notes."""
@@ -83,12 +86,13 @@ class Roll(Codec[RollSpec]):
         total = int((start + length).max(initial=0))
 
         x = np.zeros((total, spec.channels, spec.pitches), dtype=np.float32)
-        x[start, ONSET, row] = 1
+        if spec.channels > 1:
+            x[start, ONSET, row] = 1
         # +1 where a note starts and -1 where it ends, summed along time, counts what sounds
         edges = np.zeros((total + 1, spec.pitches), dtype=np.int32)
         np.add.at(edges, (start, row), 1)
         np.add.at(edges, (start + length, row), -1)
-        x[:, SUSTAIN] = np.cumsum(edges, axis=0)[:-1] > 0
+        x[:, SUSTAIN if spec.channels > 1 else 0] = np.cumsum(edges, axis=0)[:-1] > 0
         if spec.channels > VELOCITY:
             np.maximum.at(x[:, VELOCITY], (start, row), notes["velocity"].astype(np.float32) / 127)
         return x
@@ -97,6 +101,8 @@ class Roll(Codec[RollSpec]):
         """One track of piano, from an array of the spec with any values at all."""
         spec = self.spec
         x = np.nan_to_num(np.asarray(x, dtype=np.float32).reshape(-1, spec.channels, spec.pitches))
+        if spec.channels == 1:
+            x = _with_onsets(x)
         onset = x[:, ONSET].T >= 0.5
         held = (x[:, SUSTAIN].T >= 0.5) & ~onset
         row, start = np.nonzero(onset)
@@ -130,6 +136,8 @@ class Roll(Codec[RollSpec]):
     def notes(self, x: NDArray[Any]) -> int:
         """How many notes `decode(x)` has: each onset is one."""
         planes = np.asarray(x).reshape(-1, self.spec.channels, self.spec.pitches)
+        if self.spec.channels == 1:
+            planes = _with_onsets(planes)
         return int((planes[:, ONSET] >= 0.5).sum())
 
     def save(self, folder: Path) -> None:
@@ -139,6 +147,13 @@ class Roll(Codec[RollSpec]):
     def load(cls, folder: Path, settings: Any) -> Roll:  # noqa: ARG003
         """The codec of these settings."""
         return cls(settings)
+
+
+def _with_onsets(x: NDArray[Any]) -> NDArray[Any]:
+    """Add to a sustain plane alone, (T, 1, P), the onsets of its runs: (T, 2, P)."""
+    sounds = x >= 0.5
+    before = np.concatenate([np.zeros_like(sounds[:1]), sounds[:-1]])
+    return np.concatenate([sounds & ~before, sounds], axis=1).astype(np.float32)
 
 
 def _nearest(steps: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -47,6 +47,7 @@ class Lstm(nn.Module, Model):
     """A stack of recurrent cells and other layers, from ids to the logits of the next."""
 
     name: ClassVar[str] = "lstm"
+    player: ClassVar[str] = "step"
     Spec: ClassVar[type[Any]] = TokenSpec
     exact: ClassVar[bool] = True
 

@@ -32,6 +32,7 @@ class Markov(Model):
     """The next id given the `order - 1` ids before it."""
 
     name: ClassVar[str] = "markov"
+    player: ClassVar[str] = "counts"
     Spec: ClassVar[type[Any]] = TokenSpec
     exact: ClassVar[bool] = True
 

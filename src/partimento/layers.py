@@ -1,0 +1,51 @@
+"""What models of grids share: the probability of a frame's cells (torch).
+
+A cell of a `RollSpec` with one plane sounds or is silent. With two planes (onset and sustain, see `codecs.roll`) it is
+silent, held or struck: whether it sounds is decided first, and whether it is struck only where it sounds, as in Johnson
+2015 ("Composing music with recurrent neural networks"), where the articulation of a silent note is masked. So a model
+gives as many logits a cell as there are planes, in the planes' order, and every state of a cell has one probability.
+Leaves out: loudness, a third plane, which is no binary choice.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional
+
+from partimento.codec import RollSpec
+from partimento.codecs.roll import ONSET, SUSTAIN
+from partimento.errors import InvalidSettings
+
+
+def require_cells(spec: object, model: str) -> RollSpec:
+    """The spec, if it is one of binary cells.
+
+    Raises:
+        InvalidSettings: it is of ids, or has a plane of loudness.
+    """
+    if not isinstance(spec, RollSpec):
+        raise InvalidSettings(
+            f"The model {model!r} learns grids, and this codec gives {type(spec).__name__}: --set codec.name=roll."
+        )
+    if spec.channels > 2:
+        raise InvalidSettings(f"The model {model!r} does not know loudness: --set codec.velocity=false.")
+    return spec
+
+
+def cell_log_probability(logits: Tensor, x: Tensor) -> Tensor:
+    """Log probability of each cell.
+
+    Args:
+        logits: (..., C, P) of each plane: that the cell sounds and, with two planes, that it is struck if it sounds.
+        x: (..., C, P) grids of 0 and 1.
+
+    Returns:
+        (..., P) nats.
+    """
+    logits = logits.float()
+    if x.shape[-2] == 1:
+        return -functional.binary_cross_entropy_with_logits(logits, x, reduction="none")[..., 0, :]
+    sounds, struck = x[..., SUSTAIN, :], x[..., ONSET, :]
+    silent_or_not = functional.binary_cross_entropy_with_logits(logits[..., SUSTAIN, :], sounds, reduction="none")
+    held_or_struck = functional.binary_cross_entropy_with_logits(logits[..., ONSET, :], struck, reduction="none")
+    return -(silent_or_not + sounds * held_or_struck)
