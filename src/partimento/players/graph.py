@@ -1,0 +1,266 @@
+"""The player of models with a latent space: one ONNX graph from a point of it to a phrase, and perhaps one back.
+
+Reads these files of a folder and nothing else: `player.json`
+
+    {"player": "graph", "latent": Z, "steps": S, "channels": C, "pitches": P, "align": A,
+     "attributes": {NAME: [Z numbers], ...}}
+
+(`attributes` may be missing), `decode.onnx` with the input `z` (B, Z) and the output `logits` (B, S, C, P), and, where
+the model can also say where a phrase lies, `encode.onnx` with the input `x` (B, S, C, P) and the outputs `mean` and
+`deviation` (B, Z); all float32. Phrases begin at multiples of A frames.
+
+A piece is a walk: each phrase is decoded from z' = r z + sqrt(1 - r²) e, e standard normal, which leaves every phrase
+as likely as one decoded from a fresh standard normal z and only ties neighbours together. After a prompt it sets out
+from where the prompt's last phrase lies, z = mean + deviation e. Phrases follow from z alone: what a guard changed in
+the cells of one is not heard by the next. Leaves out: form, which no walk of one step's memory has.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+from pydantic import Field
+
+from partimento.errors import ImpossibleRequest, InvalidBundle
+from partimento.frames import Grid, draw_cells
+from partimento.sampling import Sampling
+from partimento.settings import settings
+
+MEMORY = 4 << 30
+NOWHERE = "/nonexistent-on-purpose"  # where onnxruntime is told to look for weights in other files
+LARGEST_LATENT = 1 << 16
+LARGEST_PHRASE = 1 << 22  # cells, planes counted apiece
+
+REFUSALS: tuple[type[Exception], ...] = (  # onnxruntime's exceptions have no common class of their own
+    *(OSError, ValueError, RuntimeError, MemoryError),
+    *(e for e in vars(ort_errors).values() if isinstance(e, type) and issubclass(e, Exception)),
+)
+
+Shapes = dict[str, tuple[int, ...]]
+Points = NDArray[np.float32]
+"""(B, Z) points of the latent space."""
+
+
+@settings
+class Settings:
+    """What can be changed when composing."""
+
+    walk: Annotated[float, Field(ge=0, le=1)] = 0.8
+    """How near each phrase is to the one before: 0 has nothing to do with it, 1 is the same point."""
+    attributes: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(default_factory=dict)
+    """How far to go along a model's attributes, by name; 1 is the way from what has little of it to what has much."""
+
+
+class Graph:
+    """Plays one exported model; a `GridPlayer`.
+
+    Attributes:
+        steps: frames of a phrase.
+        align: phrases begin at multiples of this many frames.
+        hears: whether it can say where a phrase lies, and so go on from one.
+        latent: the latent space's dimensions.
+        attributes: (Z,) directions by name.
+        settings: how it walks.
+    """
+
+    def __init__(self, facts: dict[str, Any], sessions: dict[str, ort.InferenceSession], settings: Settings) -> None:
+        self.steps: int = facts["steps"]
+        self.align: int = facts["align"]
+        self.latent: int = facts["latent"]
+        self.hears = "encode" in sessions
+        self.attributes: dict[str, NDArray[np.float32]] = facts["attributes"]
+        self.settings = settings
+        self._cells = (facts["channels"], facts["pitches"])
+        self._sessions = sessions
+        unknown = sorted(settings.attributes.keys() - self.attributes.keys())
+        if unknown:
+            known = f"there are: {', '.join(sorted(self.attributes))}" if self.attributes else "it has none"
+            raise ImpossibleRequest(f"This model has no attribute {unknown[0]!r} to go along; {known}.")
+
+    def encode(self, x: Grid) -> tuple[Points, Points]:
+        """Where phrases lie.
+
+        Args:
+            x: (B, steps, C, P) of 0 and 1.
+
+        Returns:
+            The mean and the deviation, (B, Z), of what is known about each.
+
+        Raises:
+            ImpossibleRequest: the model cannot say.
+            InvalidBundle: the graph fails.
+        """
+        if not self.hears:
+            raise ImpossibleRequest(
+                "This model cannot say where a piece lies among those that it could make: take one of the recipe vae."
+            )
+        place = (len(x), self.latent)
+        mean, deviation = self._run("encode", {"x": x}, {"mean": place, "deviation": place})
+        return mean, deviation
+
+    def decode(self, z: Points) -> Grid:
+        """The logits of the cells, (B, steps, C, P), of the phrases at z, (B, Z).
+
+        Raises:
+            InvalidBundle: the graph fails, or gives what is no number.
+        """
+        (logits,) = self._run("decode", {"z": z}, {"logits": (len(z), self.steps, *self._cells)})
+        return logits
+
+    def moved(self, z: Points) -> Points:
+        """The points (B, Z) gone along the attributes, as far as the settings say."""
+        for name, far in self.settings.attributes.items():
+            z = z + np.float32(far) * self.attributes[name]
+        return z
+
+    def play(self, rngs: Sequence[np.random.Generator], heard: Grid, sampling: Sampling) -> Iterator[tuple[Grid, Grid]]:
+        """Walk on without end; see `frames.GridPlayer` and the module."""
+        r = self.settings.walk
+        start = self._begun(heard)
+        z = None if start is None else start[0] + start[1] * self._normal(rngs)
+        while True:
+            e = self._normal(rngs)
+            z = e if z is None else np.float32(r) * z + np.float32(math.sqrt(1 - r * r)) * e
+            chance = np.stack([rng.random((self.steps, *self._cells), np.float32) for rng in rngs])
+            yield draw_cells(self.decode(self.moved(z)), chance, sampling.temperature)
+
+    def phrases(self, x: Grid) -> Grid:
+        """A piece (T, C, P) cut into phrases end to end, (N, steps, C, P), the last filled up with silence."""
+        count = max(-(-len(x) // self.steps), 1)
+        whole = np.zeros((count * self.steps, *self._cells), np.float32)
+        whole[: len(x)] = x
+        return whole.reshape(count, self.steps, *self._cells)
+
+    def _begun(self, heard: Grid) -> tuple[Points, Points] | None:
+        """Where the last phrase heard lies that is whole and begins in its place; None where nothing was heard."""
+        if not len(heard):
+            return None
+        begin = max(len(heard) - self.steps, 0) // self.align * self.align
+        return self.encode(self.phrases(heard[begin : begin + self.steps]))
+
+    def _normal(self, rngs: Sequence[np.random.Generator]) -> Points:
+        return np.stack([rng.standard_normal(self.latent, np.float32) for rng in rngs])
+
+    def _run(self, name: str, inputs: dict[str, Grid], gives: dict[str, tuple[int, ...]]) -> list[NDArray[np.float32]]:
+        try:
+            found: list[NDArray[np.float32]] = self._sessions[name].run(list(gives), inputs)
+        except REFUSALS as error:
+            raise InvalidBundle(f"The model's graph player/{name}.onnx fails: {_first_line(error)}.") from error
+        if [array.shape for array in found] != list(gives.values()):
+            raise InvalidBundle(f"The model's graph player/{name}.onnx gives other sizes than player/player.json says.")
+        if not all(np.isfinite(array).all() for array in found):
+            raise InvalidBundle(
+                "The model gives values that are not numbers, as after a training that went wrong: "
+                "train it again with a smaller learning rate, or fetch the bundle afresh."
+            )
+        return found
+
+
+def open_player(folder: Path, settings: Settings, threads: int = 1) -> Graph:
+    """Open `player.json`, `decode.onnx` and, where there is one, `encode.onnx` of a bundle's `player` folder.
+
+    Args:
+        folder: holds the files.
+        settings: how it walks.
+        threads: for each phrase. One is fastest for small models, and the same number gives the same music.
+
+    Raises:
+        InvalidBundle: a file is missing or is not what it should be; says which.
+        ImpossibleRequest: the settings name an attribute that the model does not have.
+    """
+    facts = _described(folder / "player.json")
+    z = (facts["latent"],)
+    cells = (facts["steps"], facts["channels"], facts["pitches"])
+    graphs: dict[str, tuple[Shapes, Shapes]] = {"decode": ({"z": z}, {"logits": cells})}
+    if (folder / "encode.onnx").exists():
+        graphs["encode"] = ({"x": cells}, {"mean": z, "deviation": z})
+    sessions = {}
+    for name, (takes, gives) in graphs.items():
+        file = f"player/{name}.onnx"
+        try:
+            session = _session((folder / f"{name}.onnx").read_bytes(), threads)
+            _check(f"{file} takes", session.get_inputs(), takes)
+            _check(f"{file} gives", session.get_outputs(), gives)
+        except REFUSALS as error:
+            raise InvalidBundle(f"{file} of this bundle cannot be opened: {_first_line(error)}.") from error
+        sessions[name] = session
+    return Graph(facts, sessions, settings)
+
+
+def _described(path: Path) -> dict[str, Any]:
+    """The sizes and the attributes' directions, from `player.json`."""
+    try:
+        document = json.loads(path.read_bytes())
+        sizes = {name: document[name] for name in ("latent", "steps", "channels", "pitches", "align")}
+        if document["player"] != "graph" or not all(type(size) is int and size > 0 for size in sizes.values()):
+            raise ValueError("it does not describe a graph player")
+        cells = sizes["steps"] * sizes["channels"] * sizes["pitches"]
+        if sizes["latent"] > LARGEST_LATENT or cells > LARGEST_PHRASE:
+            raise ValueError("it asks for more memory than any model here needs")
+        if sizes["channels"] > 2:
+            raise ValueError("a grid has one plane or two")
+        attributes = {str(name): np.array(to, np.float32) for name, to in document.get("attributes", {}).items()}
+        if not all(to.shape == (sizes["latent"],) and np.isfinite(to).all() for to in attributes.values()):
+            raise ValueError("an attribute is no direction of the latent space")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InvalidBundle(f"player/player.json of this bundle cannot be used: {_first_line(error)}.") from error
+    return {**sizes, "attributes": attributes}
+
+
+def _session(graph: bytes, threads: int) -> ort.InferenceSession:
+    _bound_memory()
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    options.use_deterministic_compute = True
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", NOWHERE)
+    quietly = {"enable_fallback": 0, "read_config_from_model": 0}  # it would print, and try once more
+    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"], **quietly)
+
+
+@functools.cache
+def _bound_memory() -> None:
+    """Give all graphs of this process one allocator that is bounded, and silence onnxruntime's own log."""
+    ort.set_default_logger_severity(4)
+    memory = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
+    with contextlib.suppress(*REFUSALS):  # someone else's allocator is in place already: theirs to bound
+        ort.create_and_register_allocator(memory, ort.OrtArenaCfg({"max_mem": MEMORY, "arena_extend_strategy": 1}))
+
+
+def _check(what: str, found: list[Any], expected: Shapes) -> None:
+    """Compare a graph's inputs or outputs with `player.json`; the first axis of each is the batch.
+
+    Raises:
+        InvalidBundle: they differ; says where.
+    """
+    for node in found:
+        sizes = [size if type(size) is int else None for size in node.shape]
+        shape = (None, *expected.get(node.name, ()))
+        if (
+            node.name not in expected
+            or node.type != "tensor(float)"
+            or len(sizes) != len(shape)
+            or any(size not in (None, right) for size, right in zip(sizes, shape, strict=True))
+        ):
+            raise InvalidBundle(f"{what} {node.name} {node.type} {node.shape}, which player/player.json does not say.")
+    missing = expected.keys() - {node.name for node in found}
+    if missing:
+        raise InvalidBundle(f"{what} no {', '.join(sorted(missing))}, which player/player.json asks for.")
+
+
+def _first_line(error: BaseException) -> str:
+    text = f"{error}".strip().splitlines()
+    return f"{type(error).__name__}: {text[0].rstrip('.')}"[:300] if text else type(error).__name__
