@@ -44,6 +44,7 @@ from partimento.training import (
 from partimento.windows import Pieces, Windows
 
 SPEC = TokenSpec(vocab_size=14, pad=11, bos=12, eos=13)
+NAMES = ["best.safetensors", "checkpoints", "curves.csv", "last.safetensors"]
 SHORT: dict[str, Any] = {
     "updates": 24,
     "length": 16,
@@ -210,7 +211,7 @@ def test_death_while_writing_leaves_the_file_before(
     monkeypatch.undo()
     model, _ = run(music, folder, network(seed=0 if dying_at == 1 else 9), of=training(save_every=0.0), resume=True)
     assert same(model, whole)
-    assert sorted(file.name for file in folder.iterdir()) == ["best.safetensors", "curves.csv", "last.safetensors"]
+    assert sorted(file.name for file in folder.iterdir()) == NAMES
 
 
 SCRIPT = """

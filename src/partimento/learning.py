@@ -26,12 +26,13 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from partimento.atomic import atomic_file, write_text
+from partimento.checkpoints import BEST, CURVES, forget_after, keep_checkpoint
 from partimento.errors import InvalidSettings, PartimentoError
 from partimento.model import Batch, Learns, Model
 from partimento.settings import settings
 
 FORMAT = "partimento training 1"
-LAST, BEST, CURVES = "last.safetensors", "best.safetensors", "curves.csv"
+LAST = "last.safetensors"
 
 Row = dict[str, float]
 
@@ -78,6 +79,9 @@ class Training:
     """Decides the order of the music and every random draw."""
     save_every: Annotated[float, Field(ge=0)] = 30.0
     """Seconds between checkpoints; what a killed run loses at most."""
+    keep: Literal["best", "improvements", "looks"] = "improvements"
+    """Weights to keep for `partimento audition`: only the best, those of each improvement of the held-out loss, or
+    those of every look."""
 
 
 class Run:
@@ -142,10 +146,11 @@ class Run:
         row = {"update": float(self.update), **means, **held, "notes/s": speed, "seconds": self.seconds}
         self.rows.append(row)
         self.since = {}
-        if found.get("loss", -math.inf) < self.best_loss:
+        better = found.get("loss", -math.inf) < self.best_loss
+        if better:
             self.best_update, self.best_loss = self.update, found.get("loss", math.inf)
-            with atomic_file(self.folder / BEST) as temporary:
-                safetensors.numpy.save_file(cast(Model, self.model).arrays(), temporary)
+        apart = {"best": False, "improvements": better, "looks": True}[self.training.keep]
+        keep_checkpoint(self.folder, self.update, cast(Model, self.model).arrays(), best=better, apart=apart)
         write_text(self.folder / CURVES, as_csv(self.rows))
 
     def facts(self, notes_per_id: float) -> Row:
@@ -204,6 +209,7 @@ class Run:
         _refuse_differences(json.loads(header["started with"]), self.started_with)
         for name, value in json.loads(header["state"]).items():
             setattr(self, name, value)
+        forget_after(self.folder, self.update)
         self.model.load_state_dict(_under("model/", tensors))
         for side, optimiser in self.optimisers.items():
             state: dict[int, dict[str, Tensor]] = {}

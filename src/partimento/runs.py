@@ -26,10 +26,10 @@ from numpy.typing import NDArray
 
 from partimento.atomic import atomic_folder, write_text
 from partimento.bundle import Bundle, open_bundle, write_bundle
+from partimento.checkpoints import CURVES
 from partimento.codec import Codec, TokenSpec, codec_named
 from partimento.corpus import Corpus, cache_folder, inspect
 from partimento.errors import InvalidSettings, PartimentoError, TooLittleMusic
-from partimento.learning import CURVES
 from partimento.model import Counted, Learns, Model, model_named
 from partimento.progress import Progress, Watch, ignore
 from partimento.recipes import Recipe, read_recipe

@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import safetensors.numpy
 import torch
 from torch import nn
 
-from partimento.atomic import atomic_file, write_text
+from partimento.atomic import write_text
+from partimento.checkpoints import BEST, CHECKPOINTS, CURVES, keep_checkpoint
 from partimento.errors import InvalidSettings, PartimentoError, TooLittleMusic
-from partimento.learning import BEST, CURVES, LAST, Diverged, Row, Run, Training, as_csv
+from partimento.learning import LAST, Diverged, Row, Run, Training, as_csv
 from partimento.model import Batch, Counted, Learns, Likelihood, Model, Predicts
 from partimento.progress import Progress, Watch, ignore
 from partimento.settings import to_table
@@ -105,7 +105,8 @@ def fit(
         train: what it learns from.
         valid: what decides which weights are the best, and when to stop.
         training: how.
-        folder: gets `last.safetensors` (to go on from), `best.safetensors` (`Model.arrays`) and `curves.csv`.
+        folder: gets `last.safetensors` (to go on from), `best.safetensors` (`Model.arrays`), `curves.csv` and
+            `checkpoints/` (see `checkpoints`).
         resume: go on with the run in `folder`, or begin where there is none; a run that is over is only read.
         watch: hears of each update.
 
@@ -117,7 +118,7 @@ def fit(
         Diverged: the loss is not a number any more.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if not resume and any((folder / name).exists() for name in (LAST, BEST, CURVES)):
+    if not resume and any((folder / name).exists() for name in (LAST, BEST, CURVES, CHECKPOINTS)):
         raise RunExists(f"{folder} already holds a training run: go on with it by --resume, or choose another folder.")
     if not len(train.pieces) or not len(valid.pieces):
         raise TooLittleMusic("Training needs at least one piece to learn from and one held out to judge by.")
@@ -255,8 +256,7 @@ def _count(model: Counted, train: Windows, valid: Windows, folder: Path, watch: 
         **{f"held-out {name}": v for name, v in held_out(kept, valid).items() if name in ("loss", "accuracy")},
     }
     row |= {"notes/s": float(pieces.notes.sum()) / max(seconds, 1e-9), "seconds": seconds}
-    with atomic_file(folder / BEST) as temporary:
-        safetensors.numpy.save_file(kept.arrays(), temporary)
+    keep_checkpoint(folder, 1, kept.arrays(), best=True, apart=True)
     write_text(folder / CURVES, as_csv([row]))
     watch(Progress("Counting", len(pieces), len(pieces), "pieces", {n: v for n, v in row.items() if n != "update"}))
     return History((row,), best_update=1, ended_early=False)
