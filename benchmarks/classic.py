@@ -200,9 +200,10 @@ def learn(path: Path, plan: str, place: Path, threads: int | None) -> None:
     """Learn from the training songs and write the bundle, as `partimento train` does."""
     from partimento.bundle import write_bundle
     from partimento.model import model_named
+    from partimento.pieces import Pieces
     from partimento.settings import from_table, to_table
     from partimento.training import Training, fit, seeded
-    from partimento.windows import Pieces, Windows
+    from partimento.windows import Windows
 
     codec, splits = songs_of(path)
     kind = model_named("lstm")
@@ -283,9 +284,10 @@ def updates(path: Path, threads: int | None) -> dict[str, float]:
     """Time one epoch's updates by the plan "match", after a few that warm up."""
     from partimento.learning import Run
     from partimento.model import Batch, model_named
+    from partimento.pieces import Pieces
     from partimento.settings import from_table
     from partimento.training import Training, torch
-    from partimento.windows import Pieces, Windows
+    from partimento.windows import Windows
 
     codec, splits = songs_of(path)
     training = Training(**PLANS["match"]["training"])

@@ -28,6 +28,7 @@ from partimento.errors import InvalidSettings, PartimentoError, TooLittleMusic
 from partimento.model import Batch, Model
 from partimento.models.lstm import Lstm
 from partimento.models.markov import Markov
+from partimento.pieces import Pieces
 from partimento.progress import Progress
 from partimento.settings import to_table
 from partimento.training import (
@@ -41,7 +42,7 @@ from partimento.training import (
     seconds_per_update,
     seeded,
 )
-from partimento.windows import Pieces, Windows
+from partimento.windows import Windows
 
 SPEC = TokenSpec(vocab_size=14, pad=11, bos=12, eos=13)
 NAMES = ["best.safetensors", "checkpoints", "curves.csv", "last.safetensors"]

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from partimento.codec import TokenSpec
-from partimento.windows import InvalidPieces, Pieces, Windows
+from partimento.codec import RollSpec, TokenSpec
+from partimento.pieces import InvalidPieces, Pieces
+from partimento.windows import Windows
 
+FEW = settings(max_examples=30, deadline=None)
 SPEC = TokenSpec(vocab_size=1003, pad=1000, bos=1001, eos=1002)
 
 
@@ -50,8 +52,8 @@ def test_written_pieces_are_read_back_with_bos_and_eos(tmp_path: Path) -> None:
     assert pieces.notes.tolist() == [3, 0, 1]
     assert pieces.positions == 4 + 1 + 2
     assert pieces.spec == SPEC
-    assert pieces.ids.dtype == np.uint16
-    assert isinstance(pieces.ids, np.memmap)
+    assert pieces.rows.dtype == np.uint16
+    assert isinstance(pieces.rows, np.memmap)
 
 
 def test_large_vocabularies_are_kept_whole(tmp_path: Path) -> None:
@@ -90,7 +92,7 @@ def test_a_new_writing_replaces_the_old(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["pieces"]
 
 
-@pytest.mark.parametrize("part", ["ids.npy", "index.npy", "pieces.json"])
+@pytest.mark.parametrize("part", ["rows.npy", "index.npy", "pieces.json"])
 @pytest.mark.parametrize("damage", ["cut", "gone", "foreign"])
 def test_a_damaged_or_foreign_folder_is_refused(tmp_path: Path, part: str, damage: str) -> None:
     Pieces.write(tmp_path / "p", [(np.arange(500), 500), (np.arange(7), 7)], SPEC)
@@ -108,7 +110,7 @@ def test_a_damaged_or_foreign_folder_is_refused(tmp_path: Path, part: str, damag
 def test_parts_of_two_writings_do_not_pass_for_one(tmp_path: Path) -> None:
     Pieces.write(tmp_path / "a", [(np.arange(500), 500)], SPEC)
     Pieces.write(tmp_path / "b", [(np.arange(400), 400)], SPEC)
-    (tmp_path / "b" / "ids.npy").replace(tmp_path / "a" / "ids.npy")
+    (tmp_path / "b" / "rows.npy").replace(tmp_path / "a" / "rows.npy")
     with pytest.raises(InvalidPieces, match="do not belong together"):
         Pieces.open(tmp_path / "a")
 
@@ -138,14 +140,14 @@ def test_an_epoch_predicts_every_position_once(lengths: list[int], length: int, 
     for epoch in (0, 3):
         first = epoch * windows.updates_per_epoch
         seen = [windows.at(first + n) for n in range(windows.updates_per_epoch)]
-        assert all(mask.any() for _, mask in seen), "no update is empty"
-        assert sorted(t for x, mask in seen for t in targets(x, mask)) == sorted(all_targets(windows.pieces))
+        assert all(mask.any() for _, mask, *_ in seen), "no update is empty"
+        assert sorted(t for x, mask, *_ in seen for t in targets(x, mask)) == sorted(all_targets(windows.pieces))
 
 
 @given(lengths_of_pieces, st.integers(1, 40), st.integers(1, 6), st.integers(0, 30))
 def test_a_window_is_one_piece_of_music_in_its_order(lengths: list[int], length: int, batch: int, update: int) -> None:
     pieces = numbered(lengths)
-    x, mask = Windows(pieces, length, batch).at(update)
+    x, mask, *_ = Windows(pieces, length, batch).at(update)
     owner = np.repeat(np.arange(len(lengths)), lengths)
     assert x.shape[1] <= length + 1
     assert not mask[:, 0].any()
@@ -162,7 +164,7 @@ def test_a_batch_is_a_function_of_seed_and_update() -> None:
     one, other = Windows(pieces, 16, 4, seed=1), Windows(pieces, 16, 4, seed=1)
     forwards = [one.at(n) for n in range(30)]
     backwards = [other.at(n) for n in reversed(range(30))][::-1]
-    for (x, mask), (again, mask_again) in zip(forwards, backwards, strict=True):
+    for (x, mask, *_), (again, mask_again, *_) in zip(forwards, backwards, strict=True):
         np.testing.assert_array_equal(x, again)
         np.testing.assert_array_equal(mask, mask_again)
     assert any(not np.array_equal(one.at(n)[0], Windows(pieces, 16, 4, seed=2).at(n)[0]) for n in range(30))
@@ -196,7 +198,7 @@ def test_weights_decide_how_often_a_piece_occurs() -> None:
     epochs = 200
     seen: Counter[int] = Counter()
     for n in range(epochs * windows.updates_per_epoch):
-        x, mask = windows.at(n)
+        x, mask, *_ = windows.at(n)
         seen.update(np.array(targets(x, mask)) // 50)
     share = np.array([seen[n] for n in range(3)]) / (49 * epochs)
     assert share[0] == 0
@@ -209,7 +211,7 @@ def test_held_out_positions_are_predicted_once(lengths: list[int], context: int 
     pieces = numbered(lengths)
     begins = np.repeat(pieces.starts, lengths)
     seen: list[int] = []
-    for x, mask in Windows(pieces, 8, batch).cover(context):
+    for x, mask, *_ in Windows(pieces, 8, batch).cover(context):
         for row, counts in zip(x, mask, strict=True):
             seen += row[counts].tolist()
             for position in np.flatnonzero(counts):
@@ -224,18 +226,18 @@ def test_the_tutorials_overlapping_windows_learn_the_same_targets_for_length_tim
     pieces = numbered([40, 25, length + 1])
     classic = []
     for start, size in zip(pieces.starts, pieces.lengths, strict=True):
-        piece = pieces.ids[start : start + size]
+        piece = pieces.rows[start : start + size]
         classic += [(piece[i : i + length], piece[i + length]) for i in range(size - length)]
     read_by_classic = sum(len(window) for window, _ in classic)
 
     windows = Windows(pieces, length, 2)
     batches = [windows.at(n) for n in range(windows.updates_per_epoch)]
-    ours = [t for x, mask in batches for t in targets(x, mask)]
+    ours = [t for x, mask, *_ in batches for t in targets(x, mask)]
     shown_too = [t for start in pieces.starts for t in range(start + 1, start + length)]  # they have too little before
 
     assert sorted(ours) == sorted([int(target) for _, target in classic] + shown_too)
     assert read_by_classic == length * len(classic)
-    assert sum(int(mask.sum()) for _, mask in batches) == len(ours)  # one id read for each id learnt
+    assert sum(int(mask.sum()) for _, mask, *_ in batches) == len(ours)  # one id read for each id learnt
 
 
 def test_music_that_would_not_fit_in_memory_is_drawn_from_in_flat_memory(tmp_path: Path) -> None:
@@ -247,3 +249,96 @@ def test_music_that_would_not_fit_in_memory_is_drawn_from_in_flat_memory(tmp_pat
     used = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert used < 5_000_000  # the epoch's plan, some numbers for each window; the ids as int64 would be 24 MB
+
+
+GRID = RollSpec(channels=2, low=60, pitches=7, steps_per_beat=4)
+
+
+def grids(lengths: list[int], spec: RollSpec = GRID) -> list[NDArray[np.float32]]:
+    rng = np.random.default_rng(len(lengths))
+    return [(rng.random((n, spec.channels, spec.pitches)) < 0.3).astype(np.float32) for n in lengths]
+
+
+def written(folder: Path, lengths: list[int], spec: RollSpec = GRID) -> Pieces:
+    return Pieces.write(folder, ((x, len(x)) for x in grids(lengths, spec)), spec)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_grids_are_read_back_as_they_were(tmp_path: Path, channels: int) -> None:
+    spec = RollSpec(channels, 24, 78, 4)
+    x = grids([5, 0, 9], spec)
+    if channels == 3:
+        x = [np.concatenate([a[:, :2], np.round(a[:, 2:] * 64) / 127], axis=1).astype(np.float32) for a in x]
+    pieces = Pieces.write(tmp_path / "p", ((a, 1) for a in x), spec)
+    again = Pieces.open(tmp_path / "p")
+    assert again.spec == spec
+    assert pieces.positions == 14, "every frame is predicted"
+    for number, array in enumerate(x):
+        np.testing.assert_array_equal(again[number], array)
+    with pytest.raises(ValueError, match="not a grid"):
+        Pieces.write(tmp_path / "q", [(np.zeros((3, channels, 5), np.float32), 1)], spec)
+
+
+@FEW
+@given(st.lists(st.integers(0, 70), min_size=1, max_size=12).filter(any), st.integers(1, 40), st.integers(0, 3))
+def test_an_epoch_of_grids_predicts_every_frame_once_and_knows_where_it_is(
+    tmp_path_factory: pytest.TempPathFactory, lengths: list[int], length: int, seed: int
+) -> None:
+    pieces = written(tmp_path_factory.mktemp("grids") / "p", lengths)
+    windows = Windows(pieces, length, 3, seed)
+    frames = 0
+    for update in range(windows.updates_per_epoch):
+        x, mask, begin, _ = windows.at(update)
+        assert x.shape[2:] == (2, 7)
+        assert not x[~mask].any()
+        for row, asked, start in zip(x, mask, begin, strict=True):
+            music = row[asked]
+            assert any(
+                (pieces[n][start : start + len(music)] == music).all()
+                for n in range(len(pieces))
+                if lengths[n] >= start + len(music)
+            )
+        frames += int(mask.sum())
+    assert frames == sum(lengths)
+    covered = sum(int(mask.sum()) for _, mask, *_ in windows.cover())
+    assert covered == sum(lengths)
+
+
+@FEW
+@given(
+    st.lists(st.integers(0, 90), min_size=1, max_size=12).filter(any),
+    st.sampled_from([(16, 4), (8, 8), (5, 1), (1, 1)]),
+    st.integers(0, 3),
+)
+def test_phrases_are_of_one_length_begin_aligned_and_cover_held_out_pieces_once(
+    tmp_path_factory: pytest.TempPathFactory, lengths: list[int], shape: tuple[int, int], seed: int
+) -> None:
+    steps, align = shape
+    pieces = written(tmp_path_factory.mktemp("grids") / "p", lengths)
+    windows = Windows(pieces, steps, 3, seed, align=align)
+    seen = [windows.at(update) for update in range(2 * windows.updates_per_epoch)]
+    assert any(len(x) for x, *_ in seen)
+    for x, mask, begin, _ in [*seen, *windows.cover()]:
+        assert x.shape[1] == mask.shape[1] == steps
+        assert not (begin % align).any()
+        assert not x[~mask].any(), "what is filled up is silence"
+    for _, mask, *_ in seen:
+        assert (mask.mean(1) >= 0.5).all() or min(n for n in lengths if n) < steps / 2
+    assert sum(int(mask.sum()) for _, mask, *_ in windows.cover()) == sum(lengths)
+
+
+def test_phrases_begin_elsewhere_in_other_epochs(tmp_path: Path) -> None:
+    windows = Windows(written(tmp_path / "p", [80]), 16, 2, align=4)
+    begins = {int(b) for update in range(20 * windows.updates_per_epoch) for b in windows.at(update).begin}
+    assert begins == set(range(0, 73, 4)), "every bar begins a phrase at times, if half of it is left at least"
+
+
+def test_rare_ids_can_count_for_more() -> None:
+    importance = np.ones(1003, dtype=np.float32)
+    importance[7] = 5
+    windows = Windows(numbered([30, 12]), 8, 2, importance=importance)
+    for update in range(windows.updates_per_epoch):
+        x, mask, _, weight = windows.at(update)
+        assert weight is not None
+        np.testing.assert_array_equal(weight, np.where(mask, np.where(x == 7, 5, 1), 0))
+    assert Windows(numbered([30]), 8, 2).at(0).weight is None

@@ -26,13 +26,13 @@ from partimento.errors import ImpossibleRequest, InvalidBundle, PartimentoError,
 from partimento.files import read_safely, write
 from partimento.generation import Made, generate, prompt_losses
 from partimento.guards import Guards
+from partimento.pieces import Pieces
 from partimento.progress import Progress, Watch, ignore
 from partimento.render import render
 from partimento.render.audio import measure, require_soundfont
 from partimento.sampling import Sampling
 from partimento.score import Score, bar_lines, end_tick, excerpt, note_array
 from partimento.settings import from_table, to_table
-from partimento.windows import Pieces
 
 FORMAT = 1
 MARK = "partimento "

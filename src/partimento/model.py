@@ -142,6 +142,12 @@ class Predicts(Protocol):
         """
 
 
+def likelihood_kind(model: Model | type[Model]) -> str:
+    """What a model's likelihood is: "exact", "bound" (a lower one), or "none"."""
+    kind = model if isinstance(model, type) else type(model)
+    return ("exact" if getattr(kind, "exact", True) else "bound") if hasattr(kind, "log_likelihood") else "none"
+
+
 def models() -> dict[str, type[Model]]:
     """Every model by name: one for each module of `partimento.models`."""
     return {name: model_named(name) for name in names_in("partimento.models")}

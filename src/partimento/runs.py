@@ -31,13 +31,14 @@ from partimento.codec import Codec, TokenSpec, codec_named
 from partimento.corpus import Corpus, cache_folder, inspect
 from partimento.errors import InvalidSettings, PartimentoError, TooLittleMusic
 from partimento.model import Counted, Learns, Model, model_named
+from partimento.pieces import Pieces
 from partimento.progress import Progress, Watch, ignore
 from partimento.recipes import Recipe, read_recipe
 from partimento.render.curves import draw
 from partimento.score import Score, transpose
 from partimento.settings import to_table
 from partimento.training import RunExists, fit, held_out, seconds_per_update, seeded
-from partimento.windows import Pieces, Windows
+from partimento.windows import Windows
 
 try:
     import fcntl
@@ -175,6 +176,7 @@ def _learn(
     corpus = prepared.corpus
     facts = {
         "about": recipe.about,
+        "source": recipe.source,
         "pieces": len(corpus.kept),
         "notes": sum(piece.notes for piece in corpus.kept),
         "hours": round(sum(piece.seconds for piece in corpus.kept) / 3600, 2),
@@ -336,7 +338,6 @@ def plan(recipe: Recipe, prepared: Prepared, minutes: float | None, watch: Watch
     if issubclass(model_named(recipe.model), Counted):
         return recipe, f"Plan: {recipe.model} learns by counting, in one pass over the music."
     wanted = recipe.settings["plan"]
-    minutes = wanted.minutes if minutes is None else minutes
     sizes = [size.model for size in wanted.sizes if size.notes <= prepared.notes] or [{}]
     for number, size in enumerate(reversed(sizes)):
         watch(Progress("Planning", number, len(sizes), "sizes"))
@@ -354,22 +355,29 @@ def plan(recipe: Recipe, prepared: Prepared, minutes: float | None, watch: Watch
         f"{training.updates:,} updates of {training.batch} × {training.length} tokens, {passes:.1f} passes over the "
         f"music{keys}, in about {seconds / 60:.1f} minutes; less if the held-out loss stops falling."
     )
-    if minutes is not None and passes < wanted.passes:
+    given = wanted.minutes if minutes is None else minutes
+    if given is not None and wanted.epochs is not None and passes < wanted.epochs:
+        whole = given * wanted.epochs / max(passes, 1e-9)
+        remark += f" The recipe asks for {wanted.epochs:g} passes, which would take {whole:,.0f} minutes."
+    elif given is not None and passes < wanted.passes:
         remark += (
-            f" That is few passes; {minutes * wanted.passes / max(passes, 1e-9):.0f} minutes would do it more justice."
+            f" That is few passes; {given * wanted.passes / max(passes, 1e-9):.0f} minutes would do it more justice."
         )
-    return timed, remark
+    return timed, remark + (f" The source: {recipe.source}" if recipe.source else "")
 
 
 def _timed(recipe: Recipe, prepared: Prepared, minutes: float | None) -> tuple[Recipe, float, float]:
-    """The recipe with as many updates as there is time for, how many passes that is, and how many seconds it takes."""
+    """The recipe with its updates decided, by the minutes, else by its epochs; how many passes and seconds they are."""
     training, wanted = recipe.settings["training"], recipe.settings["plan"]
     windows = Windows(prepared.pieces["train"], training.length, training.batch, training.seed)
     seconds = seconds_per_update(new_model(recipe, prepared.codec.spec), windows, training)
+    most = math.ceil((wanted.epochs or wanted.most_passes) * windows.updates_per_epoch)
+    minutes = wanted.minutes if minutes is None else minutes
     if minutes is not None and seconds > 0:
         fitting = math.floor(minutes * 60 * TRAINING_SHARE / seconds)
-        most = math.ceil(wanted.most_passes * windows.updates_per_epoch)
         recipe = recipe.replace("training", updates=max(1, min(fitting, most)))
+    elif wanted.epochs is not None:
+        recipe = recipe.replace("training", updates=most)
     updates = recipe.settings["training"].updates
     return recipe, updates / windows.updates_per_epoch, updates * seconds / TRAINING_SHARE
 

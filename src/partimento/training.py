@@ -29,10 +29,10 @@ from partimento.atomic import write_text
 from partimento.checkpoints import BEST, CHECKPOINTS, CURVES, keep_checkpoint
 from partimento.errors import InvalidSettings, PartimentoError, TooLittleMusic
 from partimento.learning import LAST, Diverged, Row, Run, Training, as_csv
-from partimento.model import Batch, Counted, Learns, Likelihood, Model, Predicts
+from partimento.model import Batch, Counted, Judged, Learns, Likelihood, Model, Predicts
 from partimento.progress import Progress, Watch, ignore
 from partimento.settings import to_table
-from partimento.windows import Windows
+from partimento.windows import Drawn, Windows
 
 __all__ = [
     "Diverged",
@@ -133,7 +133,8 @@ def fit(
     if resume and (folder / LAST).exists():
         run.load()
     every = training.evaluate_every or max(1, training.updates // 25)
-    looked_at = Windows(valid.pieces.at_most(training.held_out_ids, training.seed), valid.length, valid.batch)
+    held = valid.pieces.at_most(training.held_out_ids, training.seed)
+    looked_at = Windows(held, valid.length, valid.batch, align=valid.align)
     notes_per_id = float(train.pieces.notes.sum()) / max(train.pieces.positions, 1)
 
     with _cores(training.threads), _stop_request() as stop:
@@ -141,10 +142,10 @@ def fit(
             run.save()
         while run.update < training.updates and not run.out_of_patience():
             started = time.perf_counter()
-            x, mask = train.at(run.update)
+            drawn = train.at(run.update)
             with seeded(training.seed, run.update, device=device):
-                losses = run.learn(_batch(x, mask, device), precision)
-            run.note(losses, ids=int(mask.sum()), seconds=time.perf_counter() - started)
+                losses = run.learn(_batch(drawn, device), precision)
+            run.note(losses, ids=int(drawn.mask.sum()), seconds=time.perf_counter() - started)
 
             if run.update % every == 0 or run.update == training.updates:
                 with seeded(training.seed, run.update, device=device):
@@ -167,9 +168,9 @@ def held_out(model: Model, windows: Windows) -> dict[str, float]:
     """How well a model predicts pieces, each position once, from all that precedes it in its piece (see `cover`).
 
     Returns:
-        "loss" (nats for each id), "nats", "ids", "notes", "bits per note" (all bits, `eos` and everything, divided by
-        the notes) and, of a model that `Predicts`, "accuracy"; nothing of a model that has neither a likelihood nor
-        one loss.
+        "loss" (nats for each id or frame; its own figure of a model that is `Judged`), "ids" and "notes"; of a
+        likelihood also "nats" and "bits per note" (all bits, `eos` and everything, divided by the notes); of a model
+        that `Predicts`, "accuracy". Nothing of a model that has neither a likelihood, nor a figure, nor one loss.
     """
     module = model if isinstance(model, nn.Module) else None
     device = next(module.parameters()).device if module is not None else torch.device("cpu")
@@ -177,9 +178,9 @@ def held_out(model: Model, windows: Windows) -> dict[str, float]:
     if module is not None:
         module.eval()
     with torch.no_grad():
-        for x, mask in windows.cover(getattr(model, "context", None)):
-            batch = _batch(x, mask, device)
-            count = int(mask.sum())
+        for drawn in windows.cover(getattr(model, "context", None)):
+            batch = _batch(drawn, device)
+            count = int(drawn.mask.sum())
             ids += count
             if isinstance(model, Predicts):
                 nat, hit = model.predict(batch)
@@ -187,15 +188,19 @@ def held_out(model: Model, windows: Windows) -> dict[str, float]:
                 hits += int(hit.sum())
             elif isinstance(model, Likelihood):
                 nats -= model.log_likelihood(batch).double().sum().item()
+            elif isinstance(model, Judged):
+                nats += model.judge(batch).double().sum().item()
             elif isinstance(model, Learns) and len(model.sides()) == 1:
                 (side,) = model.sides()
                 nats += model.loss(batch, side)["loss"].item() * count
             else:
                 return {}
     notes = int(windows.pieces.notes.sum())
-    facts = {"loss": nats / max(ids, 1), "nats": nats, "ids": float(ids), "notes": float(notes)}
-    if notes:
-        facts["bits per note"] = nats / math.log(2) / notes
+    facts = {"loss": nats / max(ids, 1), "ids": float(ids), "notes": float(notes)}
+    if isinstance(model, Likelihood | Predicts):
+        facts["nats"] = nats
+        if notes:
+            facts["bits per note"] = nats / math.log(2) / notes
     if isinstance(model, Predicts):
         facts["accuracy"] = hits / max(ids, 1)
     return facts
@@ -220,7 +225,7 @@ def seconds_per_update(model: Model, train: Windows, training: Training, most: f
         for update in range(50):
             started = time.perf_counter()
             with seeded(training.seed, update, device=device):
-                run.learn(_batch(*train.at(update), device), precision)
+                run.learn(_batch(train.at(update), device), precision)
             seconds.append(time.perf_counter() - started)
             if update and time.perf_counter() - began > most:
                 break
@@ -240,7 +245,7 @@ def _started_with(
         "what ids mean": dataclasses.asdict(model.spec),
         "the music to learn from": f"{len(train.pieces)} pieces, {train.pieces.digest}",
         "the held-out music": f"{len(valid.pieces)} pieces, {valid.pieces.digest}",
-        "how music is cut": [train.length, train.batch, train.seed, float(train.weights.sum())],
+        "how music is cut": [train.length, train.batch, train.seed, train.align, float(train.weights.sum())],
     }
 
 
@@ -287,8 +292,9 @@ def _place(training: Training) -> tuple[torch.device, torch.dtype]:
     return device, torch.bfloat16 if training.precision == "bfloat16" else torch.float32
 
 
-def _batch(x: np.ndarray[Any, Any], mask: np.ndarray[Any, Any], device: torch.device) -> Batch:
-    return Batch(torch.from_numpy(x).to(device), torch.from_numpy(mask).to(device))
+def _batch(drawn: Drawn, device: torch.device) -> Batch:
+    parts = (None if part is None else torch.from_numpy(part).to(device) for part in drawn)
+    return Batch(*parts)  # type: ignore[arg-type]
 
 
 @contextlib.contextmanager

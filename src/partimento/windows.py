@@ -1,7 +1,7 @@
-"""Windows: encoded pieces on disk, and the batches that training draws from them; numpy alone.
+"""Windows: the batches that training draws from encoded pieces; numpy alone.
 
-All pieces lie end to end in one memory-mapped array, so that memory stays flat however much music there is. A batch is
-a pure function of `(seed, update)`: a run that is killed and resumed draws what one never stopped would have drawn.
+A batch is a pure function of `(seed, update)`: a run that is killed and resumed draws what one never stopped would have
+drawn.
 
 The classic tutorials (Skúli 2017, "How to generate music using a LSTM neural network in Keras") cut *every* overlapping
 window of L ids and predict from each the one id after it: L inputs are read for each id that is learnt, and every id is
@@ -10,135 +10,37 @@ before it in the window: the same ids are learnt, once an epoch, for one input r
 differs is the context: a position sees 0 to L-1 ids rather than always L, about L/2 on average; as the windows begin
 elsewhere in each epoch, each position meets every length of context in turn, and L can be larger for the same work.
 
-Leaves out: grids (a `RollSpec` would be rows of (channels, pitches) in the same file, without `bos` and `eos`).
+Grids are cut in the same way, every frame predicted; models that see a phrase as a whole (an RBM, a VAE, a GAN) get
+windows that are all of one length and begin with a bar, or whatever `align` says. The classic RBM tutorial (Shiebler
+2015) cuts its 128-step windows end to end from each song's beginning; here the beginning moves from epoch to epoch.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-import hashlib
-import json
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import Any, BinaryIO
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from partimento.atomic import atomic_folder
 from partimento.codec import TokenSpec
-from partimento.errors import PartimentoError
+from partimento.pieces import Ids, Pieces
 
-FORMAT = "partimento pieces 1"
 POOL = 16  # updates between whose batches windows are sorted by length; more of them saves padding, fewer mix better
 LEAST_ROOM = 1 << 15  # held-out positions looked at together; recurrent networks are quicker with many pieces abreast
+LEAST_FULL = 0.5  # share of a phrase that must be music where the piece has others
 
-Ids = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 
-class InvalidPieces(PartimentoError):
-    """A folder of encoded pieces that is cut short, or that something else wrote."""
+class Drawn(NamedTuple):
+    """Windows in numpy; see `model.Batch` for what the parts mean."""
 
-    def __init__(self, path: Path, what: str) -> None:
-        super().__init__(f"{path} does not hold encoded pieces: {what}. Delete it and encode the music again.")
-
-
-class Pieces:
-    """Encoded pieces, memory-mapped, each with `bos` before and `eos` after it.
-
-    Attributes:
-        spec: what the ids mean.
-        notes: (P,) notes in each piece, as its codec counts them.
-        lengths: (P,) ids in each piece, `bos` and `eos` among them.
-        digest: a hash of all this; equal for equal pieces.
-    """
-
-    def __init__(
-        self, ids: NDArray[Any], starts: Ids, lengths: Ids, notes: Ids, *, spec: TokenSpec, digest: str
-    ) -> None:
-        self.ids = ids
-        self.starts = starts
-        self.lengths = lengths
-        self.notes = notes
-        self.spec = spec
-        self.digest = digest
-
-    @classmethod
-    def write(cls, path: Path, arrays: Iterable[tuple[NDArray[np.int64], int]], spec: TokenSpec) -> Pieces:
-        """Write pieces one after the other, in memory that does not grow with them, and open them.
-
-        Args:
-            path: a folder, made anew; it is there when all is written and not before. An old one is replaced.
-            arrays: for each piece its ids as `Codec.encode` gives them, (T,), and how many notes it has.
-            spec: what the ids mean.
-
-        Raises:
-            ValueError: an id that the spec does not have.
-        """
-        with atomic_folder(path) as made:
-            with (made / "ids.npy").open("w+b") as file:
-                lengths, notes, digest = _write_ids(file, arrays, spec)
-            np.save(made / "index.npy", np.array([lengths, notes], dtype=np.int64).reshape(2, -1))
-            facts = {"format": FORMAT, "spec": dataclasses.asdict(spec), "digest": digest}
-            (made / "pieces.json").write_text(json.dumps(facts))
-        return cls.open(path)
-
-    @classmethod
-    def open(cls, path: Path) -> Pieces:
-        """Map what `write` wrote; nothing is read but the index.
-
-        Raises:
-            InvalidPieces: a part is missing, cut short or foreign.
-        """
-        try:
-            facts = json.loads((path / "pieces.json").read_text())
-            if facts["format"] != FORMAT:
-                raise InvalidPieces(path, "another version of Partimento made it")
-            spec = TokenSpec(**facts["spec"])
-            index = np.load(path / "index.npy", allow_pickle=False)
-            ids = np.load(path / "ids.npy", mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InvalidPieces(path, "a part is missing, cut short or not its own") from error
-        fits = index.ndim == 2 and len(index) == 2 and ids.ndim == 1 and ids.dtype == _stored(spec)
-        if not fits or int(index[0].sum()) != len(ids) or (index < 0).any():
-            raise InvalidPieces(path, "its parts do not belong together")
-        lengths, notes = index.astype(np.int64)
-        return cls(ids, np.cumsum(lengths) - lengths, lengths, notes, spec=spec, digest=facts["digest"])
-
-    def take(self, which: NDArray[np.integer[Any]]) -> Pieces:
-        """Only the pieces of these numbers, in this order; the file is shared."""
-        chosen = hashlib.blake2b(self.digest.encode() + self.starts[which].tobytes(), digest_size=16).hexdigest()
-        return Pieces(
-            self.ids, self.starts[which], self.lengths[which], self.notes[which], spec=self.spec, digest=chosen
-        )
-
-    def at_most(self, positions: int, seed: int) -> Pieces:
-        """As many pieces, drawn by `seed`, as have this many positions together; one at least, all if they fit."""
-        if self.positions <= positions:
-            return self
-        order = np.random.default_rng([seed, len(self)]).permutation(len(self))
-        fitting = int(np.searchsorted(np.cumsum(self.lengths[order] - 1), positions, side="right"))
-        return self.take(np.sort(order[: max(fitting, 1)]))
-
-    @property
-    def positions(self) -> int:
-        """How many ids there are to predict: all but each piece's `bos`."""
-        return int((self.lengths - 1).sum())
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def __getitem__(self, number: int) -> Ids:
-        """The ids of one piece, (T,), `bos` first and `eos` last.
-
-        Raises:
-            IndexError: there is no piece of that number.
-        """
-        start = self.starts[number]
-        return np.asarray(self.ids[start : start + self.lengths[number]], dtype=np.int64)
+    x: NDArray[Any]
+    mask: Mask
+    begin: Ids
+    weight: NDArray[np.float32] | None
 
 
 class Windows:
@@ -146,100 +48,133 @@ class Windows:
 
     Args:
         pieces: what to draw from.
-        length: ids predicted in one window; what a model learns to remember is at most this far apart.
+        length: rows predicted in one window; what a model learns to remember is at most this far apart.
         batch: windows of that length trained on at once; more where they are shorter, so that each update weighs alike.
         seed: with it, and the number of the update, all is decided.
         weights: (P,) how often each piece occurs in an epoch, on average; once if None.
+        align: windows are phrases: all of this `length`, beginning at multiples of so many rows, filled up at the end
+            (with silence, mask False). None cuts anywhere and fills nothing up but batches.
+        importance: (V,) how much each id counts in the loss where it is predicted; None for all alike.
     """
 
     def __init__(
-        self, pieces: Pieces, length: int, batch: int, seed: int = 0, weights: NDArray[np.floating[Any]] | None = None
+        self,
+        pieces: Pieces,
+        length: int,
+        batch: int,
+        seed: int = 0,
+        weights: NDArray[np.floating[Any]] | None = None,
+        *,
+        align: int | None = None,
+        importance: NDArray[np.float32] | None = None,
     ) -> None:
         self.pieces = pieces
         self.length = length
         self.batch = batch
         self.seed = seed
         self.weights = np.ones(len(pieces)) if weights is None else np.asarray(weights, dtype=np.float64)
-        expected = float((self.weights * (pieces.lengths - 1)).sum())
+        self.align = align
+        self.importance = importance
+        expected = float((self.weights * pieces.targets).sum())
         self.updates_per_epoch = max(1, int(expected) // (length * batch))
         self._plan = functools.lru_cache(maxsize=2)(self._plan_epoch)
 
-    def at(self, update: int) -> tuple[Ids, Mask]:
+    def at(self, update: int) -> Drawn:
         """The batch of one update, numbered from 0.
 
         An epoch is `updates_per_epoch` updates; in it every position of every piece is predicted once (or by its
         weight). A piece longer than a window is cut at a random place anew in each epoch; a shorter one is never cut.
-        Windows of like length come together, so that little is filled up.
-
-        Returns:
-            x (B, T) ids and mask (B, T), True where x is to be predicted.
+        Windows of like length come together, so that little is filled up. Of phrases, the beginning of a piece before
+        its first phrase and an end that fills less than half of one are left for other epochs.
         """
         epoch, index = divmod(update, self.updates_per_epoch)
-        begin, length, edges = self._plan(epoch)
+        piece, begin, length, edges = self._plan(epoch)
         rows = slice(edges[index], edges[index + 1])
-        return self._gather(begin[rows], np.zeros_like(length[rows]), length[rows])
+        return self._gather(piece[rows], begin[rows], np.zeros_like(length[rows]), length[rows])
 
-    def cover(self, context: int | None = None) -> Iterator[tuple[Ids, Mask]]:
+    def cover(self, context: int | None = None) -> Iterator[Drawn]:
         """Predict every position exactly once, as held-out figures need it.
 
         Args:
-            context: how many ids a model can look back on. With None each window is a whole piece from its `bos`: each
-                position is conditioned on all that precedes it in its piece. With a number, windows of that length
-                overlap by half: each position is conditioned on at least `context // 2` ids, or all there are.
+            context: how many rows a model can look back on. With None each window is a whole piece from its beginning:
+                each position is conditioned on all that precedes it in its piece. With a number, windows of that length
+                overlap by half: each position is conditioned on at least `context // 2` rows, or all there are. Phrases
+                are cut end to end whatever it says.
 
         Yields:
-            x (B, T) ids and mask (B, T), True where x is to be predicted; what stands before that is context.
+            Windows; what stands before the mask is context.
         """
-        targets = self.pieces.lengths - 1
+        targets = self.pieces.targets
         longest = int(targets.max(initial=1)) if context is None else context
         stride = max(longest - longest // 2, 1)
-        steps = 1 + np.maximum(-((longest - targets) // stride), 0)  # windows for each piece
+        if self.align is not None:
+            longest = stride = self.length
+        steps = np.where(targets > 0, 1 + np.maximum(-((longest - targets) // stride), 0), 0)  # windows for each piece
         piece, nth = _unroll(steps)
         begin = nth * stride
         length = np.minimum(longest, targets[piece] - begin)
         skipped = np.where(nth == 0, 0, longest - stride)
-        start = self.pieces.starts[piece] + begin
         order = np.argsort(-length, kind="stable")
         room = max(4 * self.batch * self.length, LEAST_ROOM)  # without gradients there is room for more at once
         first = 0
         while first < len(order):
             count = max(1, room // int(length[order[first]]))
             rows = order[first : first + count]
-            yield self._gather(start[rows], skipped[rows], length[rows])
+            yield self._gather(piece[rows], begin[rows], skipped[rows], length[rows])
             first += count
 
-    def _plan_epoch(self, epoch: int) -> tuple[Ids, Ids, Ids]:
-        """Where each window of an epoch begins in `ids`, how many ids it predicts, and the edges of the batches."""
+    def _plan_epoch(self, epoch: int) -> tuple[Ids, Ids, Ids, Ids]:
+        """For each window of an epoch its piece, its beginning there and its predicted rows; and the batches' edges."""
         rng = np.random.default_rng([self.seed, epoch])
-        size = self.length
         times = np.floor(self.weights + rng.random(len(self.pieces))).astype(np.int64)
         drawn = np.repeat(np.arange(len(self.pieces)), times)
-        targets = self.pieces.lengths[drawn] - 1
-        lead = np.where(targets <= size, 0, rng.integers(0, size, len(drawn)))  # what the first window lacks
-        which, nth = _unroll(-((-targets - lead) // size))
-        begin = np.maximum(nth * size - lead[which], 0)
-        length = np.minimum((nth + 1) * size - lead[which], targets[which]) - begin
-        start = self.pieces.starts[drawn][which] + begin
+        targets = self.pieces.targets[drawn]
+        cut = self._anywhere if self.align is None else self._phrases
+        which, begin, length = cut(targets, rng)
 
-        order = rng.permutation(len(start))
+        order = rng.permutation(len(begin))
         updates = self.updates_per_epoch
-        total = max(int(length.sum()), 1)
-        pool = _share(length[order], updates, total) // POOL
-        order = order[np.lexsort((length[order], pool))]
-        batch = _share(length[order], updates, total)
+        size = length if self.align is None else np.full_like(length, self.length)
+        total = max(int(size.sum()), 1)
+        pool = _share(size[order], updates, total) // POOL
+        order = order[np.lexsort((size[order], pool))]
+        batch = _share(size[order], updates, total)
         edges = np.searchsorted(batch, np.arange(updates + 1))
         shuffled = rng.permutation(updates)
-        rows = np.concatenate([np.arange(edges[b], edges[b + 1]) for b in shuffled])
+        rows = order[np.concatenate([np.arange(edges[b], edges[b + 1]) for b in shuffled])]
         edges = np.concatenate([[0], np.cumsum(np.diff(edges)[shuffled])])
-        return start[order][rows], length[order][rows], edges
+        return drawn[which[rows]], begin[rows], length[rows], edges
 
-    def _gather(self, start: Ids, skipped: Ids, length: Ids) -> tuple[Ids, Mask]:
-        """Windows beginning at `start` in `ids`, of which the ids after `skipped` + 1 up to `length` + 1 count."""
-        steps = np.arange(int(length.max(initial=0)) + 1)
-        inside = steps <= length[:, None]
-        where = np.where(inside, start[:, None] + steps, 0)
-        x = np.where(inside, self.pieces.ids[where], self.pieces.spec.pad).astype(np.int64)
-        return x, inside & (steps > skipped[:, None])
+    def _anywhere(self, targets: Ids, rng: np.random.Generator) -> tuple[Ids, Ids, Ids]:
+        """Cut pieces of so many rows end to end, from a random place on."""
+        size = self.length
+        lead = np.where(targets <= size, 0, rng.integers(0, size, len(targets)))  # what the first window lacks
+        which, nth = _unroll(-((-targets - lead) // size))
+        begin = np.maximum(nth * size - lead[which], 0)
+        return which, begin, np.minimum((nth + 1) * size - lead[which], targets[which]) - begin
+
+    def _phrases(self, targets: Ids, rng: np.random.Generator) -> tuple[Ids, Ids, Ids]:
+        """Cut phrases end to end out of pieces of so many rows, from a random multiple of `align` on."""
+        size, align = self.length, self.align or 1
+        latest = np.minimum(np.maximum(targets - size, 0), size - 1) // align  # where the first phrase may begin
+        first = rng.integers(0, latest + 1) * align
+        full, rest = np.divmod(targets - first, size)
+        count = np.where(targets > 0, np.maximum(full + (rest >= LEAST_FULL * size), 1), 0)
+        which, nth = _unroll(count)
+        begin = first[which] + nth * size
+        return which, begin, np.minimum(size, targets[which] - begin)
+
+    def _gather(self, piece: Ids, begin: Ids, skipped: Ids, length: Ids) -> Drawn:
+        """Windows from `begin` in their pieces, of which the predicted rows after `skipped` up to `length` count."""
+        pieces = self.pieces
+        given = pieces.given
+        steps = np.arange((int(length.max(initial=0)) if self.align is None else self.length) + given)
+        inside = steps < length[:, None] + given
+        x = pieces.read(np.where(inside, (pieces.starts[piece] + begin)[:, None] + steps, 0))
+        x[~inside] = pieces.spec.pad if isinstance(pieces.spec, TokenSpec) else 0
+        mask = inside & (steps >= skipped[:, None] + given)
+        weight = None if self.importance is None else np.where(mask, self.importance[x], 0).astype(np.float32)
+        return Drawn(x, mask, begin, weight)
 
 
 def _share(length: Ids, updates: int, total: int) -> Ids:
@@ -252,36 +187,3 @@ def _unroll(counts: Ids) -> tuple[Ids, Ids]:
     """For counts (2, 3): owners (0, 0, 1, 1, 1) and their numbers (0, 1, 0, 1, 2)."""
     owner = np.repeat(np.arange(len(counts)), counts)
     return owner, np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
-
-
-def _stored(spec: TokenSpec) -> np.dtype[Any]:
-    """The smallest type that holds every id."""
-    return np.dtype(np.uint16 if spec.vocab_size <= 1 << 16 else np.uint32)
-
-
-def _write_ids(
-    file: BinaryIO, arrays: Iterable[tuple[NDArray[np.int64], int]], spec: TokenSpec
-) -> tuple[list[int], list[int], str]:
-    """Write the array of all ids; the header's length is known only at the end and put in then (NEP 1 leaves room)."""
-    dtype = _stored(spec)
-    hashed = hashlib.blake2b(digest_size=16)
-    lengths: list[int] = []
-    notes: list[int] = []
-    _write_header(file, dtype, 0)
-    for ids, count in arrays:
-        if ids.ndim != 1 or (len(ids) and not 0 <= int(ids.min()) <= int(ids.max()) < spec.vocab_size):
-            raise ValueError(f"piece {len(lengths)} is not a row of ids below {spec.vocab_size}")
-        row = np.concatenate([[spec.bos], ids, [spec.eos]]).astype(dtype).tobytes()
-        file.write(row)
-        hashed.update(row)
-        lengths.append(len(ids) + 2)
-        notes.append(count)
-    file.seek(0)
-    _write_header(file, dtype, sum(lengths))
-    hashed.update(np.array(lengths, dtype=np.int64).tobytes())
-    return lengths, notes, hashed.hexdigest()
-
-
-def _write_header(file: BinaryIO, dtype: np.dtype[Any], count: int) -> None:
-    header = {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": (count,)}
-    npy.write_array_header_1_0(file, header)

@@ -13,7 +13,8 @@ has no beginning.
 
 Lost: onsets and lengths off the grid (a step is 1/4 quarter note by default), pitches beyond the grid, instruments (all
 pitched tracks are one piano), drums (left out), tempo and metre (decoded as 120 quarter notes a minute in 4/4),
-loudness (decoded as 80) without its plane, the silence after the last note and, without onsets, that a note was repeated.
+loudness (decoded as 80) without its plane, the silence after the last note and, without onsets, that a note was
+repeated.
 """
 
 from __future__ import annotations
