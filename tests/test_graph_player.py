@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from partimento.errors import ImpossibleRequest, InvalidBundle, InvalidSettings
-from partimento.players.graph import Graph, Settings, open_player
+from partimento.players.graph import Latent, Settings, open_player
 from partimento.sampling import Sampling
 from partimento.settings import from_table, to_table
 
@@ -77,7 +77,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def opened(folder: Path, **values: Any) -> Graph:
+def opened(folder: Path, **values: Any) -> Latent:
     return open_player(folder, Settings(**values))
 
 
@@ -85,7 +85,7 @@ def silence(frames: int = 0) -> NDArray[np.float32]:
     return np.zeros((frames, C, P), np.float32)
 
 
-def walked(player: Graph, seeds: list[int], heard: NDArray[np.float32], phrases: int = 3) -> NDArray[np.float32]:
+def walked(player: Latent, seeds: list[int], heard: NDArray[np.float32], phrases: int = 3) -> NDArray[np.float32]:
     """(phrases, B, steps, C, P) how probable each cell is, at temperature 1."""
     rngs = [np.random.default_rng(seed) for seed in seeds]
     made = itertools.islice(player.play(rngs, heard, Sampling()), phrases)

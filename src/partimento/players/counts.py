@@ -13,11 +13,17 @@ from numpy.typing import NDArray
 
 from partimento.errors import InvalidBundle
 from partimento.ngrams import Ngrams
+from partimento.settings import settings as settings_class
 
 State = NDArray[np.int64]
 """(B, K) the last ids of each piece, oldest first; -1 before its beginning."""
 
 UNHEARD_OF = 1e-30  # stands for no probability at all, whose logarithm no sampler could work with
+
+
+@settings_class
+class Settings:
+    """Nothing can be set."""
 
 
 class Counts:
@@ -41,7 +47,7 @@ class Counts:
         return state[rows]
 
 
-def open_player(folder: Path, threads: int = 1) -> Counts:  # noqa: ARG001 - counting needs one thread
+def open_player(folder: Path, settings: Settings | None = None, threads: int = 1) -> Counts:  # noqa: ARG001 - no use
     """Open `player.json` and `counts.safetensors` of a bundle's `player` folder.
 
     Raises:

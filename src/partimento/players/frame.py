@@ -19,8 +19,6 @@ His power may fall below 0, where every pitch sounds at once; here it stops at a
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,27 +26,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 from pydantic import Field
 
 from partimento.errors import InvalidBundle
 from partimento.frames import Grid, draw_cells, planes
+from partimento.graphs import DTYPES, LARGEST_STATE, Graph, first_line, require_numbers
 from partimento.sampling import Sampling
 from partimento.settings import settings as settings_class
 
-MEMORY = 4 << 30
-LARGEST_STATE = 1 << 24  # numbers for each piece
 MOST_PITCHES = 128
-DTYPES = {"float32": "tensor(float)", "float16": "tensor(float16)", "int64": "tensor(int64)"}
-NOWHERE = "/nonexistent-on-purpose"  # where onnxruntime is told to look for weights in other files
 LEAST_POWER = 0.1  # of `conservativity`: what the power falls to at most
-
-_REFUSALS: tuple[type[Exception], ...] = (  # onnxruntime's exceptions have no common class of their own
-    *(OSError, ValueError, RuntimeError, MemoryError),
-    *(e for e in vars(ort_errors).values() if isinstance(e, type) and issubclass(e, Exception)),
-)
 
 State = dict[str, NDArray[Any]]
 States = Mapping[str, tuple[tuple[int, ...], str]]
@@ -85,17 +73,12 @@ class Frame:
     steps = 1
     hears = True
 
-    def __init__(
-        self, time: ort.InferenceSession, pitch: ort.InferenceSession, shapes: _Shapes, settings: Settings
-    ) -> None:
+    def __init__(self, time: Graph, pitch: Graph, shapes: _Shapes, settings: Settings) -> None:
         self._time = time
         self._pitch = pitch
         self._shapes = shapes
         self._settings = settings
         self._onset, self._sustain = planes(shapes.channels)
-        firsts = [f"first_{name}" for name in shapes.pitch_states]
-        self._time_outputs = ["given", *firsts, *(f"next_{name}" for name in shapes.states)]
-        self._pitch_outputs = ["logits", *(f"next_{name}" for name in shapes.pitch_states)]
 
     def play(self, rngs: Sequence[np.random.Generator], heard: Grid, sampling: Sampling) -> Iterator[tuple[Grid, Grid]]:
         """Make frames without end; see `GridPlayer.play`.
@@ -124,10 +107,9 @@ class Frame:
     def _advance(self, frame: Grid, step: int, state: State) -> tuple[Grid, State, State]:
         """One step in time: what each pitch is told, (B, P, F), the pitch states to begin with, and the next state."""
         inputs: State = {"frame": frame, "step": np.full(len(frame), step, np.int64), **state}
-        given, *others = _run("time", self._time, self._time_outputs, inputs)
-        count = len(self._shapes.pitch_states)
-        first = dict(zip(self._shapes.pitch_states, others[:count], strict=True))
-        return given, first, dict(zip(self._shapes.states, others[count:], strict=True))
+        found = self._time.run(inputs)
+        first = {name: found[f"first_{name}"] for name in self._shapes.pitch_states}
+        return found["given"], first, {name: found[f"next_{name}"] for name in self._shapes.states}
 
     def _climb(
         self, given: Grid, state: State, chance: Grid, temperature: float, power: NDArray[np.float64]
@@ -139,13 +121,10 @@ class Frame:
         before = np.zeros((batch, self._shapes.channels), np.float32)
         for pitch in range(pitches):
             inputs: State = {"given": given[:, pitch], "pitch": np.array(pitch, np.int64), "before": before, **state}
-            logits, *after = _run("pitch", self._pitch, self._pitch_outputs, inputs)
-            state = dict(zip(self._shapes.pitch_states, after, strict=True))
-            if not np.isfinite(logits).all():
-                raise InvalidBundle(
-                    "The model gives probabilities that are not numbers, as after a training that went wrong: "
-                    "train it again with a smaller learning rate, or fetch the bundle afresh."
-                )
+            found = self._pitch.run(inputs)
+            logits = found["logits"]
+            require_numbers(logits)
+            state = {name: found[f"next_{name}"] for name in self._shapes.pitch_states}
             if temperature and (power != 1).any():
                 logits[:, self._sustain] = raised(logits[:, self._sustain], power, temperature)
             before, p[..., pitch] = draw_cells(logits, chance[:, pitch], temperature, axis=-1)
@@ -187,30 +166,30 @@ def open_player(folder: Path, settings: Settings | None = None, threads: int = 1
     """
     shapes = _described(folder / "player.json")
     state, pitch_state = (
-        {name: (DTYPES[dtype], (None, *shape)) for name, (shape, dtype) in states.items()}
+        {name: (dtype, (None, *shape)) for name, (shape, dtype) in states.items()}
         for states in (shapes.states, shapes.pitch_states)
     )
-    cell, number, integer = (None, shapes.channels), "tensor(float)", "tensor(int64)"
-    time = _opened(
+    cell = (None, shapes.channels)
+    time = Graph(
         folder / "time.onnx",
-        threads,
-        takes={"frame": (number, (*cell, shapes.pitches)), "step": (integer, (None,)), **state},
-        gives={
-            "given": (number, (None, shapes.pitches, shapes.features)),
-            **{f"first_{name}": kind for name, kind in pitch_state.items()},
-            **{f"next_{name}": kind for name, kind in state.items()},
+        {"frame": ("float32", (*cell, shapes.pitches)), "step": ("int64", (None,)), **state},
+        {
+            "given": ("float32", (None, shapes.pitches, shapes.features)),
+            **{f"first_{name}": value for name, value in pitch_state.items()},
+            **{f"next_{name}": value for name, value in state.items()},
         },
-    )
-    pitch = _opened(
-        folder / "pitch.onnx",
         threads,
-        takes={
-            "given": (number, (None, shapes.features)),
-            "pitch": (integer, ()),
-            "before": (number, cell),
+    )
+    pitch = Graph(
+        folder / "pitch.onnx",
+        {
+            "given": ("float32", (None, shapes.features)),
+            "pitch": ("int64", ()),
+            "before": ("float32", cell),
             **pitch_state,
         },
-        gives={"logits": (number, cell), **{f"next_{name}": kind for name, kind in pitch_state.items()}},
+        {"logits": ("float32", cell), **{f"next_{name}": value for name, value in pitch_state.items()}},
+        threads,
     )
     return Frame(time, pitch, shapes, settings or Settings())
 
@@ -235,72 +214,5 @@ def _described(path: Path) -> _Shapes:
         if not {dtype for _, dtype in both} <= DTYPES.keys():
             raise ValueError(f"a state is none of {', '.join(DTYPES)}")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InvalidBundle(f"player/player.json of this bundle cannot be used: {_first_line(error)}.") from error
+        raise InvalidBundle(f"player/player.json of this bundle cannot be used: {first_line(error)}.") from error
     return _Shapes(channels, pitches, features, states, pitch_states)
-
-
-_Kinds = Mapping[str, tuple[str, tuple[int | None, ...]]]
-
-
-def _opened(path: Path, threads: int, takes: _Kinds, gives: _Kinds) -> ort.InferenceSession:
-    """A graph that takes and gives exactly these; None is the batch.
-
-    Raises:
-        InvalidBundle: it cannot be read, or takes or gives something else.
-    """
-    try:
-        session = _session(path.read_bytes(), threads)
-        _check(path.name, "takes", session.get_inputs(), takes)
-        _check(path.name, "gives", session.get_outputs(), gives)
-    except _REFUSALS as error:
-        raise InvalidBundle(f"player/{path.name} of this bundle cannot be opened: {_first_line(error)}.") from error
-    return session
-
-
-def _check(graph: str, verb: str, found: list[Any], expected: _Kinds) -> None:
-    for node in found:
-        kind, shape = expected.get(node.name, (None, ()))
-        sizes = [size if type(size) is int else None for size in node.shape]
-        fits = len(sizes) == len(shape) and all(size in (None, right) for size, right in zip(sizes, shape, strict=True))
-        if kind != node.type or not fits:
-            raise InvalidBundle(
-                f"player/{graph} {verb} {node.name} {node.type} {node.shape}, which player/player.json does not say."
-            )
-    missing = expected.keys() - {node.name for node in found}
-    if missing:
-        raise InvalidBundle(f"player/{graph} of this bundle {verb} no {', '.join(sorted(missing))}.")
-
-
-def _run(graph: str, session: ort.InferenceSession, outputs: list[str], inputs: State) -> list[NDArray[Any]]:
-    try:
-        return list(session.run(outputs, inputs))
-    except _REFUSALS as error:
-        raise InvalidBundle(f"The model's graph player/{graph}.onnx fails: {_first_line(error)}.") from error
-
-
-def _session(graph: bytes, threads: int) -> ort.InferenceSession:
-    _bound_memory()
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    options.use_deterministic_compute = True
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.use_env_allocators", "1")
-    options.add_session_config_entry("session.model_external_initializers_file_folder_path", NOWHERE)
-    quietly = {"enable_fallback": 0, "read_config_from_model": 0}  # it would print, and try once more
-    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"], **quietly)
-
-
-@functools.cache
-def _bound_memory() -> None:
-    """Give all graphs of this process one allocator that is bounded, and silence onnxruntime's own log."""
-    ort.set_default_logger_severity(4)
-    memory = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
-    with contextlib.suppress(*_REFUSALS):  # someone else's allocator is in place already: theirs to bound
-        ort.create_and_register_allocator(memory, ort.OrtArenaCfg({"max_mem": MEMORY, "arena_extend_strategy": 1}))
-
-
-def _first_line(error: BaseException) -> str:
-    text = f"{error}".strip().splitlines()
-    return f"{type(error).__name__}: {text[0].rstrip('.')}"[:300] if text else type(error).__name__

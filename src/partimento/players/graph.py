@@ -17,8 +17,6 @@ the cells of one is not heard by the next. Leaves out: form, which no walk of on
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -26,27 +24,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 from pydantic import Field
 
 from partimento.errors import ImpossibleRequest, InvalidBundle
 from partimento.frames import Grid, draw_cells
+from partimento.graphs import Graph, first_line, require_numbers
 from partimento.sampling import Sampling
 from partimento.settings import settings
 
-MEMORY = 4 << 30
-NOWHERE = "/nonexistent-on-purpose"  # where onnxruntime is told to look for weights in other files
 LARGEST_LATENT = 1 << 16
 LARGEST_PHRASE = 1 << 22  # cells, planes counted apiece
 
-REFUSALS: tuple[type[Exception], ...] = (  # onnxruntime's exceptions have no common class of their own
-    *(OSError, ValueError, RuntimeError, MemoryError),
-    *(e for e in vars(ort_errors).values() if isinstance(e, type) and issubclass(e, Exception)),
-)
-
-Shapes = dict[str, tuple[int, ...]]
 Points = NDArray[np.float32]
 """(B, Z) points of the latent space."""
 
@@ -61,7 +50,7 @@ class Settings:
     """How far to go along a model's attributes, by name; 1 is the way from what has little of it to what has much."""
 
 
-class Graph:
+class Latent:
     """Plays one exported model; a `GridPlayer`.
 
     Attributes:
@@ -73,15 +62,15 @@ class Graph:
         settings: how it walks.
     """
 
-    def __init__(self, facts: dict[str, Any], sessions: dict[str, ort.InferenceSession], settings: Settings) -> None:
+    def __init__(self, facts: dict[str, Any], graphs: dict[str, Graph], settings: Settings) -> None:
         self.steps: int = facts["steps"]
         self.align: int = facts["align"]
         self.latent: int = facts["latent"]
-        self.hears = "encode" in sessions
+        self.hears = "encode" in graphs
         self.attributes: dict[str, NDArray[np.float32]] = facts["attributes"]
         self.settings = settings
         self._cells = (facts["channels"], facts["pitches"])
-        self._sessions = sessions
+        self._graphs = graphs
         unknown = sorted(settings.attributes.keys() - self.attributes.keys())
         if unknown:
             known = f"there are: {', '.join(sorted(self.attributes))}" if self.attributes else "it has none"
@@ -104,9 +93,8 @@ class Graph:
             raise ImpossibleRequest(
                 "This model cannot say where a piece lies among those that it could make: take one of the recipe vae."
             )
-        place = (len(x), self.latent)
-        mean, deviation = self._run("encode", {"x": x}, {"mean": place, "deviation": place})
-        return mean, deviation
+        found = self._run("encode", {"x": x})
+        return found["mean"], found["deviation"]
 
     def decode(self, z: Points) -> Grid:
         """The logits of the cells, (B, steps, C, P), of the phrases at z, (B, Z).
@@ -114,8 +102,7 @@ class Graph:
         Raises:
             InvalidBundle: the graph fails, or gives what is no number.
         """
-        (logits,) = self._run("decode", {"z": z}, {"logits": (len(z), self.steps, *self._cells)})
-        return logits
+        return self._run("decode", {"z": z})["logits"]
 
     def moved(self, z: Points) -> Points:
         """The points (B, Z) gone along the attributes, as far as the settings say."""
@@ -151,22 +138,13 @@ class Graph:
     def _normal(self, rngs: Sequence[np.random.Generator]) -> Points:
         return np.stack([rng.standard_normal(self.latent, np.float32) for rng in rngs])
 
-    def _run(self, name: str, inputs: dict[str, Grid], gives: dict[str, tuple[int, ...]]) -> list[NDArray[np.float32]]:
-        try:
-            found: list[NDArray[np.float32]] = self._sessions[name].run(list(gives), inputs)
-        except REFUSALS as error:
-            raise InvalidBundle(f"The model's graph player/{name}.onnx fails: {_first_line(error)}.") from error
-        if [array.shape for array in found] != list(gives.values()):
-            raise InvalidBundle(f"The model's graph player/{name}.onnx gives other sizes than player/player.json says.")
-        if not all(np.isfinite(array).all() for array in found):
-            raise InvalidBundle(
-                "The model gives values that are not numbers, as after a training that went wrong: "
-                "train it again with a smaller learning rate, or fetch the bundle afresh."
-            )
+    def _run(self, name: str, inputs: dict[str, Grid]) -> dict[str, NDArray[Any]]:
+        found = self._graphs[name].run(inputs)
+        require_numbers(*found.values())
         return found
 
 
-def open_player(folder: Path, settings: Settings, threads: int = 1) -> Graph:
+def open_player(folder: Path, settings: Settings, threads: int = 1) -> Latent:
     """Open `player.json`, `decode.onnx` and, where there is one, `encode.onnx` of a bundle's `player` folder.
 
     Args:
@@ -179,22 +157,12 @@ def open_player(folder: Path, settings: Settings, threads: int = 1) -> Graph:
         ImpossibleRequest: the settings name an attribute that the model does not have.
     """
     facts = _described(folder / "player.json")
-    z = (facts["latent"],)
-    cells = (facts["steps"], facts["channels"], facts["pitches"])
-    graphs: dict[str, tuple[Shapes, Shapes]] = {"decode": ({"z": z}, {"logits": cells})}
+    z = ("float32", (None, facts["latent"]))
+    x = ("float32", (None, facts["steps"], facts["channels"], facts["pitches"]))
+    graphs = {"decode": Graph(folder / "decode.onnx", {"z": z}, {"logits": x}, threads)}
     if (folder / "encode.onnx").exists():
-        graphs["encode"] = ({"x": cells}, {"mean": z, "deviation": z})
-    sessions = {}
-    for name, (takes, gives) in graphs.items():
-        file = f"player/{name}.onnx"
-        try:
-            session = _session((folder / f"{name}.onnx").read_bytes(), threads)
-            _check(f"{file} takes", session.get_inputs(), takes)
-            _check(f"{file} gives", session.get_outputs(), gives)
-        except REFUSALS as error:
-            raise InvalidBundle(f"{file} of this bundle cannot be opened: {_first_line(error)}.") from error
-        sessions[name] = session
-    return Graph(facts, sessions, settings)
+        graphs["encode"] = Graph(folder / "encode.onnx", {"x": x}, {"mean": z, "deviation": z}, threads)
+    return Latent(facts, graphs, settings)
 
 
 def _described(path: Path) -> dict[str, Any]:
@@ -213,54 +181,5 @@ def _described(path: Path) -> dict[str, Any]:
         if not all(to.shape == (sizes["latent"],) and np.isfinite(to).all() for to in attributes.values()):
             raise ValueError("an attribute is no direction of the latent space")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InvalidBundle(f"player/player.json of this bundle cannot be used: {_first_line(error)}.") from error
+        raise InvalidBundle(f"player/player.json of this bundle cannot be used: {first_line(error)}.") from error
     return {**sizes, "attributes": attributes}
-
-
-def _session(graph: bytes, threads: int) -> ort.InferenceSession:
-    _bound_memory()
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    options.use_deterministic_compute = True
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.use_env_allocators", "1")
-    options.add_session_config_entry("session.model_external_initializers_file_folder_path", NOWHERE)
-    quietly = {"enable_fallback": 0, "read_config_from_model": 0}  # it would print, and try once more
-    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"], **quietly)
-
-
-@functools.cache
-def _bound_memory() -> None:
-    """Give all graphs of this process one allocator that is bounded, and silence onnxruntime's own log."""
-    ort.set_default_logger_severity(4)
-    memory = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
-    with contextlib.suppress(*REFUSALS):  # someone else's allocator is in place already: theirs to bound
-        ort.create_and_register_allocator(memory, ort.OrtArenaCfg({"max_mem": MEMORY, "arena_extend_strategy": 1}))
-
-
-def _check(what: str, found: list[Any], expected: Shapes) -> None:
-    """Compare a graph's inputs or outputs with `player.json`; the first axis of each is the batch.
-
-    Raises:
-        InvalidBundle: they differ; says where.
-    """
-    for node in found:
-        sizes = [size if type(size) is int else None for size in node.shape]
-        shape = (None, *expected.get(node.name, ()))
-        if (
-            node.name not in expected
-            or node.type != "tensor(float)"
-            or len(sizes) != len(shape)
-            or any(size not in (None, right) for size, right in zip(sizes, shape, strict=True))
-        ):
-            raise InvalidBundle(f"{what} {node.name} {node.type} {node.shape}, which player/player.json does not say.")
-    missing = expected.keys() - {node.name for node in found}
-    if missing:
-        raise InvalidBundle(f"{what} no {', '.join(sorted(missing))}, which player/player.json asks for.")
-
-
-def _first_line(error: BaseException) -> str:
-    text = f"{error}".strip().splitlines()
-    return f"{type(error).__name__}: {text[0].rstrip('.')}"[:300] if text else type(error).__name__
