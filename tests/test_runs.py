@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import random
 import signal
 import subprocess
@@ -11,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from partimento.corpus import inspect
 from partimento.errors import InvalidSettings, TooLittleMusic
 from partimento.files import write
 from partimento.progress import Progress
 from partimento.recipes import from_tables, presets, recipe_named
-from partimento.runs import train
+from partimento.runs import plan, prepare, train
 from partimento.training import RunExists
+from partimento.windows import Windows
 
 from music import tune
 
@@ -92,6 +96,39 @@ def test_the_minutes_become_updates_before_the_first(music: Path, tmp_path: Path
     assert f"{updates:,} updates" in said[0]
     assert max(event.done for event in events if event.job == "Training") <= updates
     assert bundle.facts["parameters"] > 1000
+
+
+def test_epochs_become_updates_where_no_minutes_are_given(music: Path, tmp_path: Path) -> None:
+    events: list[Progress] = []
+    recipe = recipe_named("lstm").override([*SETTINGS, "plan.epochs=2.5", "plan.sizes=[]"])
+    assert recipe.settings["plan"].minutes is None
+    recipe = dataclasses.replace(recipe, source="Somebody (1999), 2.5 epochs.")
+    bundle = train(music, tmp_path / "run", recipe, watch=events.append)
+    training = bundle.recipe["training"]
+    prepared = prepare(inspect(music), recipe, tmp_path / "spare")
+    windows = Windows(prepared.pieces["train"], training["length"], training["batch"], training["seed"])
+    assert training["updates"] == math.ceil(2.5 * windows.updates_per_epoch)
+    (said,) = [event.remark for event in events if event.remark.startswith("Plan:")]
+    assert "2.5 passes over the music in 3 keys" in said
+    assert said.endswith("The source: Somebody (1999), 2.5 epochs.")
+    assert bundle.facts["source"] == "Somebody (1999), 2.5 epochs."
+
+    timed, remark = plan(recipe, prepared, minutes=1e-4)
+    assert timed.settings["training"].updates == 1
+    assert "The recipe asks for 2.5 passes, which would take" in remark
+    timed, remark = plan(recipe, prepared, minutes=60.0)
+    assert timed.settings["training"].updates == training["updates"]
+    assert "asks for" not in remark
+
+
+def test_minutes_and_epochs_exclude_one_another() -> None:
+    recipe = recipe_named("lstm")
+    with_epochs = recipe.override(["plan.epochs=3"])
+    assert with_epochs.settings["plan"].minutes is None
+    assert with_epochs.override(["plan.minutes=3"]).settings["plan"].epochs is None
+    assert with_epochs.override(["training.updates=3"]).settings["plan"].epochs is None
+    with pytest.raises(InvalidSettings, match="not both"):
+        from_tables("both", {**recipe.to_tables(), "plan": {"minutes": 3.0, "epochs": 3.0}})
 
 
 @pytest.mark.parametrize("name", sorted(presets()))

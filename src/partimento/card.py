@@ -23,9 +23,11 @@ def model_card(config: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
     recipe = config["recipe"]
     title = _text(facts.get("title", f"A Partimento model: {config['model']} on {config['codec']}"))
     about = facts.get("about", recipe.get("about", ""))
+    source = facts.get("source", recipe.get("source", ""))
     sections = [
         f"---\nlibrary_name: partimento\ntags:\n  - music\n  - MIDI\n  - music-generation\n---\n\n# {title}",
         about and f"{_text(about)}.",
+        source and f"Its source: {_text(source)}.",
         "A model that composes music as MIDI, made with Partimento "
         f"{_text(config['partimento'])}. The model is `{_text(config['model'])}`, and it reads and writes music as the "
         f"codec `{_text(config['codec'])}` has it. `config.json` holds every setting.",
@@ -40,7 +42,7 @@ def model_card(config: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
 
 
 COUNTS = {"pieces": "pieces", "notes": "notes", "hours": "hours of music"}
-SHOWN = {"title", "about", "corpus", "data_licence", "splits", "scores", "limits", *COUNTS}
+SHOWN = {"title", "about", "source", "corpus", "data_licence", "splits", "scores", "limits", *COUNTS}
 
 
 def _trained_on(facts: Mapping[str, Any]) -> str:

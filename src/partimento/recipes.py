@@ -3,7 +3,8 @@
 A recipe holds the settings of everything that has any, one table each: `[codec]` and `[model]`, which also `name` the
 codec and the model, `[preparation]`, `[training]`, `[sampling]` and `[plan]`. What a file leaves out has its default,
 and what a run saves is complete; TOML has no word for nothing, so "none" stands for it. `--set model.cell=gru`
-overrides; there is no other syntax. Leaves out: one recipe including another.
+overrides; there is no other syntax. `about` says what the recipe is and `source` whose it is and how its author trained
+it. Leaves out: one recipe including another.
 """
 
 from __future__ import annotations
@@ -50,15 +51,29 @@ class Plan:
 
     minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Minutes to train where `--minutes` does not say; not set for as many updates as `[training]` has."""
+    epochs: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """Passes over the music, in every key asked for, to make where `--minutes` does not say, however long they take;
+    not set for as many as there are minutes for."""
     passes: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     """Passes over the music, in every key asked for, for which there must be time; else a smaller size is taken."""
     most_passes: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 60.0
-    """More passes over the music than this are not planned, however much time there is."""
+    """More passes over the music than this are not planned, however much time there is; where there are `epochs`, no
+    more than those."""
     sizes: tuple[Size, ...] = ()
     """Sizes to choose from, smallest first; none leaves the model as the recipe has it."""
 
+    def __post_init__(self) -> None:
+        if self.minutes is not None and self.epochs is not None:
+            raise ValueError("give minutes or epochs, not both")
+
 
 NOTHING = "none"
+SENTENCES = ("about", "source")
+UNPLANNED = {  # what is planned no more where a setting is made by hand
+    ("training", "updates"): ("minutes", "epochs"),
+    ("plan", "minutes"): ("epochs",),
+    ("plan", "epochs"): ("minutes",),
+}
 
 TABLES: dict[str, type[Any]] = {
     "preparation": Preparation,
@@ -75,6 +90,7 @@ class Recipe:
     Attributes:
         name: the preset's name, or the file's.
         about: what it is, in a sentence.
+        source: whose it is and how it was trained there, in a sentence; empty where it is our own.
         codec: the codec's name.
         model: the model's name.
         settings: settings objects by table name: "codec", "model", "preparation", "training", "sampling", "plan".
@@ -82,6 +98,7 @@ class Recipe:
 
     name: str
     about: str
+    source: str
     codec: str
     model: str
     settings: Mapping[str, Any]
@@ -120,8 +137,8 @@ class Recipe:
             if field == "name" and table in ("codec", "model"):
                 document[table] = {}
             document[table][field] = _toml_value(value.strip())
-            if (table, field) == ("training", "updates"):
-                document["plan"]["minutes"] = None
+            for decided in UNPLANNED.get((table, field), ()):
+                document["plan"][decided] = None
             if table == "model" and any(field in size["model"] for size in document["plan"]["sizes"]):
                 document["plan"]["sizes"] = []
         return from_tables(self.name, document)
@@ -131,13 +148,13 @@ class Recipe:
         tables = {name: to_table(value) for name, value in self.settings.items()}
         for table, name in (("codec", self.codec), ("model", self.model)):
             tables[table] = {"name": name, **tables[table]}
-        return {"about": self.about, **tables}
+        return {"about": self.about, "source": self.source, **tables}
 
     def to_toml(self) -> str:
         """The recipe as a TOML file, complete, with each setting's description as a comment."""
-        lines = [f"about = {_toml(self.about)}"]
+        lines = [f"{name} = {_toml(getattr(self, name))}" for name in SENTENCES]
         for table, entries in self.to_tables().items():
-            if table == "about":
+            if table in SENTENCES:
                 continue
             comments = {"name": f"The {table}.", **describe(type(self.settings[table]))}
             lines += ["", f"[{table}]"]
@@ -152,12 +169,13 @@ def from_tables(name: str, document: Mapping[str, Any]) -> Recipe:
     Raises:
         InvalidSettings: says what is missing, unknown or has a value that it cannot have.
     """
-    unknown = sorted(set(document) - {"about", "codec", "model", *TABLES})
+    unknown = sorted(set(document) - {*SENTENCES, "codec", "model", *TABLES})
     if unknown:
         raise InvalidSettings(
-            f"Recipe {name} has an unknown {', '.join(unknown)}; a recipe has about, codec, model, {', '.join(TABLES)}."
+            f"Recipe {name} has an unknown {', '.join(unknown)}; a recipe has {', '.join(SENTENCES)}, codec, model, "
+            f"{', '.join(TABLES)}."
         )
-    flat = [table for table in document if table != "about" and not isinstance(document[table], dict)]
+    flat = [table for table in document if table not in SENTENCES and not isinstance(document[table], dict)]
     if flat:
         raise InvalidSettings(f"Recipe {name}: {flat[0]} is a table of settings, [{flat[0]}], not one value.")
     tables: dict[str, dict[str, Any]] = {
@@ -170,7 +188,8 @@ def from_tables(name: str, document: Mapping[str, Any]) -> Recipe:
     codec, model = tables["codec"].pop("name"), tables["model"].pop("name")
     classes = {"codec": codec_named(codec).Settings, "model": model_named(model).Settings, **TABLES}
     made = {table: from_table(cls, tables[table], table) for table, cls in classes.items()}
-    return Recipe(name=name, about=document.get("about", ""), codec=codec, model=model, settings=made)
+    about, source = (str(document.get(sentence, "")) for sentence in SENTENCES)
+    return Recipe(name=name, about=about, source=source, codec=codec, model=model, settings=made)
 
 
 def presets() -> dict[str, str]:

@@ -176,7 +176,7 @@ def _learn(
     corpus = prepared.corpus
     facts = {
         "about": recipe.about,
-        "source": recipe.source,
+        **({"source": recipe.source} if recipe.source else {}),
         "pieces": len(corpus.kept),
         "notes": sum(piece.notes for piece in corpus.kept),
         "hours": round(sum(piece.seconds for piece in corpus.kept) / 3600, 2),
