@@ -1,0 +1,138 @@
+"""Distances, yardsticks and losses: figures worked out by hand, and what must hold of any pieces."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from partimento.codec import codec_named
+from partimento.evaluation.distances import distance, nearness, overlap, wasserstein
+from partimento.evaluation.features import FEATURES, bar_edges, measured
+from partimento.evaluation.losses import kept
+from partimento.evaluation.yardsticks import excerpts, noise, shuffled_bars
+from partimento.score import Score, TimeSignature, note_array, transpose
+
+from music import scores, tune
+
+figures = st.lists(st.floats(-100, 100), min_size=1, max_size=20).map(np.array)
+
+
+def test_distances_worked_out_by_hand() -> None:
+    zero_one = np.array([0.0, 1.0])
+    assert wasserstein(zero_one, zero_one + 3) == pytest.approx(3)
+    assert wasserstein(np.array([0.0]), np.array([1.0, 2.0, 6.0])) == pytest.approx(3)
+    assert wasserstein(np.array([0.0, np.nan]), np.array([2.0])) == 2
+    assert distance(zero_one + 3, zero_one, 0.1) == pytest.approx(3 / 0.5)
+    assert distance(zero_one + 3, np.zeros(4), 0.1) == pytest.approx(
+        3.5 / 0.1
+    )  # all alike: the least difference counts
+    assert math.isnan(wasserstein(np.array([np.nan]), zero_one))
+
+
+def test_the_overlap_of_two_normal_densities() -> None:
+    # with s a set's spread: two normal distributions two spreads apart share 2 Φ(-1) = 0.3173 of their area
+    normal = np.random.default_rng(1).normal(size=20_000)
+    assert overlap(normal, normal + 2, 0.01) == pytest.approx(0.3173, abs=0.02)  # the kernels blur a little
+    assert overlap(normal, normal, 0.01) == pytest.approx(1)
+    assert overlap(np.zeros(5), np.ones(5), 0.01) == pytest.approx(0, abs=1e-6)
+
+
+@given(figures, figures, st.floats(-50, 50))
+def test_a_distance_is_one(one: np.ndarray, other: np.ndarray, shift: float) -> None:
+    assert wasserstein(one, other) == pytest.approx(wasserstein(other, one))
+    assert wasserstein(one, one) == 0
+    assert wasserstein(one, one + shift) == pytest.approx(abs(shift), abs=1e-9)
+    assert abs(one.mean() - other.mean()) <= wasserstein(one, other) + 1e-9
+    assert 0 <= overlap(one, other, 0.1) <= 1 + 1e-9
+    assert overlap(one, other, 0.1) == pytest.approx(overlap(other, one, 0.1))
+
+
+def test_people_are_nearer_to_people_than_any_yardstick_is() -> None:
+    rng = np.random.default_rng(0)
+    people, others = [tune(seed, bars=8) for seed in range(40)], [tune(seed, bars=8) for seed in range(40, 80)]
+    like = measured(people)
+    near = {
+        name: nearness(measured(pieces), like)
+        for name, pieces in (("people", others), ("noise", noise(people, rng)), ("bars", shuffled_bars(people, rng)))
+    }
+    told = {"pitch-class entropy", "scale consistency", "mean duration", "groove consistency"}
+    for feature in told:
+        assert near["people"][feature].distance < near["noise"][feature].distance
+        assert near["people"][feature].overlap > near["noise"][feature].overlap
+    assert near["noise"]["note density"].distance < 0.5  # as many notes in the same time, by its making
+    assert near["bars"]["mean duration"].distance < near["noise"]["mean duration"].distance
+    assert list(near["people"]) == [feature.name for feature in FEATURES]
+
+
+@settings(max_examples=50)
+@given(st.lists(scores(), max_size=4), st.integers(0, 10))
+def test_yardsticks_are_made_of_any_pieces(pieces: list[Score], seed: int) -> None:
+    for made in (noise(pieces, np.random.default_rng(seed)), shuffled_bars(pieces, np.random.default_rng(seed))):
+        assert sum(len(note_array(score)) for score in made) == sum(len(note_array(score)) for score in pieces)
+        assert len(made) == len(pieces)
+    again = noise(pieces, np.random.default_rng(seed))
+    for one, other in zip(noise(pieces, np.random.default_rng(seed)), again, strict=True):
+        assert np.array_equal(note_array(one), note_array(other))
+
+
+def test_shuffled_bars_are_whole_and_keep_their_metre() -> None:
+    pieces = [tune(seed, bars=4) for seed in range(3)]
+    waltz = tune(7, bars=3)
+    waltz.time_signatures.clear()
+    waltz.time_signatures.append(TimeSignature(0, 3, 4))
+    made = shuffled_bars([*pieces, waltz], np.random.default_rng(2))
+    assert bar_edges(made[-1])[1] == bar_edges(waltz)[1]
+
+    def contents(score: Score) -> list[tuple[tuple[int, int], ...]]:
+        notes, edges = note_array(score), bar_edges(score)
+        bars = np.searchsorted(edges, notes["onset"], side="right") - 1
+        moved = list(zip(bars, notes["onset"] - edges[bars], notes["pitch"], strict=True))
+        return [tuple(sorted((int(o), int(p)) for b, o, p in moved if b == bar)) for bar in range(len(edges) - 1)]
+
+    before = sorted(bar for score in pieces for bar in contents(score))
+    assert sorted(bar for score in made[:3] for bar in contents(score)) == before
+    assert [bar for score in made[:3] for bar in contents(score)] != [b for score in pieces for b in contents(score)]
+
+
+def test_excerpts_lie_end_to_end() -> None:
+    score = tune(1, bars=10)
+    cut = excerpts(score, 4, 10, np.random.default_rng(0))
+    assert [len(bar_edges(piece)) - 1 for piece in cut] == [4, 4]
+    whole = note_array(score)
+    assert sum(piece.note_num() for piece in cut) == int((whole["onset"] < 8 * 4 * 480).sum())
+    assert len(excerpts(score, 4, 1, np.random.default_rng(0))) == 1
+    assert len(excerpts(score, 40, 10, np.random.default_rng(0))) == 1
+    assert excerpts(Score(480), 4, 10, np.random.default_rng(0)) == []
+
+
+def test_what_is_kept_is_counted() -> None:
+    score = tune(3, bars=8)
+    drums = int((note_array(score)["program"] < 0).sum())
+    notes = score.note_num()
+    assert kept([(score, score)]).notes == kept([(score, score)]).in_place == 1
+    assert kept([(score, score)]).lost == ()
+    higher = kept([(score, transpose(score, 12))])
+    assert higher.in_place < 0.5
+    later = kept([(score, score.shift_time(480))])
+    assert (later.notes, later.in_place) == (1, 1)  # only the silence before it has changed
+    kind = codec_named("roll")
+    roll = kind(kind.Settings())
+    through = kept([(score, roll.decode(roll.encode(score)))])
+    assert through.notes == through.in_place == pytest.approx((notes - drums) / notes)
+    assert set(through.lost) == {"instruments", "loudness", "tempo"}
+
+
+def test_a_codec_without_rhythm_keeps_pitches_and_no_place() -> None:
+    score = tune(3, bars=8, drums=False)
+    slow = score.copy()
+    for track in slow.tracks:
+        for index, note in enumerate(sorted(track.notes, key=lambda n: n.time)):
+            note.time, note.duration = index * 1000, 1000
+    found = kept([(score, slow)])
+    assert found.notes == 1
+    assert found.in_place < 0.3
+    assert "lengths" in found.lost
