@@ -1,0 +1,304 @@
+"""RNN-NADE: a recurrent network along time whose outputs are the biases of a NADE along pitch.
+
+Boulanger-Lewandowski et al. 2012 ("Modeling temporal dependencies in high-dimensional sequences", arXiv:1206.6392) let
+a recurrent network give the biases of a density model of the next frame; with NADE (Larochelle and Murray 2011, "The
+neural autoregressive distribution estimator") in place of an RBM the likelihood of a frame is exact. With v the frame,
+u the state of the recurrent network after all frames before it, and pitches p from the lowest up:
+
+    b_v = B_v + u W_uv,  b_h = B_h + u W_uh
+    h_p = sigmoid(b_h + sum over q < p of v_q W_q)
+    P(v_p = 1 | v_<p, u) = sigmoid(b_v,p + h_p V_p)
+
+h_p changes only where a pitch below sounds, so there are as many different h of a frame as it has notes, and one more:
+they are a cumulative sum over its notes, not over its 88 pitches, and give the logits of all pitches in one product.
+
+What is done differently: with two planes (onset and sustain) a pitch is two choices, that it sounds and then, if so,
+that it is struck, and h sees both. The recurrent cell is an LSTM or a GRU where the source has a tanh network trained
+by Hessian-free optimisation (`cell = "rnn"` is its cell). Dropout stands before and after it (Zaremba et al. 2014).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from pydantic import Field
+from torch import Tensor, nn
+
+from partimento.codec import RollSpec
+from partimento.errors import InvalidBundle
+from partimento.layers import cell_log_probability, require_cells
+from partimento.model import Batch, Model
+from partimento.settings import settings
+
+CELLS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+SEGMENT = 1024  # frames of a held-out piece that are run at once; the state is carried from one to the next
+ROOM = 1 << 23  # numbers of a NADE that are held at once where no gradient is wanted
+RARE = -3.0  # where the logits of a cell begin: most cells are silent
+
+State = Tensor | tuple[Tensor, Tensor] | None
+
+
+class Nade(nn.Module):
+    """A distribution over frames, given its biases."""
+
+    def __init__(self, channels: int, pitches: int, hidden: int) -> None:
+        super().__init__()
+        self.read = nn.Parameter(torch.randn(pitches, channels, hidden) / hidden**0.5)  # W: what a choice tells h
+        self.write = nn.Parameter(torch.randn(hidden, channels, pitches) / hidden**0.5)  # V: what h tells a choice
+
+    def forward(self, x: Tensor, visible: Tensor, hidden: Tensor) -> Tensor:
+        """Logits of each cell, given all cells below it in its frame.
+
+        Args:
+            x: (N, C, P) frames of 0 and 1.
+            visible: (N, C, P) b_v.
+            hidden: (N, H) b_h.
+
+        Returns:
+            (N, C, P), in the planes' order.
+        """
+        with torch.autocast(x.device.type, enabled=False):  # a sum of many rounded numbers would drift
+            sounds = x[:, -1]  # (N, P): the sustain
+            below = (sounds.cumsum(1) - sounds).long()  # (N, P): how many notes sound below each pitch
+            frame, pitch = sounds.nonzero(as_tuple=True)  # (M,) each note
+            told = torch.einsum("mc,mch->mh", x[frame, :, pitch], self.read[pitch])  # (M, H)
+            most = int(below.max()) + 1 if len(frame) else 0
+            steps = hidden.new_zeros(len(x), most + 1, hidden.shape[1], dtype=torch.float32)  # (N, K, H)
+            steps = steps.index_put((frame, below[frame, pitch] + 1), told)
+            h = torch.sigmoid(steps.cumsum(1) + hidden.float()[:, None])
+            logits = (h @ self.write.flatten(1)).view(*h.shape[:2], *x.shape[1:])  # (N, K, C, P)
+            which = below[:, None, None].expand(-1, 1, x.shape[1], -1)
+            return torch.gather(logits, 1, which)[:, 0] + visible.float()
+
+
+class RnnNade(nn.Module, Model):
+    """A recurrent network over frames, and a NADE of the next one."""
+
+    name: ClassVar[str] = "rnn_nade"
+    player: ClassVar[str] = "frame"
+    Spec: ClassVar[type[Any]] = RollSpec
+    exact: ClassVar[bool] = True
+
+    @settings
+    class Settings:
+        """The shape of the network."""
+
+        cell: Literal["rnn", "gru", "lstm"] = "lstm"
+        """Kind of recurrent cell; the source has "rnn"."""
+        width: Annotated[int, Field(ge=1)] = 256
+        """Units of the recurrent cell."""
+        hidden: Annotated[int, Field(ge=1)] = 256
+        """Hidden units of the NADE."""
+        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
+        """Share of what the recurrent cell says that is left out while learning."""
+        forget: Annotated[float, Field(ge=0, lt=1)] = 0.1
+        """Share of the cells of past frames that are left out while learning."""
+
+    def __init__(self, settings: Settings, spec: RollSpec) -> None:
+        super().__init__()
+        self.settings = settings
+        self.spec = spec = require_cells(spec, self.name)
+        cells = spec.channels * spec.pitches
+        self.past = nn.Dropout(settings.forget)
+        self.cell = CELLS[settings.cell](cells, settings.width, batch_first=True)
+        self.dropout = nn.Dropout(settings.dropout)
+        self.visible = nn.Linear(settings.width, cells)
+        self.hidden = nn.Linear(settings.width, settings.hidden)
+        self.nade = Nade(spec.channels, spec.pitches, settings.hidden)
+        _start_cell(self.cell)
+        nn.init.constant_(self.visible.bias.view(spec.channels, -1)[-1], RARE)
+
+    def biases(self, before: Tensor, state: State = None) -> tuple[Tensor, Tensor, State]:
+        """What the recurrent network says of each frame.
+
+        Args:
+            before: (B, T, C, P) the frame before each; zeros before the first.
+            state: after the frames before these; None at the beginning.
+
+        Returns:
+            b_v (B, T, C, P), b_h (B, T, H), and the state after the last.
+        """
+        u, state = self.cell(self.past(before.flatten(2)), state)  # (B, T, width)
+        u = self.dropout(u)
+        return self.visible(u).view(before.shape), self.hidden(u), state
+
+    def sides(self) -> dict[str, list[nn.Parameter]]:
+        """One side: all parameters."""
+        return {"model": list(self.parameters())}
+
+    def loss(self, batch: Batch, side: str = "model") -> dict[str, Tensor]:  # noqa: ARG002 - there is one
+        """Mean nats for each predicted frame."""
+        visible, hidden, _ = self.biases(_shifted(batch.x, None))
+        asked = batch.mask
+        x = batch.x[asked]  # (N, C, P)
+        nats = -cell_log_probability(self.nade(x, visible[asked], hidden[asked]), x).sum(-1)  # (N,)
+        if batch.weight is None:
+            return {"loss": nats.mean()}
+        weight = batch.weight[asked]
+        return {"loss": (nats * weight).sum() / weight.sum()}
+
+    def log_likelihood(self, batch: Batch) -> Tensor:
+        """(B,) nats of all frames that are predicted in each window; any length, in flat memory."""
+        total = batch.x.new_zeros(len(batch.x), dtype=torch.float64)
+        state: State = None
+        last: Tensor | None = None
+        for x, asked in zip(torch.split(batch.x, SEGMENT, 1), torch.split(batch.mask, SEGMENT, 1), strict=True):
+            visible, hidden, state = self.biases(_shifted(x, last), state)
+            last = x[:, -1]
+            nats = torch.zeros(x.shape[:2], dtype=torch.float64, device=x.device)
+            nats[asked] = torch.cat(
+                [
+                    cell_log_probability(self.nade(v, b_v, b_h), v).sum(-1).double()
+                    for v, b_v, b_h in self._parts(x[asked], visible[asked], hidden[asked])
+                ]
+            )
+            total += nats.sum(1)
+        return total.float()
+
+    def _parts(self, x: Tensor, visible: Tensor, hidden: Tensor) -> Iterator[tuple[Tensor, ...]]:
+        """Frames and their biases, few enough at once for the room that there is."""
+        notes = int(x[:, -1].sum(-1).max()) if len(x) else 0
+        rows = max(1, ROOM // ((notes + 1) * max(hidden.shape[1], x.shape[1:].numel())))
+        return zip(*(torch.split(of_frames, rows) for of_frames in (x, visible, hidden)), strict=True)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Every weight by name, float32."""
+        return {name: value.detach().cpu().numpy() for name, value in self.state_dict().items()}
+
+    def load_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take back what `arrays` gave.
+
+        Raises:
+            InvalidBundle: they are the weights of another network.
+        """
+        try:
+            self.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in arrays.items()})
+        except RuntimeError as error:
+            raise InvalidBundle("These weights do not belong to the network that the settings describe.") from error
+
+    def export(self, folder: Path) -> str:
+        """Write `time.onnx`, `pitch.onnx` and `player.json` for the player `frame`."""
+        spec, s = self.spec, self.settings
+        c, p = spec.channels, spec.pitches
+        time = _Graph()
+        row = time.op("Reshape", "frame", np.array([-1, c * p]))
+        u, states = time.cell(row, self.cell)
+        said = time.op("Gemm", u, self.visible.weight, self.visible.bias, transB=1)
+        time.op("Transpose", time.op("Reshape", said, np.array([-1, c, p])), name="given", perm=[0, 2, 1])
+        time.op("Gemm", u, self.hidden.weight, self.hidden.bias, transB=1, name="first_sum")
+        time.write(
+            folder / "time.onnx",
+            [_floats("frame", c, p), _whole("step", "B"), *(_floats(name, s.width) for name in states)],
+            [
+                _floats("given", p, c),
+                _floats("first_sum", s.hidden),
+                *(_floats(f"next_{name}", s.width) for name in states),
+            ],
+        )
+        pitch = _Graph()
+        below = pitch.op("Max", pitch.op("Sub", "pitch", np.array(1)), np.array(0))  # `before` is 0 at the lowest
+        told = pitch.op("MatMul", "before", pitch.op("Gather", self.nade.read, below))
+        h = pitch.op("Sigmoid", pitch.op("Add", "sum", told, name="next_sum"))
+        said = pitch.op("MatMul", h, pitch.op("Gather", self.nade.write.permute(2, 0, 1), "pitch"))
+        pitch.op("Add", said, "given", name="logits")
+        pitch.write(
+            folder / "pitch.onnx",
+            [_floats("given", c), _whole("pitch"), _floats("before", c), _floats("sum", s.hidden)],
+            [_floats("logits", c), _floats("next_sum", s.hidden)],
+        )
+        facts = {
+            "player": "frame",
+            "channels": c,
+            "pitches": p,
+            "features": c,
+            "states": {name: {"shape": [s.width], "dtype": "float32"} for name in states},
+            "pitch_states": {"sum": {"shape": [s.hidden], "dtype": "float32"}},
+        }
+        (folder / "player.json").write_text(json.dumps(facts, indent=1))
+        return "frame"
+
+
+def _shifted(x: Tensor, last: Tensor | None) -> Tensor:
+    """The frame before each of x (B, T, C, P); before the first comes `last` (B, C, P), or silence."""
+    first = torch.zeros_like(x[:, 0]) if last is None else last
+    return torch.cat([first[:, None], x[:, :-1]], 1)
+
+
+def _start_cell(cell: nn.RNNBase) -> None:
+    """Recurrent weights orthogonal (Saxe et al. 2014); an LSTM at first forgets little (Jozefowicz et al. 2015)."""
+    size = cell.hidden_size
+    with torch.no_grad():
+        weights = dict(cell.named_parameters())
+        for block in torch.split(weights["weight_hh_l0"], size):
+            nn.init.orthogonal_(block)
+        if isinstance(cell, nn.LSTM):
+            weights["bias_ih_l0"][size : 2 * size] = 1.0
+            weights["bias_hh_l0"][size : 2 * size] = 0.0
+
+
+class _Graph:
+    """An ONNX graph in the making."""
+
+    # where ONNX wants torch's blocks of gates: i o f c from i f g o, and z r h from r z n
+    ORDER: ClassVar[dict[str, tuple[int, ...]]] = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2), "RNN": (0,)}
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def op(self, kind: str, *inputs: str | Tensor | NDArray[Any], name: str = "", **attributes: Any) -> str:
+        """Add a node with one output, called `name`; arrays among its inputs become constants."""
+        name = name or f"value{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, [self._named(value) for value in inputs], [name], **attributes))
+        return name
+
+    def _named(self, value: str | Tensor | NDArray[Any]) -> str:
+        if isinstance(value, str):
+            return value
+        array = value.detach().cpu().numpy() if isinstance(value, Tensor) else value
+        self.constants.append(numpy_helper.from_array(np.array(array), f"constant{len(self.constants)}"))
+        return str(self.constants[-1].name)
+
+    def cell(self, row: str, layer: nn.RNNBase) -> tuple[str, list[str]]:
+        """A recurrent cell; row (B, E) -> what it says, (B, H), and the names of its states."""
+        kind = type(layer).__name__
+        states = ["u", "c"] if kind == "LSTM" else ["u"]
+        first = np.array([0])  # ONNX counts time and directions in front
+        before = [self.op("Unsqueeze", state, first) for state in states]
+        options: dict[str, Any] = {"linear_before_reset": 1} if kind == "GRU" else {}
+        weights = {name: self._gates(kind, value) for name, value in layer.named_parameters()}
+        bias = torch.cat([weights["bias_ih_l0"], weights["bias_hh_l0"]])[None]
+        inputs: list[str | Tensor] = [self.op("Unsqueeze", row, first)]
+        inputs += [weights["weight_ih_l0"][None], weights["weight_hh_l0"][None], bias, "", *before]
+        names = [self._named(value) for value in inputs]
+        after = ["", *(f"after_{state}" for state in states)]
+        self.nodes.append(helper.make_node(kind, names, after, hidden_size=layer.hidden_size, **options))
+        outputs = [self.op("Squeeze", f"after_{state}", first, name=f"next_{state}") for state in states]
+        return outputs[0], states
+
+    def _gates(self, kind: str, weight: Tensor) -> Tensor:
+        blocks = weight.detach().chunk(len(self.ORDER[kind]))
+        return torch.cat([blocks[n] for n in self.ORDER[kind]])
+
+    def write(self, path: Path, takes: list[onnx.ValueInfoProto], gives: list[onnx.ValueInfoProto]) -> None:
+        """Write the graph, in the newest operator set and format that onnxruntime 1.24 and later read."""
+        graph = helper.make_graph(self.nodes, path.stem, takes, gives, self.constants)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+        onnx.checker.check_model(model, full_check=True)
+        onnx.save(model, path)
+
+
+def _floats(name: str, *shape: int) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["B", *shape])
+
+
+def _whole(name: str, *shape: str) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.INT64, list(shape))

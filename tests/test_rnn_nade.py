@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import itertools
+import math
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from partimento.codec import RollSpec, TokenSpec
+from partimento.errors import InvalidBundle, InvalidSettings
+from partimento.model import Batch
+from partimento.models import rnn_nade
+from partimento.models.rnn_nade import Nade, RnnNade
+from partimento.players.frame import Settings, open_player
+from partimento.sampling import Sampling
+from partimento.training import seeded
+
+CELLS = ("rnn", "gru", "lstm")
+
+
+def made(channels: int = 2, pitches: int = 7, seed: int = 0, **settings: Any) -> RnnNade:
+    with seeded(seed):
+        model = RnnNade(RnnNade.Settings(**{"width": 12, "hidden": 9, **settings}), RollSpec(channels, 60, pitches, 4))
+        for parameter in model.parameters():
+            parameter.data += 0.4 * torch.randn_like(parameter)  # as if something had been learnt
+    return model.eval()
+
+
+def grids(*shape: int, seed: int = 0, share: float = 0.4) -> Tensor:
+    """(B, T, C, P) of silent, held and struck cells."""
+    rng = np.random.default_rng(seed)
+    x = (rng.random(shape) < share).astype(np.float32)
+    if shape[2] == 2:
+        x[:, :, 0] *= x[:, :, 1]
+    return torch.from_numpy(x)
+
+
+def batch_of(x: Tensor) -> Batch:
+    return Batch(x, torch.ones(x.shape[:2], dtype=torch.bool))
+
+
+def sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(1 / (1 + np.exp(-x)))
+
+
+def nats_of(nade: Nade, x: NDArray[np.float32], b_v: NDArray[np.float64], b_h: NDArray[np.float64]) -> float:
+    """The log likelihood of a frame (C, P) as the paper writes it, one pitch after the other."""
+    read, write = (w.detach().double().numpy() for w in (nade.read, nade.write))
+    a, total = b_h.copy(), 0.0
+    for p in range(x.shape[1]):
+        logits = b_v[:, p] + sigmoid(a) @ write[:, :, p]
+        said = np.log(np.where(x[:, p] > 0, sigmoid(logits), sigmoid(-logits)))
+        sustain = len(said) - 1
+        total += said[sustain] + (said[0] if sustain and x[sustain, p] else 0.0)
+        a += x[:, p] @ read[p]
+    return total
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_frame_is_as_likely_as_the_formula_says(channels: int) -> None:
+    model = made(channels)
+    x = grids(3, 5, channels, 7)
+    x[0, 1] = 0
+    x[1, 2] = 1
+    with torch.no_grad():
+        before = torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1)
+        b_v, b_h, _ = model.biases(before)
+        found = model.log_likelihood(batch_of(x))
+    told = [[(x[b, t], b_v[b, t].double(), b_h[b, t].double()) for t in range(5)] for b in range(3)]
+    expected = [sum(nats_of(model.nade, *(part.numpy() for part in frame)) for frame in piece) for piece in told]
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("channels", "pitches", "states"), [(1, 3, 2), (2, 2, 3)])
+def test_the_probabilities_of_all_short_pieces_sum_to_one(channels: int, pitches: int, states: int) -> None:
+    model = made(channels, pitches)
+    cells = np.array([[0, 0], [0, 1], [1, 1]] if channels == 2 else [[0], [1]], np.float32)
+    for frames in (1, 2):
+        rows = np.array(list(itertools.product(range(states), repeat=pitches * frames)))
+        x = torch.from_numpy(cells[rows].reshape(-1, frames, pitches, channels).swapaxes(2, 3).copy())
+        with torch.no_grad():
+            total = model.log_likelihood(batch_of(x)).double().exp().sum().item()
+        assert total == pytest.approx(1, abs=1e-5)
+
+
+def test_a_model_that_knows_nothing_gives_each_cell_a_half() -> None:
+    model = made(1, 88)
+    for parameter in model.parameters():
+        torch.nn.init.zeros_(parameter)
+    with torch.no_grad():
+        found = model.log_likelihood(batch_of(grids(2, 6, 1, 88)))
+    np.testing.assert_allclose(found.numpy(), -6 * 88 * math.log(2), rtol=1e-6)
+
+
+def test_a_frame_knows_nothing_of_itself_or_of_what_follows() -> None:
+    model = made()
+    x = grids(1, 6, 2, 7).requires_grad_()
+    visible, hidden, _ = model.biases(rnn_nade._shifted(x, None))
+    (grad,) = torch.autograd.grad(visible[0, 3].sum() + hidden[0, 3].sum(), x)
+    assert not grad[0, 3:].any()
+    assert grad[0, :3].any()
+
+
+def test_what_is_masked_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = made()
+    x = grids(2, 6, 2, 7)
+    mask = torch.tensor([[True] * 6, [True] * 4 + [False] * 2])
+    with torch.no_grad():
+        whole, cut = model.log_likelihood(batch_of(x)), model.log_likelihood(Batch(x, mask))
+        short = model.log_likelihood(batch_of(x[1:, :4]))
+        loss = model.loss(Batch(x, mask))["loss"]
+    assert cut[0] == pytest.approx(whole[0].item())
+    assert cut[1] == pytest.approx(short[0].item(), rel=1e-5)
+    assert loss.item() == pytest.approx(-cut.sum().item() / 10, rel=1e-5)
+
+
+def test_weights_say_how_much_a_frame_counts() -> None:
+    model = made()
+    x = grids(1, 4, 2, 7)
+    weight = torch.tensor([[0.0, 0.0, 3.0, 0.0]])
+    with torch.no_grad():
+        third = model.log_likelihood(batch_of(x[:, :3])) - model.log_likelihood(batch_of(x[:, :2]))
+        loss = model.loss(batch_of(x)._replace(weight=weight))["loss"]
+    assert loss.item() == pytest.approx(-third.item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_piece_in_segments_is_as_likely_as_at_once(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = made(cell=cell)
+    x = grids(2, 50, 2, 7)
+    mask = torch.arange(50) < torch.tensor([[50], [13]])
+    with torch.no_grad():
+        at_once = model.log_likelihood(Batch(x, mask))
+        monkeypatch.setattr(rnn_nade, "SEGMENT", 8)
+        monkeypatch.setattr(rnn_nade, "ROOM", 300)
+        in_parts = model.log_likelihood(Batch(x, mask))
+    torch.testing.assert_close(in_parts, at_once)
+
+
+def test_products_in_bfloat16_leave_the_sums_exact() -> None:
+    model = made(1, 88)
+    x, b_v, b_h = grids(20, 1, 1, 88, share=0.5)[:, 0], torch.randn(20, 1, 88), torch.randn(20, 9)
+    with torch.no_grad():
+        exact = model.nade(x, b_v, b_h)
+        with torch.autocast("cpu", torch.bfloat16):
+            rounded = model.nade(x, b_v, b_h)
+    assert rounded.dtype == torch.float32
+    torch.testing.assert_close(rounded, exact)
+
+
+def test_dropout_is_of_learning_alone() -> None:
+    model = made(dropout=0.5, forget=0.5)
+    x = grids(2, 6, 2, 7)
+    once, again = (model.log_likelihood(batch_of(x)) for _ in range(2))
+    torch.testing.assert_close(once, again)
+    model.train()
+    assert model.loss(batch_of(x))["loss"].item() != model.loss(batch_of(x))["loss"].item()
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_it_plays_without_torch_what_torch_computes(tmp_path: Path, cell: str, channels: int) -> None:
+    model = made(channels, cell=cell)
+    assert model.export(tmp_path) == RnnNade.player
+    player = open_player(tmp_path, Settings())
+    heard = grids(1, 3, channels, 7)[0].numpy()
+    rngs = [np.random.default_rng(n) for n in range(3)]
+    cells, p = zip(*islice(player.play(rngs, heard, Sampling()), 10), strict=True)
+    made_, likely = np.concatenate(cells, 1), np.concatenate(p, 1)
+    x = torch.from_numpy(np.concatenate([np.repeat(heard[None], 3, 0), made_], axis=1))
+    sounds, p_sounds = made_[:, :, -1], likely[:, :, -1].astype(np.float64)
+    nats = np.log(np.where(sounds > 0, p_sounds, 1 - p_sounds)).sum((1, 2))
+    if channels == 2:
+        struck, p_struck = made_[:, :, 0], likely[:, :, 0] / p_sounds
+        nats += (sounds * np.log(np.where(struck > 0, p_struck, 1 - p_struck))).sum((1, 2))
+    with torch.no_grad():
+        expected = model.log_likelihood(batch_of(x)) - model.log_likelihood(batch_of(x[:, :3]))
+    np.testing.assert_allclose(nats, expected.numpy(), atol=2e-3)
+
+
+def test_weights_of_another_network_are_refused() -> None:
+    with pytest.raises(InvalidBundle, match="do not belong"):
+        made().load_arrays(made(hidden=8).arrays())
+
+
+def test_what_is_no_grid_of_cells_is_refused() -> None:
+    for spec in (TokenSpec(5, 0, 1, 2), RollSpec(3, 60, 7, 4)):
+        with pytest.raises(InvalidSettings, match="rnn_nade"):
+            RnnNade(RnnNade.Settings(), spec)  # type: ignore[arg-type]
