@@ -240,7 +240,10 @@ def test_what_it_cannot_learn_is_refused(spec: Any) -> None:
         Biaxial(Biaxial.Settings(), spec)
 
 
-@pytest.mark.parametrize("settings", [{"time": ()}, {"pitch": (0,)}, {"bars": ()}, {"dropout": 1.0}, {"reach": -1}])
+@pytest.mark.parametrize(
+    "settings",
+    [{"time": ()}, {"pitch": (0,)}, {"bars": ()}, {"bars": (7, 11, 13)}, {"dropout": 1.0}, {"reach": -1}],
+)
 def test_settings_that_make_no_network_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(settings))):
         Biaxial.Settings(**settings)

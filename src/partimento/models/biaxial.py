@@ -47,6 +47,7 @@ from partimento.model import Batch, Model
 from partimento.settings import settings
 
 OCTAVE = 12
+LONGEST_PERIOD = 1000  # quarter notes after which bars of all lengths begin together again
 ABREAST = 8  # held-out pieces that are run side by side
 ROOM = 1 << 15  # pitches of frames that are run at once without gradients; each takes some 10 kB
 
@@ -159,7 +160,9 @@ class Biaxial(nn.Module, Model):
         def __post_init__(self) -> None:
             for axis in ("time", "pitch", "bars"):
                 if not getattr(self, axis):
-                    raise ValueError(f"{axis} needs at least one number, e.g. {axis} = [{12 if axis != 'bars' else 4}]")
+                    raise ValueError(f"{axis} needs at least one number")
+            if math.lcm(*self.bars) > LONGEST_PERIOD:
+                raise ValueError(f"bars must begin together again within {LONGEST_PERIOD} quarter notes; take fewer")
 
     def __init__(self, settings: Settings, spec: RollSpec) -> None:
         super().__init__()
