@@ -130,3 +130,21 @@ def test_settings_survive_a_recipe_file() -> None:
 def test_weights_of_another_network_are_refused() -> None:
     with pytest.raises(InvalidBundle, match="do not belong"):
         network(stack=("cell 9",)).load_arrays(network().arrays())
+
+
+def test_a_position_that_counts_thrice_has_the_gradient_of_three_copies() -> None:
+    model = network()
+    model.eval()
+    x = ids(3, 9)
+    mask = torch.zeros(3, 9, dtype=torch.bool)
+    mask[[0, 1, 2], [4, 6, 8]] = True
+    weight = torch.where(mask, torch.tensor([3.0, 1.0, 2.0])[:, None], 0.0)
+    copied = torch.tensor([0, 0, 0, 1, 2, 2])
+
+    def gradients(batch: Batch) -> list[torch.Tensor]:
+        return list(torch.autograd.grad(model.loss(batch)["loss"], list(model.parameters())))
+
+    weighted = gradients(Batch(x, mask, weight=weight))
+    for one, other in zip(weighted, gradients(Batch(x[copied], mask[copied])), strict=True):
+        torch.testing.assert_close(one, other)
+    assert any(not torch.allclose(g, h) for g, h in zip(weighted, gradients(Batch(x, mask)), strict=True))

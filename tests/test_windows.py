@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from partimento.codec import RollSpec, TokenSpec
 from partimento.pieces import InvalidPieces, Pieces
-from partimento.windows import Windows
+from partimento.windows import Windows, importance
 
 FEW = settings(max_examples=30, deadline=None)
 SPEC = TokenSpec(vocab_size=1003, pad=1000, bos=1001, eos=1002)
@@ -342,3 +342,17 @@ def test_rare_ids_can_count_for_more() -> None:
         assert weight is not None
         np.testing.assert_array_equal(weight, np.where(mask, np.where(x == 7, 5, 1), 0))
     assert Windows(numbered([30]), 8, 2).at(0).weight is None
+
+
+@given(st.lists(st.lists(st.integers(0, 5), max_size=30), min_size=1, max_size=6), st.integers(1, 12))
+def test_every_id_that_occurs_weighs_as_if_it_occurred_so_often(pieces: list[list[int]], least: int) -> None:
+    spec = TokenSpec(vocab_size=9, pad=6, bos=7, eos=8)
+    rows = np.array([id for piece in pieces for id in [spec.bos, *piece, spec.eos]])
+    lengths = np.array([len(piece) + 2 for piece in pieces])
+    starts = np.cumsum(lengths) - lengths
+    weights = importance(Pieces(rows, starts, lengths, lengths - 2, spec=spec, digest=""), least)
+    counts = np.bincount(rows, minlength=9)
+    assert (weights[6:] == 1).all()
+    for id in range(6):
+        expected = max(least, counts[id]) if counts[id] else 0
+        assert counts[id] * weights[id] == pytest.approx(expected)

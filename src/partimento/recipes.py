@@ -33,6 +33,8 @@ class Preparation:
 
     transpose: Annotated[int, Field(ge=0, le=12)] = 0
     """Learn from each training piece in every key up to this many semitones up and down; 0 as written only."""
+    oversample: Annotated[int, Field(ge=1)] | None = None
+    """Let each rarer note or chord count while learning as if it occurred this many times; not set for as it is."""
 
 
 @settings

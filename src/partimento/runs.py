@@ -38,7 +38,7 @@ from partimento.render.curves import draw
 from partimento.score import Score, transpose
 from partimento.settings import to_table
 from partimento.training import RunExists, fit, held_out, seconds_per_update, seeded
-from partimento.windows import Windows
+from partimento.windows import Windows, importance
 
 try:
     import fcntl
@@ -161,10 +161,7 @@ def _learn(
     """Train as planned, measure on the test pieces and write the bundle."""
     training = recipe.settings["training"]
     model = new_model(recipe, prepared.codec.spec)
-    windows = {
-        split: Windows(pieces, training.length, training.batch, training.seed)
-        for split, pieces in prepared.pieces.items()
-    }
+    windows = {split: _windows(prepared, recipe, split) for split in SPLITS}
     history = fit(model, windows["train"], windows["valid"], training, run / "training", resume=resume, watch=watch)
     watch(Progress("Measuring", 0, 2, "models"))
     if isinstance(model, Learns):
@@ -226,7 +223,7 @@ def prepare(corpus: Corpus, recipe: Recipe, spare: Path, watch: Watch = ignore) 
     key = {
         "corpus": corpus.digest,
         "codec": {"name": recipe.codec, **to_table(recipe.settings["codec"])},
-        "preparation": to_table(recipe.settings["preparation"]),
+        "transpose": recipe.settings["preparation"].transpose,
         "code": _encoding_version(),
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
@@ -245,6 +242,23 @@ def prepare(corpus: Corpus, recipe: Recipe, spare: Path, watch: Watch = ignore) 
         )
     notes = sum(piece.notes for piece in corpus.pieces("train"))
     return Prepared(corpus=corpus, codec=codec, folder=cached, pieces=pieces, notes=notes)
+
+
+def _windows(prepared: Prepared, recipe: Recipe, split: str) -> Windows:
+    """Windows over the pieces of a split, cut as the recipe says.
+
+    Raises:
+        InvalidSettings: rare notes are to weigh more for a model that knows none or weighs nothing.
+    """
+    pieces, training = prepared.pieces[split], recipe.settings["training"]
+    least = recipe.settings["preparation"].oversample
+    if least is not None and (not isinstance(pieces.spec, TokenSpec) or issubclass(model_named(recipe.model), Counted)):
+        raise InvalidSettings(
+            f"preparation.oversample is for models that learn ids by gradient, and {recipe.model} does not: "
+            "--set preparation.oversample=none."
+        )
+    heavier = None if least is None or split != "train" else importance(pieces, least)
+    return Windows(pieces, training.length, training.batch, training.seed, importance=heavier)
 
 
 def _place(folder: Path, spare: Path) -> Path:
@@ -369,7 +383,7 @@ def plan(recipe: Recipe, prepared: Prepared, minutes: float | None, watch: Watch
 def _timed(recipe: Recipe, prepared: Prepared, minutes: float | None) -> tuple[Recipe, float, float]:
     """The recipe with its updates decided, by the minutes, else by its epochs; how many passes and seconds they are."""
     training, wanted = recipe.settings["training"], recipe.settings["plan"]
-    windows = Windows(prepared.pieces["train"], training.length, training.batch, training.seed)
+    windows = _windows(prepared, recipe, "train")
     seconds = seconds_per_update(new_model(recipe, prepared.codec.spec), windows, training)
     most = math.ceil((wanted.epochs or wanted.most_passes) * windows.updates_per_epoch)
     minutes = wanted.minutes if minutes is None else minutes

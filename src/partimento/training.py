@@ -246,6 +246,7 @@ def _started_with(
         "the music to learn from": f"{len(train.pieces)} pieces, {train.pieces.digest}",
         "the held-out music": f"{len(valid.pieces)} pieces, {valid.pieces.digest}",
         "how music is cut": [train.length, train.batch, train.seed, train.align, float(train.weights.sum())],
+        "how much ids count": None if train.importance is None else float(train.importance.sum()),
     }
 
 

@@ -177,6 +177,29 @@ class Windows:
         return Drawn(x, mask, begin, weight)
 
 
+def importance(pieces: Pieces, least: int) -> NDArray[np.float32]:
+    """How much each id must count to weigh as if it occurred `least` times; (V,), 1 for what occurs as often.
+
+    A lofi tutorial after Skúli's copies every window that predicts a rare note until each note is predicted 700 times;
+    a position that counts as often as it would be copied has the same gradient, on average, and needs no copy. What is
+    no music (`bos`, `eos`, `pad`) and what never occurs stays at 1.
+
+    Example:
+        >>> spec = TokenSpec(vocab_size=6, pad=3, bos=4, eos=5)
+        >>> pieces = Pieces(np.array([4, 0, 0, 0, 1, 5]), *np.array([[0], [6], [4]]), spec=spec, digest="")
+        >>> importance(pieces, 3).tolist()
+        [1.0, 3.0, 1.0, 1.0, 1.0, 1.0]
+    """
+    spec = pieces.spec
+    if not isinstance(spec, TokenSpec):
+        raise TypeError("frames are no ids")
+    counts = np.zeros(spec.vocab_size, dtype=np.int64)
+    for number in range(len(pieces)):
+        counts += np.bincount(pieces[number], minlength=spec.vocab_size)
+    counts[[spec.pad, spec.bos, spec.eos]] = 0
+    return np.where(counts > 0, np.maximum(least / np.maximum(counts, 1), 1), 1).astype(np.float32)
+
+
 def _share(length: Ids, updates: int, total: int) -> Ids:
     """Which of `updates` equal shares of all positions the middle of each window falls into, windows in this order."""
     middle = 2 * np.cumsum(length) - length

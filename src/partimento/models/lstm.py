@@ -125,13 +125,17 @@ class Lstm(nn.Module, Model):
         return {"model": list(self.parameters())}
 
     def loss(self, batch: Batch, side: str = "model") -> dict[str, Tensor]:  # noqa: ARG002 - there is one
-        """Mean nats for each predicted id, and the share at which the likeliest was right."""
+        """Mean nats for each predicted id, weighted where ids count unlike, and the share foretold right."""
         h, _ = self.hidden(batch.x[:, :-1])
         asked = batch.mask[:, 1:]
         logits = self.head(h[asked])  # (N, V): padding costs no row of the widest product
         target = batch.x[:, 1:][asked]
         right = (logits.detach().argmax(-1) == target).float().mean()
-        return {"loss": functional.cross_entropy(logits.float(), target), "accuracy": right}
+        if batch.weight is None:
+            return {"loss": functional.cross_entropy(logits.float(), target), "accuracy": right}
+        weight = batch.weight[:, 1:][asked]
+        nats = functional.cross_entropy(logits.float(), target, reduction="none")
+        return {"loss": (weight * nats).sum() / weight.sum(), "accuracy": right}
 
     def predict(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Log probabilities (B, T-1) of x[:, 1:], and whether each was the likeliest; any length, in flat memory."""
