@@ -23,6 +23,7 @@ for name, summary in {
     "inspect": "Read a folder of music: what serves, what does not and why, and what is in it.",
     "train": "Learn from a folder of music, in the minutes that you give it.",
     "compose": "Compose new music with a trained model.",
+    "audition": "Hear how a run learnt: compose from each of its checkpoints with one seed.",
     "render": "Make a picture or a sound of a piece.",
     "recipes": "List the recipes that `train` knows.",
     "demo": "Train on the Bach chorales and compose, in three minutes.",

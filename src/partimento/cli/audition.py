@@ -1,0 +1,65 @@
+"""`partimento audition`: every checkpoint of a run, heard with one seed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from cyclopts import Parameter
+
+from partimento.cli.tables import show
+from partimento.cli.terminal import say, watching
+from partimento.cli.train import needs_training
+from partimento.codec import Request
+from partimento.composing import Order, Sound
+from partimento.guards import Guards
+from partimento.sampling import Sampling
+from partimento.settings import describe, from_table, to_table
+
+BARS = 16
+_REQUEST = describe(Request)
+
+
+def audition(
+    run: Path,
+    /,
+    *,
+    to: Path,
+    n: Annotated[int, Parameter(name=["-n", "--number"])] = 1,
+    seed: int = 0,
+    bars: Annotated[int | None, Parameter(help=f"{_REQUEST['bars']} {BARS} if no length is given.")] = None,
+    seconds: Annotated[float | None, Parameter(help=_REQUEST["seconds"])] = None,
+    notes: Annotated[int | None, Parameter(help=_REQUEST["notes"])] = None,
+    temperature: Annotated[float | None, Parameter(help=describe(Sampling)["temperature"])] = None,
+    sound: Sound = "mp3",
+    soundfont: Path | None = None,
+    bundles: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Compose from every saved checkpoint of a run with one seed, to hear how it learnt.
+
+    Args:
+        run: The folder of a run, finished or still at work.
+        to: A new folder: a page to listen and look, a table (CSV, JSON), and the pieces of each checkpoint.
+        n: How many pieces each checkpoint composes.
+        seed: The same for all.
+        sound: The sound's format, or none.
+        soundfont: Play with this SoundFont (.sf2) instead of the installed one.
+        bundles: Keep each checkpoint as a bundle that `compose` can play.
+    """
+    with needs_training("Auditioning checkpoints", "train"):
+        from partimento.auditioning import audition as hear
+        from partimento.auditioning import recipe_of
+    asked = {name: v for name, v in {"bars": bars, "seconds": seconds, "notes": notes}.items() if v is not None}
+    request = from_table(Request, asked or {"bars": BARS}, "request")
+    sampling = to_table(recipe_of(run).settings["sampling"])
+    if temperature is not None:
+        sampling["temperature"] = temperature
+    order = Order(n, seed, request, from_table(Sampling, sampling, "sampling"), Guards(), np.empty(0, dtype=np.int64))
+    with watching() as watch:
+        made = hear(run, to, order, sound=sound, soundfont=soundfont, keep_bundles=bundles, watch=watch)
+    show(made.table())
+    for heard in made.heard:
+        if heard.why:
+            say(f"Update {heard.update:,} cannot be played: {heard.why}")
+    say(f"Listen and look: {made.page}")
