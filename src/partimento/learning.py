@@ -53,6 +53,9 @@ class Training:
     """Windows trained on at once."""
     optimiser: Literal["adamw", "adam", "rmsprop"] = "adamw"
     """How gradients become steps."""
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
+    """How slowly Adam and AdamW forget: gradients, and their squares. Two sides that learn against one another go
+    round in circles where gradients are long remembered (0 to 0.5 for them)."""
     learning_rate: Annotated[float, Field(gt=0)] = 2e-3
     """Size of a step at its largest."""
     schedule: Literal["cosine", "constant"] = "cosine"
@@ -261,9 +264,9 @@ def _optimiser(parameters: list[nn.Parameter], training: Training) -> torch.opti
                 {"params": matrices, "weight_decay": training.weight_decay},
                 {"params": others, "weight_decay": 0.0},
             ]
-            return torch.optim.AdamW([g for g in groups if g["params"]], lr=rate, fused=True)
+            return torch.optim.AdamW([g for g in groups if g["params"]], lr=rate, betas=training.betas, fused=True)
         case "adam":
-            return torch.optim.Adam(parameters, lr=rate, fused=True)
+            return torch.optim.Adam(parameters, lr=rate, betas=training.betas, fused=True)
         case "rmsprop":  # with the constants of Keras, whose recipes use it
             return torch.optim.RMSprop(parameters, lr=rate, alpha=0.9, eps=1e-7)
 
