@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+import importlib.util
 import itertools
+import json
 import math
+import os
+import subprocess
+import sys
 from itertools import islice
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -182,6 +188,64 @@ def test_it_plays_without_torch_what_torch_computes(tmp_path: Path, cell: str, c
     with torch.no_grad():
         expected = model.log_likelihood(batch_of(x)) - model.log_likelihood(batch_of(x[:, :3]))
     np.testing.assert_allclose(nats, expected.numpy(), atol=2e-3)
+
+
+PUBLISHED = Path(__file__).parent.parent / "benchmarks" / "published" / "boulanger.py"
+
+
+def boulanger() -> ModuleType:
+    """The benchmark of the four sets, which is a script."""
+    spec = importlib.util.spec_from_file_location("boulanger", PUBLISHED)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["boulanger"] = module  # dataclasses look there
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_baselines_of_the_benchmark_are_what_they_say() -> None:
+    script = boulanger()
+    spec = RollSpec(1, 21, 88, 1)
+    rng = np.random.default_rng(0)
+    share = rng.random(88) * 0.9 + 0.05
+    pieces = [(rng.random((200, 88)) < share).astype(np.uint8) for _ in range(10)]
+    x = torch.from_numpy(np.stack(pieces)[:, :, None].astype(np.float32))
+    with torch.no_grad():
+        uniform = script.baseline("uniform", pieces, spec).log_likelihood(batch_of(x)).sum().item() / 2000
+        keys = script.baseline("bernoulli", pieces, spec).log_likelihood(batch_of(x)).sum().item() / 2000
+    entropy = -(share * np.log(share) + (1 - share) * np.log(1 - share)).sum()
+    assert uniform == pytest.approx(-88 * math.log(2), rel=1e-6)
+    assert keys == pytest.approx(-entropy, rel=0.01)
+
+
+def test_transposed_pieces_of_the_benchmark_lose_no_key(tmp_path: Path) -> None:
+    script = boulanger()
+    low, high = np.zeros((2, 4, 88), np.uint8)
+    low[:, 1], high[:, 40] = 1, 1
+    assert np.flatnonzero(script.transposed(high, 3)[0]).tolist() == [43]
+    assert np.flatnonzero(script.transposed(low, -1)[0]).tolist() == [0]
+    assert script.transposed(low, -2) is None
+    pieces, weights = script.pieces_of(tmp_path / "p", RollSpec(1, 21, 88, 1), [low, high], 2)
+    assert len(pieces) == 4 + 5
+    assert weights.tolist() == [0.25] * 4 + [0.2] * 5
+    keys = np.nonzero(np.concatenate([pieces[n] for n in range(9)]))[2]
+    assert np.unique(keys).tolist() == [0, 1, 2, 3, *range(38, 43)]
+
+
+@pytest.mark.long
+@pytest.mark.skipif("PARTIMENTO_DATA" not in os.environ, reason="PARTIMENTO_DATA names no folder of data sets")
+@pytest.mark.parametrize(
+    ("name", "nats"), [("jsb", 11.06), ("nottingham", 10.25), ("musedata", 11.51), ("piano-midi", 11.05)]
+)
+def test_keys_by_their_frequency_score_what_others_found(tmp_path: Path, name: str, nats: float) -> None:
+    folder = Path(os.environ["PARTIMENTO_DATA"]) / "boulanger-mat"
+    places = ["--data", str(folder), "--to", str(tmp_path), "--results", str(tmp_path / "rows.json")]
+    command = [sys.executable, str(PUBLISHED), name, *places]
+    for model, expected in (("uniform", 88 * math.log(2)), ("bernoulli", nats)):
+        subprocess.run([*command, "--model", model], check=True, capture_output=True)
+        (row,) = (r for r in json.loads((tmp_path / "rows.json").read_text()) if r["name"] == model)
+        assert row["test"] == pytest.approx(expected, abs=0.006)
 
 
 def test_weights_of_another_network_are_refused() -> None:
