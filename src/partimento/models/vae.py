@@ -1,0 +1,391 @@
+"""A recurrent variational autoencoder of phrases: a space of music that can be walked through (needs no prompt to).
+
+Kingma and Welling 2014 ("Auto-encoding variational Bayes"): each phrase x has a place z in a space of standard normal
+draws, an encoder says where it may lie, q(z | x), a decoder what is played there, p(x | z), and both learn by a lower
+bound of the likelihood,
+
+    log p(x) >= E[log p(x | z)] - KL(q(z | x) || p(z)),    z drawn from q(z | x).
+
+After Roberts et al. 2018 ("A hierarchical latent vector model for learning long-term structure in music", MusicVAE): a
+bidirectional LSTM reads the phrase, and the decoder is hierarchical, a conductor that goes from bar to bar and an LSTM
+that goes through the steps of each bar from what the conductor gives it. As there, the loss may weigh the KL by
+`beta` and leave the first `free` nats of it alone (Higgins et al. 2017; Kingma et al. 2016), else z is not used. What
+is done differently:
+
+- The cells of a grid are independent given z: no step is told what was drawn at the step before. MusicVAE's decoder is
+  autoregressive, which makes single melodies crisper, but lets it go its own way without z (the paper's "posterior
+  collapse") and makes an interpolation or an attribute a matter of chance. Here what z holds is what is heard, a phrase
+  takes one run of one graph, and the price is that whatever z does not say is drawn cell by cell (so `temperature` is
+  best kept low).
+- Any number of voices, as a grid; MusicVAE has one melody, or three tracks of one voice each.
+- Directions of attributes are measured while it learns (means over the latest updates), not in a pass afterwards.
+
+Leaves out: loudness, tempo, phrases of several lengths.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from partimento.attributes import ATTRIBUTES, measure
+from partimento.codec import RollSpec
+from partimento.errors import InvalidBundle
+from partimento.layers import cell_log_probability, require_cells
+from partimento.model import Batch, Model
+from partimento.settings import settings
+
+NEAR = 0.1  # the deviation of q(z | x) before anything is learnt; from 1 it would learn to ignore z first
+LEAST = 1e-4  # the least deviation
+QUICK = 0.02  # how much of the attributes' directions each update renews
+ABREAST = 256  # phrases that are judged at once
+STEP = 32  # numbers that tell a step where in its bar it is
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Encoder(nn.Module):
+    """Where a phrase lies: an LSTM from both ends, and what it knows when it has read all."""
+
+    def __init__(self, cells: int, width: int, latent: int) -> None:
+        super().__init__()
+        self.cell = nn.LSTM(cells, width, batch_first=True, bidirectional=True)
+        self.place = nn.Linear(2 * width, 2 * latent)
+        _start_cell(self.cell)
+        with torch.no_grad():
+            self.place.weight[latent:] *= 0.1
+            self.place.bias[latent:] = float(np.log(np.expm1(NEAR)))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Phrases (B, T, C, P) -> mean and deviation, (B, Z) each."""
+        _, (last, _) = self.cell(x.flatten(2))  # (2, B, H)
+        mean, spread = self.place(torch.cat([last[0], last[1]], -1)).float().chunk(2, -1)
+        return mean, functional.softplus(spread) + LEAST
+
+
+class Decoder(nn.Module):
+    """What is played at a place: a conductor from bar to bar, and under it an LSTM through the steps of each."""
+
+    def __init__(self, latent: int, conductor: int, width: int, bars: int, bar: int, cells: tuple[int, int]) -> None:
+        super().__init__()
+        self.bars = bars
+        self.cells = cells
+        self.begin = nn.Linear(latent, 2 * conductor)
+        self.conductor = nn.LSTM(latent, conductor, batch_first=True)
+        self.bar = nn.Linear(conductor, 2 * width)
+        self.steps = nn.Parameter(torch.randn(bar, STEP) / 2)  # tells each step of a bar where it is
+        self.cell = nn.LSTM(conductor + STEP, width, batch_first=True)
+        self.head = nn.Linear(width, cells[0] * cells[1])
+        for cell in (self.conductor, self.cell):
+            _start_cell(cell)
+        with torch.no_grad():
+            self.head.bias[-cells[1] :] = -3.0  # few cells sound
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Places (B, Z) -> logits (B, T, C, P)."""
+        B, bar = len(z), len(self.steps)
+        told, _ = self.conductor(z[:, None].expand(-1, self.bars, -1), _state(self.begin(z)))
+        told = told.reshape(B * self.bars, -1)
+        steps = self.steps.to(told.dtype).expand(B * self.bars, -1, -1)
+        h, _ = self.cell(torch.cat([told[:, None].expand(-1, bar, -1), steps], -1), _state(self.bar(told)))
+        logits: Tensor = self.head(h).view(B, self.bars * bar, *self.cells)
+        return logits
+
+
+def _state(h: Tensor) -> tuple[Tensor, Tensor]:
+    """The hidden state and the memory, (1, B, H), that a cell begins with, from h (B, 2 H)."""
+    hidden, memory = torch.tanh(h).chunk(2, -1)
+    return hidden[None].contiguous(), memory[None].contiguous()
+
+
+def _start_cell(cell: nn.LSTM) -> None:
+    """Recurrent weights orthogonal (Saxe et al. 2014); at first it forgets little (Jozefowicz et al. 2015)."""
+    with torch.no_grad():
+        for name, weights in cell.named_parameters():
+            if name.startswith("weight_hh"):
+                for block in torch.split(weights, cell.hidden_size):
+                    nn.init.orthogonal_(block)
+            elif name.startswith("bias"):
+                weights.zero_()
+                weights[cell.hidden_size : 2 * cell.hidden_size] = float(name.startswith("bias_ih"))
+
+
+class Vae(nn.Module, Model):
+    """A space of phrases and the ways into and out of it."""
+
+    name: ClassVar[str] = "vae"
+    player: ClassVar[str] = "graph"
+    Spec: ClassVar[type[Any]] = RollSpec
+    exact: ClassVar[bool] = False
+    directions: Tensor
+    seen: Tensor
+
+    @settings
+    class Settings:
+        """The phrases and the shape of the network."""
+
+        steps: Positive = 32
+        """Steps of a phrase; 32 are two bars of sixteenths."""
+        align: Positive = 16
+        """Steps of a bar; phrases begin with one."""
+        latent: Positive = 128
+        """Dimensions of the space of phrases."""
+        encoder: Positive = 256
+        """Size of the LSTM that reads a phrase, from either end."""
+        conductor: Positive = 256
+        """Size of the LSTM that goes from bar to bar."""
+        decoder: Positive = 256
+        """Size of the LSTM that goes from step to step."""
+        beta: Annotated[float, Field(ge=0)] = 0.2
+        """What a nat of KL costs in the loss; 1 makes it the bound itself, less hears phrases more exactly."""
+        free: Annotated[float, Field(ge=0)] = 0.0
+        """Nats of KL of a phrase that cost nothing."""
+        warmup: Annotated[int, Field(ge=0)] = 1000
+        """Updates over which `beta` rises from nothing; before the decoder has found out what z is for, it is cheap."""
+
+        def __post_init__(self) -> None:
+            if self.steps % self.align:
+                raise ValueError(f"steps must be whole bars: a multiple of align = {self.align}")
+
+    def __init__(self, settings: Settings, spec: RollSpec) -> None:
+        super().__init__()
+        self.spec = require_cells(spec, self.name)
+        self.settings = settings
+        self.steps, self.align = settings.steps, settings.align
+        cells = (spec.channels, spec.pitches)
+        self.encoder = Encoder(cells[0] * cells[1], settings.encoder, settings.latent)
+        self.decoder = Decoder(
+            settings.latent,
+            settings.conductor,
+            settings.decoder,
+            settings.steps // settings.align,
+            settings.align,
+            cells,
+        )
+        self.register_buffer("directions", torch.zeros(len(ATTRIBUTES), settings.latent))
+        self.register_buffer("seen", torch.zeros((), dtype=torch.int64))  # updates learnt from
+
+    def sides(self) -> dict[str, list[nn.Parameter]]:
+        """One side: all parameters."""
+        return {"model": list(self.parameters())}
+
+    def loss(self, batch: Batch, side: str = "model") -> dict[str, Tensor]:  # noqa: ARG002 - there is one
+        """Nats a frame: "loss" as `beta` and `free` weigh it, and the bound's two parts, "reconstruction" and "kl"."""
+        batch = self._phrases(batch)
+        weight = batch.mask.float() if batch.weight is None else batch.mask * batch.weight
+        mean, deviation = self.encoder(batch.x)
+        if self.training:
+            self._find_directions(batch.x, mean.detach())
+        nats = self.nats(batch.x, mean + deviation * torch.randn_like(mean))  # (B, T)
+        divergence = _divergence(mean, deviation)  # (B,)
+        dear = (divergence - self.settings.free).clamp(min=0)
+        frames = weight.sum().clamp(min=1e-9)
+        share = weight.sum(1) / batch.mask.sum(1).clamp(min=1)  # how much each phrase counts
+        reconstruction, kl, cost = (part.sum() / frames for part in (nats * weight, share * divergence, share * dear))
+        loss = reconstruction + self._beta() * cost
+        return {"loss": loss, "reconstruction": reconstruction, "kl": kl}
+
+    def _beta(self) -> float:
+        """The weight of the KL now."""
+        beta, warmup = self.settings.beta, self.settings.warmup
+        return beta * min(1.0, float(self.seen) / warmup) if self.training and warmup else float(beta)
+
+    def log_likelihood(self, batch: Batch) -> Tensor:
+        """(B,) nats: the lower bound, KL in full, of all that is predicted in each window.
+
+        z is drawn once for each phrase, always the same for the same place in the batch. A longer window is cut into
+        phrases.
+        """
+        phrases = self._phrases(batch)
+        found = []
+        for first in range(0, len(phrases.x), ABREAST):
+            x, mask = phrases.x[first : first + ABREAST], phrases.mask[first : first + ABREAST]
+            mean, deviation = self.encoder(x)
+            draw = torch.randn(mean.shape, generator=torch.Generator().manual_seed(first)).to(mean)
+            nats = (self.nats(x, mean + deviation * draw) * mask).sum(1)
+            found.append(-nats - torch.where(mask.any(1), _divergence(mean, deviation), 0.0))
+        return torch.cat(found).view(len(batch.x), -1).sum(1)
+
+    def nats(self, x: Tensor, z: Tensor) -> Tensor:
+        """(B, T) nats of each frame of phrases (B, T, C, P), played at places (B, Z)."""
+        return -cell_log_probability(self.decoder(z), x).sum(-1)
+
+    def _phrases(self, batch: Batch) -> Batch:
+        """Windows cut into phrases end to end, the last of each filled up with silence."""
+        missing = -batch.mask.shape[1] % self.steps
+        x = functional.pad(batch.x, (0, 0, 0, 0, 0, missing)).reshape(-1, self.steps, *batch.x.shape[2:])
+        rows = [
+            functional.pad(row, (0, missing)).reshape(-1, self.steps)
+            for row in (batch.mask, batch.weight)
+            if row is not None
+        ]
+        return Batch(x, rows[0], None, rows[1] if len(rows) > 1 else None)
+
+    def _find_directions(self, x: Tensor, mean: Tensor) -> None:
+        """Renew the attributes' directions: the mean place of the upper quarter of the phrases less the lower's."""
+        found = measure(x.cpu().numpy(), self.spec)
+        sounding = np.flatnonzero(~np.isnan(found[:, 0]))
+        quarter = len(sounding) // 4
+        self.seen += 1
+        if not quarter:
+            return
+        order = sounding[np.argsort(found[sounding], axis=0, kind="stable")]  # (N, A)
+        low, high = order[:quarter], order[-quarter:]  # (N / 4, A)
+        differ = np.take_along_axis(found, high, 0).mean(0) > np.take_along_axis(found, low, 0).mean(0)
+        least, most, told = (torch.from_numpy(array).to(mean.device) for array in (low, high, differ))
+        new = (mean[most].mean(0) - mean[least].mean(0)) * told[:, None]  # (A, Z)
+        self.directions += (new - self.directions) * max(QUICK, 1 / int(self.seen))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Every weight and the attributes' directions by name."""
+        return {name: value.detach().cpu().numpy() for name, value in self.state_dict().items()}
+
+    def load_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take back what `arrays` gave.
+
+        Raises:
+            InvalidBundle: they are the weights of another network.
+        """
+        try:
+            self.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in arrays.items()})
+        except RuntimeError as error:
+            raise InvalidBundle("These weights do not belong to the network that the settings describe.") from error
+
+    def export(self, folder: Path) -> str:
+        """Write the ways into and out of the space as ONNX graphs, and `player.json`, for the player `graph`."""
+        s, spec = self.settings, self.spec
+        _encoder_graph(self.encoder, s.steps, spec).write(folder / "encode.onnx")
+        _decoder_graph(self.decoder, s.latent, spec).write(folder / "decode.onnx")
+        directions = self.directions.detach().cpu().double().numpy()
+        facts = {
+            "player": self.player,
+            "latent": s.latent,
+            "steps": s.steps,
+            "channels": spec.channels,
+            "pitches": spec.pitches,
+            "align": s.align,
+            "attributes": {name: to.tolist() for name, to in zip(ATTRIBUTES, directions, strict=True) if to.any()},
+        }
+        (folder / "player.json").write_text(json.dumps(facts, indent=1))
+        return self.player
+
+
+def _divergence(mean: Tensor, deviation: Tensor) -> Tensor:
+    """(B,) nats: the KL divergence of normal distributions, (B, Z) each, from the standard normal one."""
+    return 0.5 * (mean**2 + deviation**2 - 1 - 2 * deviation.log()).sum(-1)
+
+
+class _Graph:
+    """An ONNX graph in the making: one input and its outputs, all float32, the batch in front of each."""
+
+    def __init__(self, name: str, shape: tuple[int, ...]) -> None:
+        self.takes = (name, shape)
+        self.gives: dict[str, tuple[int, ...]] = {}
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def op(self, kind: str, *inputs: str | Tensor | NDArray[Any], name: str = "", **attributes: Any) -> str:
+        """Add a node with one output, called `name`; arrays among its inputs become constants."""
+        name = name or f"value{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, [self._named(value) for value in inputs], [name], **attributes))
+        return name
+
+    def _named(self, value: str | Tensor | NDArray[Any]) -> str:
+        if isinstance(value, str):
+            return value
+        array = value.detach().cpu().numpy() if isinstance(value, Tensor) else value
+        self.constants.append(numpy_helper.from_array(np.array(array), f"constant{len(self.constants)}"))
+        return str(self.constants[-1].name)
+
+    def linear(self, h: str, layer: nn.Linear, name: str = "") -> str:
+        """Apply a layer to h (B, H)."""
+        return self.op("Gemm", h, layer.weight, layer.bias, transB=1, name=name)
+
+    def reshape(self, h: str, *shape: int, name: str = "") -> str:
+        """Give h another shape; -1 is what remains, 0 stays as it is."""
+        return self.op("Reshape", h, np.array(shape), name=name)
+
+    def lstm(self, h: str, cell: nn.LSTM, state: str | None = None) -> tuple[str, str]:
+        """Run h (T, B, H) through a cell that begins with state (B, 2 H), or 0.
+
+        Returns:
+            Every output (T, directions, B, H) and the last of each direction (directions, B, H).
+        """
+        ways = ("", "_reverse") if cell.bidirectional else ("",)
+        weights = dict(cell.named_parameters())
+
+        def gates(name: str) -> Tensor:
+            # ONNX wants the gates as input, output, forget, cell; torch has input, forget, cell, output
+            found = [weights[f"{name}_l0{way}"].detach().chunk(4) for way in ways]
+            return torch.stack([torch.cat([blocks[n] for n in (0, 3, 1, 2)]) for blocks in found])
+
+        bias = torch.cat([gates("bias_ih"), gates("bias_hh")], 1)
+        begin: list[str] = []
+        if state is not None:
+            size = np.array([cell.hidden_size] * 2)
+            halves = [f"{state}_hidden", f"{state}_memory"]
+            squashed = self.op("Tanh", state)
+            self.nodes.append(helper.make_node("Split", [squashed, self._named(size)], halves, axis=1))
+            begin = ["", *(self.op("Unsqueeze", half, np.array([0])) for half in halves)]
+        inputs = [h, *(self._named(value) for value in (gates("weight_ih"), gates("weight_hh"), bias)), *begin]
+        every, last = f"every{len(self.nodes)}", f"last{len(self.nodes)}"
+        direction = "bidirectional" if cell.bidirectional else "forward"
+        self.nodes.append(
+            helper.make_node("LSTM", inputs, [every, last], hidden_size=cell.hidden_size, direction=direction)
+        )
+        return every, last
+
+    def write(self, path: Path) -> None:
+        """Write the graph, with all that `gives` names as outputs."""
+
+        def value(name: str, shape: tuple[int, ...]) -> onnx.ValueInfoProto:
+            return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["B", *shape])
+
+        outputs = [value(*item) for item in self.gives.items()]
+        graph = helper.make_graph(self.nodes, path.stem, [value(*self.takes)], outputs, self.constants)
+        # the newest operator set and format that onnxruntime 1.24 and later read
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+        onnx.checker.check_model(model, full_check=True)
+        onnx.save(model, path)
+
+
+def _encoder_graph(encoder: Encoder, steps: int, spec: RollSpec) -> _Graph:
+    """The graph from x (B, T, C, P) to mean and deviation, (B, Z)."""
+    latent = encoder.place.out_features // 2
+    graph = _Graph("x", (steps, spec.channels, spec.pitches))
+    rows = graph.op("Transpose", graph.reshape("x", 0, steps, -1), perm=[1, 0, 2])
+    _, last = graph.lstm(rows, encoder.cell)
+    place = graph.linear(graph.reshape(graph.op("Transpose", last, perm=[1, 0, 2]), 0, -1), encoder.place)
+    halves = ["mean", "spread"]
+    graph.nodes.append(helper.make_node("Split", [place, graph._named(np.array([latent, latent]))], halves, axis=1))
+    graph.op("Add", graph.op("Softplus", "spread"), np.array(LEAST, np.float32), name="deviation")
+    graph.gives = {"mean": (latent,), "deviation": (latent,)}
+    return graph
+
+
+def _decoder_graph(decoder: Decoder, latent: int, spec: RollSpec) -> _Graph:
+    """The graph from z (B, Z) to logits (B, T, C, P)."""
+    bars, (bar, told) = decoder.bars, decoder.steps.shape
+    width, size = decoder.conductor.hidden_size, decoder.cell.hidden_size
+    graph = _Graph("z", (latent,))
+    repeated = graph.op("Expand", graph.op("Unsqueeze", "z", np.array([0])), np.array([bars, 1, 1]))
+    every, _ = graph.lstm(repeated, decoder.conductor, graph.linear("z", decoder.begin))  # (bars, 1, B, W)
+    of_bars = graph.reshape(graph.op("Transpose", every, perm=[2, 0, 1, 3]), -1, width)  # (B * bars, W)
+    heard = graph.op("Expand", graph.op("Unsqueeze", of_bars, np.array([0])), np.array([bar, 1, 1]))
+    rows = graph.op("Concat", graph.op("Shape", of_bars, start=0, end=1), np.array([told]), axis=0)
+    where = graph.op("Concat", np.array([bar]), rows, axis=0)  # (bar, B * bars, STEP)
+    steps = graph.op("Expand", decoder.steps[:, None], where)
+    h, _ = graph.lstm(graph.op("Concat", heard, steps, axis=2), decoder.cell, graph.linear(of_bars, decoder.bar))
+    h = graph.reshape(graph.op("Transpose", h, perm=[2, 0, 1, 3]), -1, size)  # (B * bars * bar, H)
+    graph.reshape(graph.linear(h, decoder.head), -1, bars * bar, spec.channels, spec.pitches, name="logits")
+    graph.gives = {"logits": (bars * bar, spec.channels, spec.pitches)}
+    return graph
