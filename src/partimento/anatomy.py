@@ -58,13 +58,12 @@ def layers_of(model: Model) -> list[dict[str, Any]]:
     layers = []
     for name, module in _layers(model):
         own = dict(module.named_parameters(recurse=False))
-        kept = own | {n: b for n, b in module.named_buffers(recurse=False) if n not in _forgotten(module)}
         layer: dict[str, Any] = {
             "name": name or model.name,
             "kind": type(module).__name__,
             "shape": given.get(name),
             "parameters": sum(p.numel() for p in own.values() if id(p) not in seen),
-            "arrays": {n: list(tensor.shape) for n, tensor in kept.items()},
+            "arrays": {n: list(tensor.shape) for n, tensor in _arrays(module).items()},
         }
         seen |= {id(parameter) for parameter in own.values()}
         layers.append(layer | ({"side": _side(name, sides)} if len(set(sides.values())) > 1 else {}))
@@ -75,14 +74,15 @@ def _layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """Every module that is made of no others, and every one that has arrays of its own beside them."""
     for name, module in model.named_modules():
         alone = not any(True for _ in module.children())
-        arrays = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
-        if (alone or arrays) and not isinstance(module, nn.Identity):
+        if (alone or _arrays(module)) and not isinstance(module, nn.Identity):
             yield name, module
 
 
-def _forgotten(module: nn.Module) -> set[str]:
-    """The names of the buffers that are no part of the weights."""
-    return set(module._non_persistent_buffers_set)
+def _arrays(module: nn.Module) -> dict[str, Tensor]:
+    """What a module keeps of its own: parameters, and the buffers that belong to the weights."""
+    own: dict[str, Tensor] = dict(module.named_parameters(recurse=False))
+    fleeting = module._non_persistent_buffers_set
+    return own | {name: buffer for name, buffer in module.named_buffers(recurse=False) if name not in fleeting}
 
 
 def _computed(model: nn.Module) -> tuple[dict[str, list[Axis]], dict[str, int]]:

@@ -24,6 +24,8 @@ for name, summary in {
     "train": "Learn from a folder of music, in the minutes that you give it.",
     "compose": "Compose new music with a trained model.",
     "audition": "Hear how a run learnt: compose from each of its checkpoints with one seed.",
+    "show": "Show what a model is made of: layers, shapes, parameters, facts.",
+    "compare": "Train every system on the same music, and set what they make side by side.",
     "render": "Make a picture or a sound of a piece.",
     "recipes": "List the recipes that `train` knows.",
     "demo": "Train on the Bach chorales and compose, in three minutes.",
