@@ -41,7 +41,7 @@ def machine(
 def all_grids(channels: int, cells: int) -> Tensor:
     """(G, C, M): every grid that there is."""
     rows = list(itertools.product(STATES[channels], repeat=cells))
-    return torch.tensor(rows).transpose(1, 2)
+    return torch.tensor(rows, dtype=torch.float32).transpose(1, 2)
 
 
 def all_hidden(hidden: int) -> Tensor:

@@ -28,9 +28,9 @@ from torch.nn import functional
 
 from partimento.codecs.roll import ONSET, SUSTAIN
 
-ROOM = 1 << 22  # numbers that are worked on at once
+ROOM = 1 << 20  # numbers that are worked on at once; more do not stay in the cache
 SOUNDING, STRUCK = 0.05, 0.3  # share of cells that sound, and of these that are struck, before anything is learnt
-STATES = {1: ((0.0,), (1.0,)), 2: ((0.0, 0.0), (0.0, 1.0), (1.0, 1.0))}  # of a cell: silent, (held,) struck
+STATES = {1: ((0,), (1,)), 2: ((0, 0), (0, 1), (1, 1))}  # of a cell: silent, (held,) struck
 
 
 class Machine(NamedTuple):
@@ -75,13 +75,15 @@ class Machine(NamedTuple):
         if visible.ndim == 3:
             visible, hidden = visible[first : first + len(v)], hidden[first : first + len(v)]
         up = v.flatten(-2) @ self.weight.flatten(0, 1) + hidden  # (N, H)
-        without = up[:, None] - torch.einsum("ncm,cmh->nmh", v, self.weight)  # (N, M, H): the others' share
+        share = sum(v[:, plane, :, None] * weight for plane, weight in enumerate(self.weight))
+        without = up[:, None] - share  # (N, M, H): the others' share of what the hidden units get
         scores = []
         for state in STATES[v.shape[1]]:
-            units = torch.tensor(state, device=v.device)
-            share = torch.einsum("c,cmh->mh", units, self.weight)
-            bias = torch.einsum("c,...cm->...m", units, visible)
-            scores.append(functional.softplus(without + share).sum(-1) + bias)
+            score, bias = without, torch.zeros((), device=v.device)
+            for plane, on in enumerate(state):
+                if on:
+                    score, bias = score + self.weight[plane], bias + visible[..., plane, :]
+            scores.append(functional.softplus(score).sum(-1) + bias)
         which = v.sum(1).long()  # (N, M)
         return torch.stack(scores, -1).log_softmax(-1).gather(-1, which[..., None])[..., 0]
 
