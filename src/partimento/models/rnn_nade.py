@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -70,13 +71,13 @@ class Nade(nn.Module):
             below = (sounds.cumsum(1) - sounds).long()  # (N, P): how many notes sound below each pitch
             frame, pitch = sounds.nonzero(as_tuple=True)  # (M,) each note
             told = torch.einsum("mc,mch->mh", x[frame, :, pitch], self.read[pitch])  # (M, H)
-            most = int(below.max()) + 1 if len(frame) else 0
-            steps = hidden.new_zeros(len(x), most + 1, hidden.shape[1], dtype=torch.float32)  # (N, K, H)
-            steps = steps.index_put((frame, below[frame, pitch] + 1), told)
-            h = torch.sigmoid(steps.cumsum(1) + hidden.float()[:, None])
-            logits = (h @ self.write.flatten(1)).view(*h.shape[:2], *x.shape[1:])  # (N, K, C, P)
-            which = below[:, None, None].expand(-1, 1, x.shape[1], -1)
-            return torch.gather(logits, 1, which)[:, 0] + visible.float()
+            most = int(sounds.sum(1).max()) if len(x) else 0
+            steps = told.new_zeros(most + 1, len(x), told.shape[1])  # (K, N, H): what each note adds, the lowest first
+            steps = steps.index_put((below[frame, pitch] + 1, frame), told)
+            h = torch.sigmoid(hidden.float() + torch.stack(list(accumulate(steps.unbind()))))
+            logits = (h @ self.write.flatten(1)).view(*h.shape[:2], *x.shape[1:])  # (K, N, C, P)
+            which = below[None, :, None].expand(-1, -1, x.shape[1], -1)
+            return torch.gather(logits, 0, which)[0] + visible.float()
 
 
 class RnnNade(nn.Module, Model):
