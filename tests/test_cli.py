@@ -125,6 +125,11 @@ def test_a_prompt_is_gone_on_from(desk: Desk) -> None:
     assert len(bar_lines(read(desk.folder / "on" / "001.mid").score)) == 4
     desk.run("compose", "run", "--to", "random", "--prompt", "random", "--notes", 20, "--sound", "none")
     assert json.loads((desk.folder / "random" / "001.json").read_text())["made"]["notes"] == 20
+    seed = ("--prompt", "random", "--prompt-notes", 12)
+    desk.run("compose", "run", "--to", "seeded", *seed, "--notes", 20, "--sound", "none")
+    made = json.loads((desk.folder / "seeded" / "001.json").read_text())["made"]
+    assert made["notes"] == 20
+    assert read(desk.folder / "seeded" / "001.mid").score.note_num() == 12 + 20
 
 
 def test_what_is_in_the_way_is_not_overwritten(desk: Desk) -> None:
@@ -152,6 +157,8 @@ def test_what_is_in_the_way_is_not_overwritten(desk: Desk) -> None:
         (["compose", "run", "--to", "x", "--bars", "4", "--notes", "4"], "ask for one of bars and notes"),
         (["compose", "run", "--to", "x", "--bars", "0"], "bars must be more than 0"),
         (["compose", "run", "--to", "x", "--temperature", "-1"], "temperature must be 0 or more"),
+        (["compose", "run", "--to", "x", "--prompt-bars", "2", "--prompt-notes", "2"], "not both"),
+        (["compose", "run", "--to", "x", "--prompt", "random", "--prompt-notes", "0"], "must be 1 or more"),
         (["compose", "run", "--to", "x", "-n", "0"], "0 pieces cannot be made"),
         (["compose", "run", "--to", "x", "--prompt", "music/broken.mid"], "broken.mid"),
         (["compose", "run", "--to", "x", "--soundfont", "no.sf2"], "no.sf2"),

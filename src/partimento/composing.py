@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from symusic.core import TextMetaTick
+from symusic.core import NoteTickList, TextMetaTick
 
 from partimento.atomic import write_text
 from partimento.bundle import Bundle, open_bundle
@@ -248,8 +248,29 @@ def facts_of(file: Path) -> dict[str, Any]:
     return dict(facts)
 
 
-def prompt_from_file(bundle: Bundle, file: Path, bars: int) -> tuple[NDArray[np.int64], list[str]]:
-    """The first bars of a piece of music, as ids of the bundle's codec.
+@dataclass(frozen=True)
+class Opening:
+    """How much of a piece is given to go on from.
+
+    Attributes:
+        count: how many.
+        unit: bars, or notes as they sound (a chord of three is three).
+    """
+
+    count: int
+    unit: Literal["bars", "notes"] = "bars"
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ImpossibleRequest(f"--prompt-{self.unit} must be 1 or more, not {self.count}.")
+
+    def of(self, score: Score) -> Score:
+        """So much of a score, from the first bar with a note on."""
+        return first_bars(score, self.count) if self.unit == "bars" else first_notes(score, self.count)
+
+
+def prompt_from_file(bundle: Bundle, file: Path, opening: Opening) -> tuple[NDArray[np.int64], list[str]]:
+    """The beginning of a piece of music, as ids of the bundle's codec.
 
     Returns:
         The ids, and a sentence about each thing that was mended in the file or that the codec cannot say.
@@ -259,15 +280,17 @@ def prompt_from_file(bundle: Bundle, file: Path, bars: int) -> tuple[NDArray[np.
         ImpossibleRequest: the bundle's codec can say nothing of it.
     """
     reading, codec = read_safely(file), bundle.codec()
-    score = first_bars(reading.score, bars)
+    score = opening.of(reading.score)
     ids = codec.encode(score)
     if not len(ids):
-        raise ImpossibleRequest(f"{file} has no note in its first {bars} bars that this model can say.")
+        raise ImpossibleRequest(
+            f"{file} has no note in its first {opening.count} {opening.unit} that this model can say."
+        )
     return np.asarray(ids, dtype=np.int64), [*reading.repairs, *prompt_losses(codec, score)]
 
 
-def random_prompt(run: Path, bundle: Bundle, bars: int, seed: int) -> tuple[NDArray[np.int64], int]:
-    """Some bars from a random place of a random held-out piece of the run that made the bundle.
+def random_prompt(run: Path, bundle: Bundle, opening: Opening, seed: int) -> tuple[NDArray[np.int64], int]:
+    """Some music from a random bar of a random held-out piece of the run that made the bundle.
 
     Returns:
         The ids, and the number of the piece.
@@ -283,16 +306,20 @@ def random_prompt(run: Path, bundle: Bundle, bars: int, seed: int) -> tuple[NDAr
         ) from error
     if seed < 0:
         raise ImpossibleRequest(f"A seed is 0 or more; {seed} is not.")
-    rng = np.random.default_rng([seed, bars])
+    rng = np.random.default_rng([seed, opening.count])
     codec = bundle.codec()
     number = int(rng.choice(np.flatnonzero(pieces.notes)))
     score = codec.decode(pieces[number])
     lines = bar_lines(score)
     onsets = note_array(score)["onset"]
     starting = np.unique(np.searchsorted(lines, onsets, side="right") - 1)  # bars in which a note begins
-    fitting = starting[starting + bars <= len(lines)]
+    if opening.unit == "bars":
+        left = len(lines) - starting
+    else:
+        left = len(onsets) - np.searchsorted(np.sort(onsets), lines[starting])
+    fitting = starting[left >= opening.count]
     start = int(rng.choice(fitting if len(fitting) else starting[:1]))
-    ids = codec.encode(first_bars(excerpt(score, int(lines[start]), end_tick(score) + 1), bars))
+    ids = codec.encode(opening.of(excerpt(score, int(lines[start]), end_tick(score) + 1)))
     return np.asarray(ids, dtype=np.int64), number
 
 
@@ -303,3 +330,17 @@ def first_bars(score: Score, bars: int) -> Score:
     begin = int(np.searchsorted(lines, min(starts, default=0), side="right")) - 1
     stop = int(lines[begin + bars]) if begin + bars < len(lines) else end_tick(score) + 1
     return excerpt(score, int(lines[begin]), stop)
+
+
+def first_notes(score: Score, count: int) -> Score:
+    """The first notes of a score by onset, then by pitch, from the first bar with a note on; none is cut short."""
+    result = first_bars(score, len(bar_lines(score)))
+    order = sorted(
+        (note.time, note.pitch, track, number)
+        for track, played in enumerate(result.tracks)
+        for number, note in enumerate(played.notes)
+    )
+    kept = {(track, number) for _, _, track, number in order[:count]}
+    for index, track in enumerate(result.tracks):
+        track.notes = NoteTickList([note for number, note in enumerate(track.notes) if (index, number) in kept])
+    return result

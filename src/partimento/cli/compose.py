@@ -11,7 +11,16 @@ from cyclopts import Parameter
 from partimento.bundle import Bundle, open_bundle
 from partimento.cli.terminal import say, watching
 from partimento.codec import Request
-from partimento.composing import Composed, Order, Sound, compose_again, compose_into, prompt_from_file, random_prompt
+from partimento.composing import (
+    Composed,
+    Opening,
+    Order,
+    Sound,
+    compose_again,
+    compose_into,
+    prompt_from_file,
+    random_prompt,
+)
 from partimento.errors import ImpossibleRequest
 from partimento.guards import Guards
 from partimento.sampling import Sampling
@@ -32,7 +41,8 @@ def compose(
     seconds: Annotated[float | None, Parameter(help=_REQUEST["seconds"])] = None,
     notes: Annotated[int | None, Parameter(help=_REQUEST["notes"])] = None,
     prompt: str | None = None,
-    prompt_bars: int = 4,
+    prompt_bars: int | None = None,
+    prompt_notes: int | None = None,
     temperature: Annotated[float | None, Parameter(help=_SAMPLING["temperature"])] = None,
     top_k: Annotated[int | None, Parameter(help=_SAMPLING["top_k"])] = None,
     top_p: Annotated[float | None, Parameter(help=_SAMPLING["top_p"])] = None,
@@ -51,7 +61,8 @@ def compose(
         n: How many pieces.
         seed: The same seed gives the same music.
         prompt: A file to go on from, or "random" for some bars of a run's held-out pieces.
-        prompt_bars: How many bars of the prompt to take.
+        prompt_bars: How many bars of the prompt to take; 4 if nothing is said.
+        prompt_notes: How many notes of the prompt to take, in place of bars.
         sound: The sound's format, or none.
         soundfont: Play with this SoundFont (.sf2) instead of the installed one.
         again: Make this piece (its .mid or .json) again, exactly.
@@ -65,7 +76,7 @@ def compose(
             raise ImpossibleRequest("Name a model: the folder of a run or of a bundle, as `partimento train` makes it.")
         else:
             bundle = open_bundle(model)
-            ids, source = _prompt(model, bundle, prompt, prompt_bars, seed)
+            ids, source = _prompt(model, bundle, prompt, _opening(prompt_bars, prompt_notes), seed)
             order = Order(
                 n=n,
                 seed=seed,
@@ -83,17 +94,23 @@ def _given(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def _opening(bars: int | None, notes: int | None) -> Opening:
+    if bars is not None and notes is not None:
+        raise ImpossibleRequest("Give --prompt-bars or --prompt-notes, not both.")
+    if notes is not None:
+        return Opening(notes, "notes")
+    return Opening(4 if bars is None else bars)
+
+
 def _prompt(
-    model: Path, bundle: Bundle, prompt: str | None, bars: int, seed: int
+    model: Path, bundle: Bundle, prompt: str | None, opening: Opening, seed: int
 ) -> tuple[np.ndarray[Any, np.dtype[np.int64]], str]:
     if prompt is None:
         return np.empty(0, dtype=np.int64), ""
-    if bars < 1:
-        raise ImpossibleRequest(f"--prompt-bars must be 1 or more, not {bars}.")
     if prompt == "random":
-        ids, number = random_prompt(model, bundle, bars, seed)
+        ids, number = random_prompt(model, bundle, opening, seed)
         return ids, f"held-out piece {number + 1} of the run"
-    ids, remarks = prompt_from_file(bundle, Path(prompt), bars)
+    ids, remarks = prompt_from_file(bundle, Path(prompt), opening)
     for remark in remarks:
         say(f"{prompt}: {remark}")
     return ids, Path(prompt).name
