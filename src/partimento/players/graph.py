@@ -76,6 +76,10 @@ class Latent:
             known = f"there are: {', '.join(sorted(self.attributes))}" if self.attributes else "it has none"
             raise ImpossibleRequest(f"This model has no attribute {unknown[0]!r} to go along; {known}.")
 
+    def fits(self, channels: int, pitches: int) -> bool:
+        """Whether its grids have so many planes and pitches."""
+        return self._cells == (channels, pitches)
+
     def encode(self, x: Grid) -> tuple[Points, Points]:
         """Where phrases lie.
 
