@@ -24,10 +24,13 @@ LINES = [
     for line in block.splitlines()
     if line.startswith("$ ")
 ]
-QUICK = [  # what makes minutes of training seconds
-    *("--set", "plan.most_passes=1", "--set", "training.length=64", "--set", "training.batch=4"),
-    *("--set", 'model.stack=["cell 16"]', "--set", "preparation.transpose=0"),
-]
+QUICK = {  # what makes minutes of a command seconds
+    "train": [
+        *("--set", "plan.most_passes=1", "--set", "training.length=64", "--set", "training.batch=4"),
+        *("--set", 'model.stack=["cell 16"]', "--set", "preparation.transpose=0"),
+    ],
+    "compare": ["--minutes", "0.05", "--bars", "2", "--pieces", "2", "--sound", "none"],
+}
 
 
 def test_every_command_runs(tmp_path: Path) -> None:
@@ -39,8 +42,7 @@ def test_every_command_runs(tmp_path: Path) -> None:
     commands = [shlex.split(line) for line in LINES if line.startswith("partimento ")]
     assert len(commands) >= 8
     for words in commands:
-        quick = QUICK if words[1] == "train" else []
-        done = _run([sys.executable, "-m", *words, *quick], tmp_path)
+        done = _run([sys.executable, "-m", *words, *QUICK.get(words[1], [])], tmp_path)
         assert done.returncode == 0, (words, done.stderr)
     code = "\n".join(re.findall(r"```python\n(.*?)```", README, re.DOTALL))
     done = _run([sys.executable, "-c", code], tmp_path)

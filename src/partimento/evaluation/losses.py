@@ -62,11 +62,11 @@ def kept(pairs: Iterable[tuple[Score, Score]]) -> Kept:
         length = mine["duration"] / before.ticks_per_quarter
         off = np.abs(theirs["duration"] / after.ticks_per_quarter - length)
         same["lengths"] += int((off <= np.maximum(NEAR, TENTH * length)).sum())
-        same["instruments"] += int((mine["program"] == theirs["program"]).sum())
+        same["instruments"] += set(one["program"].tolist()) == set(other["program"].tolist())
         same["loudness"] += int((np.abs(mine["velocity"] - theirs["velocity"]) <= LOUDNESS).sum())
         same["tempo"] += _alike_in_seconds(before, after)
         same["metre"] += _alike_in_bars(before, after)
-    of = {"lengths": in_place, "instruments": in_place, "loudness": in_place, "tempo": pieces, "metre": pieces}
+    of = {"lengths": in_place, "loudness": in_place, "instruments": pieces, "tempo": pieces, "metre": pieces}
     lost = tuple(name for name, total in of.items() if same[name] < SAID * total)
     return Kept(came / notes if notes else np.nan, in_place / notes if notes else np.nan, lost)
 

@@ -1,0 +1,244 @@
+"""Comparing: every system learns from the same pieces in the same time, and is set beside people's pieces.
+
+Each system is a recipe, or a recipe that learns ids one after another on the common codec instead of its own
+(`classic-note-lstm on tokens`): figures of likelihood only compare where the same thing is foretold. Systems come one
+after the other, each in a process of its own, so that one that fails costs a row and no more. All is kept as it comes:
+a comparison that was broken off goes on where it was, and what is finished is not done again.
+
+A comparison is a folder: `index.html`, `compare.md`, `compare.json`, `terms.json` (on what it was begun),
+`systems/NAME/` (see `trials`) and `people/` (some held-out pieces, noise and shuffled bars).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from partimento.atomic import write_text
+from partimento.codec import TokenSpec, codec_named
+from partimento.alone import Broken, alone
+from partimento.comparing.people import People, gather
+from partimento.comparing.report import write_report
+from partimento.comparing.standings import Comparison, Row, Terms
+from partimento.comparing.trials import Result, Trial, from_plain, to_plain, try_out
+from partimento.corpus import Corpus, inspect
+from partimento.errors import InvalidSettings
+from partimento.model import model_named
+from partimento.progress import Progress, Watch, ignore
+from partimento.recipes import Recipe, from_tables
+from partimento.render.audio import require_soundfont
+from partimento.training import RunExists
+
+__all__ = ["COMMON", "Comparison", "Terms", "compare", "systems_of"]
+
+COMMON = "tokens"  # the codec on which those that learn ids one after another are compared
+FAR = 6.0  # times the minutes to train
+ALWAYS = 1800.0  # seconds besides, for reading, planning, measuring and composing
+STAGES = {  # where a job of a system begins, and how much of its time it takes, as a share
+    "Reading files": (0.0, 0.02),
+    "Encoding": (0.02, 0.08),
+    "Planning": (0.1, 0.02),
+    "Training": (0.12, 0.73),
+    "Counting": (0.12, 0.73),
+    "Measuring": (0.85, 0.05),
+    "Composing": (0.9, 0.1),
+}
+
+
+@dataclass(frozen=True)
+class System:
+    """What is compared: a recipe under a name, which is its folder's too."""
+
+    name: str
+    recipe: Recipe
+
+    @property
+    def place(self) -> str:
+        """Its folder's name."""
+        return self.name.replace(" ", "-")
+
+
+def compare(
+    folder: Path,
+    to: Path,
+    recipes: Sequence[Recipe],
+    terms: Terms,
+    *,
+    common: bool = True,
+    limit: float | None = None,
+    watch: Watch = ignore,
+) -> Comparison:
+    """Let every system learn from a folder of music, and write how they compare.
+
+    Args:
+        folder: the music.
+        to: the comparison's folder: new, empty, or one to go on with.
+        recipes: what to compare.
+        terms: the same for all.
+        common: train those that learn ids one after another on the common codec as well.
+        limit: seconds after which a system counts as hanging; far beyond its minutes if None.
+        watch: hears of everything.
+
+    Raises:
+        RunExists: `to` holds something else, or a comparison on other terms.
+        TooLittleMusic: there is not enough to learn from and to hold out.
+        InvalidSettings: two recipes have one name, or none is given.
+    """
+    systems = systems_of(recipes, common=common)
+    if terms.sound != "none":
+        require_soundfont(None)
+    corpus = inspect(folder, sample=terms.sample, seed=terms.seed, watch=watch)
+    corpus.require_enough()
+    _begin(to, corpus, terms)
+    people = gather(corpus, to / "people", bars=terms.bars, size=terms.pieces, seed=terms.seed, sound=terms.sound)
+    limit = limit or FAR * 60 * terms.minutes + ALWAYS
+    made = Comparison(to, terms, _about(corpus), people, total=len(systems))
+    watch(Progress("Comparing", 0, len(systems), "systems", remark=_outlook(systems, terms)))
+    for number, system in enumerate(systems):
+        row = _row(system, number, made, folder, people, limit, watch)
+        made = dataclasses.replace(made, rows=(*made.rows, row))
+        write_report(made)
+        watch(Progress("Comparing", number + 1, len(systems), "systems", remark=f"{system.name}: {row.sentence()}"))
+    return made
+
+
+def systems_of(recipes: Sequence[Recipe], *, common: bool = True) -> list[System]:
+    """The systems to compare: each recipe, and on the common codec those that learn ids one after another.
+
+    Raises:
+        InvalidSettings: two recipes have one name, or none is given.
+    """
+    names = [recipe.name for recipe in recipes]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice or not recipes:
+        raise InvalidSettings(
+            f"Two recipes are called {twice[0]}; give each a name of its own." if twice else "Name recipes to compare."
+        )
+    systems = [System(recipe.name, recipe) for recipe in recipes]
+    if common:
+        kind: Any = codec_named(COMMON)
+        for recipe in recipes:
+            settings = recipe.settings["codec"]
+            written: Any = codec_named(recipe.codec)
+            own = recipe.codec == COMMON and settings == kind.Settings()
+            if (
+                not own
+                and model_named(recipe.model).Spec is TokenSpec
+                and isinstance(written(settings).spec, TokenSpec)
+            ):
+                name = f"{recipe.name} on {COMMON}"
+                systems.append(System(name, from_tables(name, {**recipe.to_tables(), "codec": {"name": COMMON}})))
+    return systems
+
+
+def _begin(to: Path, corpus: Corpus, terms: Terms) -> None:
+    """See that the folder is a new one, or one that was begun on these terms.
+
+    Raises:
+        RunExists: it is neither.
+    """
+    saved = to / "terms.json"
+    asked = {**dataclasses.asdict(terms), "digest": corpus.digest}
+    if saved.is_file():
+        try:
+            before = json.loads(saved.read_text("utf-8"))
+        except (OSError, ValueError):
+            before = {}
+        differs = [name for name in asked if before.get(name) != asked[name]]
+        if differs:
+            what = "the music has changed" if differs == ["digest"] else f"with other {' and '.join(differs)}"
+            raise RunExists(f"{to} holds a comparison that was begun otherwise ({what}); choose a new folder for --to.")
+    elif to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise RunExists(f"{to} already holds something; choose a new folder for --to.")
+    write_text(saved, json.dumps(asked, indent=1) + "\n")
+
+
+def _row(system: System, number: int, made: Comparison, music: Path, people: People, limit: float, watch: Watch) -> Row:
+    """What becomes of one system: as it was found, or done now."""
+    terms = made.terms
+    folder = made.folder / "systems" / system.place
+    recipe = system.recipe.replace("training", seed=terms.seed)
+    asked = {"recipe": recipe.to_tables(), "minutes": terms.minutes}
+    about = system.recipe.about
+    if _asked_otherwise(folder, asked):
+        shutil.rmtree(folder)
+        watch(Progress("Comparing", number, made.total, "systems", remark=f"{system.name}: its recipe has changed."))
+    if result := _finished(folder):
+        return Row(system.name, system.place, about, result)
+    write_text(folder / "asked.json", json.dumps(asked, indent=1, ensure_ascii=False) + "\n")
+    trial = Trial(
+        folder=folder,
+        music=music.absolute(),
+        recipe=recipe,
+        minutes=terms.minutes,
+        sample=terms.sample,
+        bars=terms.bars,
+        pieces=terms.pieces,
+        seed=terms.seed,
+        sound=terms.sound,
+        held_out=people.held_out,
+    )
+    try:
+        hear = _within(watch, number, made.total, system.name)
+        result = alone(try_out, trial, seconds=limit, log=folder / "log.txt", watch=hear)
+    except Broken as error:
+        return Row(system.name, system.place, about, None, str(error))
+    write_text(folder / "result.json", json.dumps(to_plain(result), indent=1, allow_nan=False) + "\n")
+    return Row(system.name, system.place, about, result)
+
+
+def _asked_otherwise(folder: Path, asked: dict[str, Any]) -> bool:
+    """Whether a trial lies there that was begun with another recipe."""
+    try:
+        return bool(json.loads((folder / "asked.json").read_text("utf-8")) != asked)
+    except (OSError, ValueError):
+        return False
+
+
+def _finished(folder: Path) -> Result | None:
+    """The result that lies there, if the trial was finished and is whole."""
+    try:
+        return from_plain(json.loads((folder / "result.json").read_text("utf-8")))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _about(corpus: Corpus) -> dict[str, Any]:
+    splits = {split: corpus.pieces(split) for split in ("train", "valid", "test")}
+    return {
+        "folder": corpus.folder.name,
+        "digest": corpus.digest,
+        "pieces": {split: len(pieces) for split, pieces in splits.items()},
+        "notes": {split: sum(piece.notes for piece in pieces) for split, pieces in splits.items()},
+    }
+
+
+def _outlook(systems: Iterable[System], terms: Terms) -> str:
+    names = [system.name for system in systems]
+    return (
+        f"{len(names)} systems, {terms.minutes:g} minutes of training each: about "
+        f"{len(names) * (terms.minutes * 1.2 + 0.5):,.0f} minutes in all. They are: {', '.join(names)}."
+    )
+
+
+def _within(watch: Watch, number: int, total: int, name: str) -> Watch:
+    """A listener to one system, which tells of it as a part of the whole comparison."""
+    reached = float(number)
+    said = ""
+
+    def hear(event: Progress) -> None:
+        nonlocal reached, said
+        start, span = STAGES.get(event.job, (0.0, 0.0))
+        part = min(event.done / event.total, 1.0) if event.total else 0.0
+        reached = max(reached, number + start + span * part)
+        remark = event.remark
+        if event.job == "Training" and said != event.job:
+            said, remark = event.job, remark or "it is learning"
+        watch(Progress("Comparing", reached, total, "systems", event.facts, f"{name}: {remark}" if remark else ""))
+
+    return hear

@@ -1,0 +1,157 @@
+"""Reports of a comparison: `index.html` to listen and look, `compare.md` to read and `compare.json` to compute with.
+
+Written anew after each system, so a comparison that is broken off can be read as far as it came.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+from partimento.atomic import write_text
+from partimento.comparing.people import HELD_OUT
+from partimento.comparing.standings import Comparison
+from partimento.comparing.trials import Piece, to_plain
+from partimento.evaluation.distances import Nearness
+from partimento.evaluation.features import FEATURES
+from partimento.render.listening import Card, Cell, Link, Section, Strong, Table, Text, number, page
+
+__all__ = ["FACTS", "PAGE", "TABLES", "markdown", "write_report"]
+
+FORMAT = 1
+PAGE, TABLES, FACTS = "index.html", "compare.md", "compare.json"
+HOW_TO_READ = (
+    "Bits a note compare within a column only: each column is one way of writing music down, and what it drops need "
+    "not be foretold. What is exact is exact; a bound (≤) is more than the true figure or equal to it; some systems "
+    "have no likelihood.\n\n"
+    "Distances are measured on what each system composed, feature by feature, from held-out pieces of people. 0 is "
+    "not to be had: compare with “other human pieces”, which are as many of those that the systems learnt from, and "
+    "with the held-out pieces as each codec brings them back, than which no system on it can be expected to be nearer. "
+    "Noise has the right number of notes at random, and shuffled bars are people's bars in random order."
+)
+
+
+def write_report(made: Comparison) -> None:
+    """Write the page, the tables and the figures of a comparison."""
+    write_text(made.folder / FACTS, json.dumps(facts(made), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    tables = "\n\n".join(markdown(table) for table in made.tables())
+    write_text(made.folder / TABLES, f"# {_title(made)}\n\n{_lead(made)}\n\n{HOW_TO_READ}\n\n{tables}\n")
+    write_text(made.folder / PAGE, _page(made))
+
+
+def markdown(table: Table) -> str:
+    r"""A table as Markdown, under its caption.
+
+    Example:
+        >>> print(markdown(Table(["name", "loss"], [["one", Strong(1.5)], ["a|b", None]])))
+        | name | loss |
+        | --- | ---: |
+        | one | **1.5** |
+        | a\|b | – |
+    """
+    right = [all(not isinstance(_bare(row[n]), str | Link) for row in table.rows) for n in range(len(table.heads))]
+    rule = " | ".join("---:" if r else "---" for r in right)
+    lines = [
+        *([f"**{table.caption}**", ""] if table.caption else []),
+        f"| {' | '.join(map(_escaped, table.heads))} |",
+        f"| {rule} |",
+        *(f"| {' | '.join(_cell(cell) for cell in row)} |" for row in table.rows),
+    ]
+    return "\n".join(lines)
+
+
+def facts(made: Comparison) -> dict[str, Any]:
+    """All figures as plain values."""
+    systems = []
+    for row in made.rows:
+        entry: dict[str, Any] = {"name": row.name, "folder": f"systems/{row.place}", "about": row.about}
+        if row.result is None:
+            systems.append({**entry, "why": row.why})
+            continue
+        near = made.near(row.result.features)
+        entry |= {"codec_label": made.labels[row.result.written], **to_plain(row.result), "near": _plain(near)}
+        systems.append(entry | {"nearer_than_both": made.better_than_yardsticks(near)})
+    return {
+        "format": FORMAT,
+        "partimento": version("partimento"),
+        "terms": dataclasses.asdict(made.terms),
+        "corpus": dict(made.corpus),
+        "excerpts": len(made.people.held_out),
+        "features": [{"name": feature.name, "unit": feature.unit} for feature in FEATURES],
+        "yardsticks": {name: _plain(near) for name, near in made.people.yardsticks.items()},
+        "systems": systems,
+        "to_come": made.total - len(made.rows),
+    }
+
+
+def _plain(near: Mapping[str, Nearness]) -> dict[str, dict[str, float | None]]:
+    """JSON knows no NaN."""
+    return {
+        name: {key: value if math.isfinite(value) else None for key, value in dataclasses.asdict(found).items()}
+        for name, found in near.items()
+    }
+
+
+def _title(made: Comparison) -> str:
+    return f"Systems compared on {made.corpus['folder']}"
+
+
+def _lead(made: Comparison) -> str:
+    terms, pieces, notes = made.terms, made.corpus["pieces"], made.corpus["notes"]
+    lead = (
+        f"{pieces['train']:,} pieces ({notes['train']:,} notes) to learn from, {pieces['valid']:,} to stop by and "
+        f"{pieces['test']:,} to test with, the same for all; {terms.minutes:g} minutes of training each, seed "
+        f"{terms.seed}. Each composed {terms.pieces} pieces of {terms.bars} bars, set beside "
+        f"{len(made.people.held_out)} excerpts of {terms.bars} bars from the held-out pieces."
+    )
+    left = made.total - len(made.rows)
+    return lead + (f" {left} of {made.total} systems are still to come: it is at work, or was stopped." if left else "")
+
+
+def _page(made: Comparison) -> str:
+    tables = [Section(table.caption, [dataclasses.replace(table, caption="")]) for table in made.tables()]
+    cards = [
+        card
+        for name, pieces in made.people.shown.items()
+        for card in _cards(name, f"people/{name.replace(' ', '-')}", pieces)
+    ]
+    for row, result in made.finished:
+        about = [row.about] if row.about else []
+        cards += _cards(row.name, f"systems/{row.place}", result.pieces, about)
+    sections = [Section("How to read this", [Text(HOW_TO_READ)]), *tables, Section("Listen and look", cards)]
+    return page(_title(made), sections, _lead(made))
+
+
+def _cards(name: str, place: str, pieces: tuple[Piece, ...], about: list[str] | None = None) -> list[Card]:
+    """A card for each piece of a set that has a picture."""
+    shown = [piece for piece in pieces if piece.picture]
+    one = name if name != HELD_OUT else "held-out piece"
+    return [
+        Card(
+            f"{one}, {index + 1}" if len(shown) > 1 else one,
+            picture=f"{place}/{piece.picture}",
+            sound=f"{place}/{piece.sound}" if piece.sound else "",
+            facts=[f"{piece.notes} notes", f"{piece.seconds:.0f} s"],
+            remarks=[*(about or [] if index == 0 else []), *piece.remarks],
+            links=[Link("MIDI", f"{place}/{piece.midi}")],
+        )
+        for index, piece in enumerate(shown)
+    ]
+
+
+def _bare(cell: Cell) -> str | float | Link | None:
+    return cell.cell if isinstance(cell, Strong) else cell
+
+
+def _cell(cell: Cell) -> str:
+    bare = _bare(cell)
+    text = bare.text if isinstance(bare, Link) else bare if isinstance(bare, str) else number(bare)
+    return f"**{_escaped(text)}**" if isinstance(cell, Strong) else _escaped(text)
+
+
+def _escaped(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")

@@ -1,0 +1,237 @@
+"""Standings: what a comparison has come to so far, and the tables that say so.
+
+Bits a note stand in one column for each way of writing music down, and never two ways in one; what is only a bound is
+marked, and what has no likelihood has a dash. A distance is a number of standard deviations of people's pieces (see
+`evaluation.distances`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from partimento.comparing.people import HELD_OUT, NOISE, OTHERS, SHUFFLED, People
+from partimento.comparing.trials import Figures, Result
+from partimento.evaluation.distances import Nearness, nearness
+from partimento.evaluation.features import FEATURES
+from partimento.render.listening import Cell, Strong, Table
+
+__all__ = ["Comparison", "Row", "Terms"]
+
+BASELINE = "Markov baseline, test, bits per note"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On what all systems are compared alike.
+
+    Attributes:
+        minutes: that each may train.
+        sample: learn from a random subset of this many pieces; all if None.
+        seed: of the sample, of training and of composing.
+        bars: of each piece that is composed, and of each excerpt of people's.
+        pieces: that each composes.
+        sound: the sounds' format, or "none".
+    """
+
+    minutes: float = 3.0
+    sample: int | None = None
+    seed: int = 0
+    bars: int = 16
+    pieces: int = 16
+    sound: str = "mp3"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of one system.
+
+    Attributes:
+        name: the system's.
+        place: the name of its folder.
+        about: what it is, in a sentence.
+        result: what it came to; None where it failed.
+        why: why it failed.
+    """
+
+    name: str
+    place: str
+    about: str
+    result: Result | None
+    why: str = ""
+
+    def sentence(self) -> str:
+        """What it came to, in short."""
+        if self.result is None:
+            return f"failed. {self.why}"
+        if self.result.bits is None:
+            return "finished; it has no likelihood."
+        return f"finished; {_bits(self.result)} bits a note ({self.result.likelihood}, {self.result.codec})."
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """A comparison as far as it has come.
+
+    Attributes:
+        folder: where it lies.
+        terms: on which all are compared.
+        corpus: name, digest, and pieces and notes by split.
+        people: what the systems are set beside.
+        total: how many systems there are to compare.
+        rows: what became of them so far.
+    """
+
+    folder: Path
+    terms: Terms
+    corpus: Mapping[str, Any]
+    people: People
+    total: int
+    rows: tuple[Row, ...] = ()
+
+    @cached_property
+    def finished(self) -> list[tuple[Row, Result]]:
+        """The systems that came to something."""
+        return [(row, row.result) for row in self.rows if row.result is not None]
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """A name for each way of writing music down, by `Result.written`; all differ."""
+        results = {result.written: result for _, result in self.finished}
+        named = {written: _codec(result) for written, result in results.items()}
+        sized = {w: f", {r.vocabulary:,} ids" if r.vocabulary else "" for w, r in results.items()}
+        counted = {w: f" ({number})" for number, w in enumerate(results, start=1)}
+        for addition in (sized, counted):
+            labels = Counter(named.values())
+            named = {w: label + addition[w] if labels[label] > 1 else label for w, label in named.items()}
+        return named
+
+    def near(self, figures: Figures) -> dict[str, Nearness]:
+        """How near a set lies to the held-out pieces, by feature."""
+        made = {name: np.array(column, dtype=np.float64) for name, column in figures.items()}
+        return nearness(made, self.people.like)
+
+    def better_than_yardsticks(self, near: Mapping[str, Nearness]) -> list[str]:
+        """The features on which a set lies nearer to people than noise and than shuffled bars do."""
+        yards = [self.people.yardsticks[name] for name in (NOISE, SHUFFLED)]
+        return [name for name, found in near.items() if all(found.distance < yard[name].distance for yard in yards)]
+
+    def tables(self) -> list[Table]:
+        """All tables, in the order in which they are read."""
+        made = [self.systems(), self.bits(), self.distances(), self.medians(), self.losses()]
+        return [table for table in [*made, self.failures(), self.remarks()] if table.rows]
+
+    def systems(self) -> Table:
+        """What each system is and took."""
+        heads = ["system", "codec", "likelihood", "parameters", "updates", "training s", "notes/s", "nearer than both"]
+        rows: list[list[Cell]] = []
+        for row, result in self.finished:
+            near = self.near(result.features)
+            nearer = f"{len(self.better_than_yardsticks(near))} of {len(near)}"
+            facts: list[Cell] = [result.parameters, result.updates, round(result.training_seconds)]
+            rate = round(result.notes_a_second)
+            rows.append([row.name, self.labels[result.written], result.likelihood, *facts, rate, nearer])
+        rows += [[row.name, "failed", *[None] * 6] for row in self.rows if row.result is None]
+        return Table(
+            heads, rows, "The systems; the last column: on how many features they lie nearer than both yardsticks"
+        )
+
+    def bits(self) -> Table:
+        """Bits a note of test pieces, in a column for each way of writing music down."""
+        found = [(row, result) for row, result in self.finished if result.bits is not None]
+        columns = [w for w in self.labels if any(result.written == w for _, result in found)]
+        best = {w: min(r.bits or math.inf for _, r in found if r.written == w) for w in columns}
+        rows: list[list[Cell]] = []
+        for row, result in self.finished:
+            cells: list[Cell] = [None] * len(columns)
+            if result.bits is not None:
+                at = columns.index(result.written)
+                cells[at] = Strong(_bits(result)) if result.bits == best[result.written] else _bits(result)
+            rows.append([row.name, result.likelihood, *cells])
+        chains = {r.written: f"{r.scores[BASELINE]:.3f}" for _, r in found if BASELINE in r.scores}
+        if chains:
+            rows.append(["Markov chain on the same ids", "exact", *[chains.get(w) for w in columns]])
+        heads = ["system", "likelihood", *[self.labels[w] for w in columns]]
+        return Table(
+            heads, rows if columns else [], "Bits a note of the test pieces; fewer are better, within a column"
+        )
+
+    def distances(self) -> Table:
+        """How far each set lies from the held-out pieces."""
+        features = list(self.people.yardsticks[NOISE])
+        sets = [(name, self.people.yardsticks[name]) for name in (OTHERS, NOISE, SHUFFLED)]
+        once = {result.written: result for _, result in self.finished}
+        sets += [(f"{HELD_OUT} through {self.labels[w]}", self.near(r.through)) for w, r in once.items()]
+        rows: list[list[Cell]] = [[name, *[_known(near[f].distance) for f in features]] for name, near in sets]
+        for row, result in self.finished:
+            near = self.near(result.features)
+            nearer = self.better_than_yardsticks(near)
+            found = {f: _known(near[f].distance) for f in features}
+            rows.append([row.name, *[Strong(value) if f in nearer else value for f, value in found.items()]])
+        caption = "Distance from the held-out pieces, in their standard deviations; bold: nearer than both yardsticks"
+        return Table(["", *features], rows, caption)
+
+    def medians(self) -> Table:
+        """What each set's pieces are like."""
+        near = self.people.yardsticks[NOISE]
+        rows: list[list[Cell]] = [[HELD_OUT, *[_known(found.like) for found in near.values()]]]
+        rows += [[n, *[_known(f.made) for f in self.people.yardsticks[n].values()]] for n in (OTHERS, NOISE, SHUFFLED)]
+        rows += [[row.name, *[_known(f.made) for f in self.near(r.features).values()]] for row, r in self.finished]
+        heads = [f"{f.name} ({f.unit})" if f.unit else f.name for f in FEATURES if f.name in near]
+        return Table(["", *heads], rows, "Medians")
+
+    def losses(self) -> Table:
+        """What each way of writing music down drops of the held-out pieces."""
+        once = {result.written: result for _, result in self.finished}
+        rows: list[list[Cell]] = [
+            [
+                self.labels[w],
+                f"{r.notes_kept:.1%}",
+                f"{r.in_place:.1%}",
+                ", ".join(r.lost) or "nothing that is measured",
+            ]
+            for w, r in once.items()
+        ]
+        heads = ["codec", "notes kept", "kept in place", "lost besides"]
+        return Table(heads, rows, "What comes back of held-out pieces that are written down and read again")
+
+    def failures(self) -> Table:
+        """The systems that came to nothing."""
+        return Table(["system", "why"], [[r.name, r.why] for r in self.rows if r.result is None], "Failed")
+
+    def remarks(self) -> Table:
+        """What should be known of single systems."""
+        rows: list[list[Cell]] = []
+        for row, result in self.finished:
+            silent = sum(piece.notes == 0 for piece in result.pieces)
+            said = [*result.remarks, *([f"{silent} of {len(result.pieces)} pieces have no note."] if silent else [])]
+            rows += [[row.name, remark] for remark in said]
+        return Table(["system", "remark"], rows, "Remarks")
+
+
+def _codec(result: Result) -> str:
+    """A codec with the settings that are not its defaults, e.g. "chords, classic"."""
+    return ", ".join([result.codec, *(_setting(name, value) for name, value in result.codec_settings.items())])
+
+
+def _setting(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return name if value else f"no {name}"
+    if isinstance(value, list | tuple):
+        return f"{name} {len(value)}"
+    return f"{name} {value}"
+
+
+def _bits(result: Result) -> str:
+    return f"{'≤ ' if result.likelihood == 'bound' else ''}{result.bits:.3f}"
+
+
+def _known(value: float) -> float | None:
+    return round(value, 3) if math.isfinite(value) else None

@@ -1,0 +1,278 @@
+"""Trials: one system learns, composes and is measured; what a process of its own does, and what it brings back.
+
+A trial is a folder: `run/` (see `runs`), `music/` with what it composed, `result.json` when all is done, `log.txt`.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partimento.atomic import atomic_folder
+from partimento.bundle import Bundle
+from partimento.checkpoints import CURVES, FOLDER
+from partimento.codec import Request
+from partimento.composing import first_bars
+from partimento.errors import ImpossibleRequest
+from partimento.evaluation.features import measured
+from partimento.evaluation.losses import kept
+from partimento.files import write
+from partimento.generation import Made, generate
+from partimento.model import model_named
+from partimento.progress import Progress, Watch
+from partimento.recipes import Recipe
+from partimento.render import render
+from partimento.runs import train
+from partimento.score import Score, end_tick, seconds_at
+from partimento.settings import to_table
+
+__all__ = ["SHOWN", "Figures", "Piece", "Result", "Trial", "from_plain", "plain", "show", "to_plain", "try_out"]
+
+SHOWN = 2  # pieces of each system that get a picture and a sound
+
+Figures = Mapping[str, Sequence[float | None]]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What is asked of one system.
+
+    Attributes:
+        folder: the trial's.
+        music: the folder to learn from.
+        recipe: how; its seed is that of the comparison.
+        minutes: to train.
+        sample: learn from a random subset of this many pieces; all if None.
+        bars: of each new piece.
+        pieces: to compose.
+        seed: of what is composed.
+        sound: the sounds' format, or "none".
+        held_out: excerpts of human pieces, to measure what the codec drops.
+    """
+
+    folder: Path
+    music: Path
+    recipe: Recipe
+    minutes: float
+    sample: int | None
+    bars: int
+    pieces: int
+    seed: int
+    sound: str
+    held_out: Sequence[Score] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One composed piece; paths relative to the trial's folder, empty where there is none."""
+
+    midi: str
+    picture: str
+    sound: str
+    notes: int
+    seconds: float
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one system; plain values, as `result.json` has them.
+
+    Attributes:
+        model: its name.
+        codec: the codec's name.
+        codec_settings: the codec's settings that are not its defaults.
+        vocabulary: how many ids the codec has; None of a grid.
+        written: hash of all that decides what the codec writes; bits per note compare only where it is the same.
+        likelihood: "exact", "bound" (of the true figure it is at most this) or "none".
+        bits: bits per note of the test pieces, or None.
+        valid_bits: the same of the pieces that chose the weights.
+        scores: all that the run measured, by name.
+        parameters: how many numbers it learnt.
+        updates: of the weights it has.
+        training_seconds: pauses between parts of a broken run not counted.
+        notes_a_second: when composing all pieces side by side, opening the model included.
+        notes_kept: the share of held-out notes of which the codec brings back the pitch.
+        in_place: the share that it brings back where they were.
+        lost: what else it loses, in words.
+        features: figures of what it composed, by feature.
+        through: figures of held-out pieces as the codec brings them back: what a perfect model would reach.
+        pieces: what it composed.
+        remarks: about the whole, e.g. that bars could not be asked for.
+    """
+
+    model: str
+    codec: str
+    codec_settings: dict[str, Any]
+    vocabulary: int | None
+    written: str
+    likelihood: str
+    bits: float | None
+    valid_bits: float | None
+    scores: dict[str, float]
+    parameters: int
+    updates: int
+    training_seconds: float
+    notes_a_second: float
+    notes_kept: float
+    in_place: float
+    lost: tuple[str, ...]
+    features: Figures
+    through: Figures
+    pieces: tuple[Piece, ...]
+    remarks: tuple[str, ...] = ()
+
+
+def try_out(trial: Trial, watch: Watch) -> Result:
+    """Let one system learn (or go on learning), compose, and be measured.
+
+    Raises:
+        PartimentoError: it cannot; says why.
+    """
+    run = trial.folder / "run"
+    bundle = train(
+        trial.music,
+        run,
+        trial.recipe,
+        minutes=trial.minutes,
+        sample=trial.sample,
+        resume=run.exists(),
+        watch=watch,
+    )
+    made, rate, remarks = _compose(bundle, trial, watch)
+    watch(Progress("Measuring", 0, 1, "systems"))
+    codec = bundle.codec()
+    through = [codec.decode(codec.encode(score)) for score in trial.held_out]
+    lost = kept(zip(trial.held_out, through, strict=True))
+    scores = dict(bundle.facts["scores"])
+    bits = scores.get("test, bits per note")
+    return Result(
+        model=bundle.model_name,
+        codec=bundle.codec_name,
+        codec_settings=_unusual(codec.settings),
+        vocabulary=getattr(codec.spec, "vocab_size", None),
+        written=_written(bundle),
+        likelihood=likelihood_of(bundle.model_name) if bits is not None else "none",
+        bits=bits,
+        valid_bits=scores.get("valid, bits per note"),
+        scores=scores,
+        parameters=int(bundle.facts["parameters"]),
+        updates=int(bundle.facts["best_update"]),
+        training_seconds=_training_seconds(run),
+        notes_a_second=rate,
+        notes_kept=lost.notes,
+        in_place=lost.in_place,
+        lost=lost.lost,
+        features=plain(measured(piece.score for piece in made)),
+        through=plain(measured(through)),
+        pieces=_write(trial, made),
+        remarks=remarks,
+    )
+
+
+def likelihood_of(model: str) -> str:
+    """Which kind of number a model's likelihood is: "exact", "bound" or "none"."""
+    kind: Any = model_named(model)
+    if hasattr(kind, "exact"):
+        return "exact" if kind.exact else "bound"
+    return "exact" if hasattr(kind, "predict") else "none"
+
+
+def plain(figures: Mapping[str, NDArray[np.float64]]) -> dict[str, list[float | None]]:
+    """Figures as JSON has them: None where there is none."""
+    return {name: [None if np.isnan(f) else float(f) for f in column] for name, column in figures.items()}
+
+
+def _compose(bundle: Bundle, trial: Trial, watch: Watch) -> tuple[list[Made], float, tuple[str, ...]]:
+    """New pieces, notes a second, and remarks."""
+    began = time.perf_counter()
+    remarks: tuple[str, ...] = ()
+    try:
+        made = generate(bundle, request=Request(bars=trial.bars), n=trial.pieces, seed=trial.seed, watch=watch)
+    except ImpossibleRequest as error:
+        made = generate(bundle, n=trial.pieces, seed=trial.seed, watch=watch)
+        remarks = (f"Its pieces end where they will, and are cut after {trial.bars} bars: {error}",)
+    pieces = list(made)
+    rate = sum(piece.notes for piece in pieces) / max(time.perf_counter() - began, 1e-9)
+    if remarks:
+        pieces = [dataclasses.replace(piece, score=first_bars(piece.score, trial.bars)) for piece in pieces]
+    return pieces, rate, remarks
+
+
+def _write(trial: Trial, made: Sequence[Made]) -> tuple[Piece, ...]:
+    """All pieces as MIDI, the first `SHOWN` to look at and to listen to as well."""
+    pieces = []
+    with atomic_folder(trial.folder / "music") as new:
+        for number, piece in enumerate(made):
+            shown = number < SHOWN
+            pieces.append(
+                show(piece.score, new, f"{number + 1:03d}", trial.sound if shown else "none", shown, piece.remarks)
+            )
+    return tuple(pieces)
+
+
+def show(score: Score, folder: Path, name: str, sound: str, picture: bool = True, remarks: Sequence[str] = ()) -> Piece:
+    """Write a piece as MIDI and, if asked for, as a picture and a sound; paths are relative to the folder's parent.
+
+    Args:
+        score: the piece.
+        folder: in which it is written.
+        name: of its files.
+        sound: the sound's format, or "none".
+        picture: whether to draw it.
+        remarks: about how it came to be.
+    """
+    write(score, folder / f"{name}.mid")
+    files = {"picture": f"{name}.png" if picture else "", "sound": f"{name}.{sound}" if sound != "none" else ""}
+    for file in filter(None, files.values()):
+        remarks = [*remarks, *render(score, folder / file, title=name)]
+    places = {kind: f"music/{file}" if file else "" for kind, file in files.items()}
+    seconds = float(seconds_at(score, np.array([end_tick(score)]))[0])
+    return Piece(f"music/{name}.mid", places["picture"], places["sound"], score.note_num(), seconds, tuple(remarks))
+
+
+def _training_seconds(run: Path) -> float:
+    """Seconds of the last look at the held-out pieces, pauses not counted."""
+    with (run / FOLDER / CURVES).open(newline="", encoding="utf-8") as file:
+        return max((float(row.get("seconds") or 0) for row in csv.DictReader(file)), default=0.0)
+
+
+def _unusual(settings: Any) -> dict[str, Any]:
+    """The settings that are not the defaults."""
+    usual = to_table(type(settings)())
+    return {name: value for name, value in to_table(settings).items() if value != usual[name]}
+
+
+def _written(bundle: Bundle) -> str:
+    """A hash of all that decides what the bundle's codec writes."""
+    digest = hashlib.sha256(json.dumps(bundle.recipe["codec"], sort_keys=True).encode())
+    for file in sorted((bundle.folder / "codec").rglob("*")):
+        if file.is_file():
+            digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def to_plain(result: Result) -> dict[str, Any]:
+    """A result as JSON has it; the inverse of `from_plain`."""
+    return dataclasses.asdict(result)
+
+
+def from_plain(table: dict[str, Any]) -> Result:
+    """A result from what `to_plain` gave.
+
+    Raises:
+        TypeError: it is another version's.
+        KeyError: the same.
+    """
+    pieces = tuple(Piece(**{**piece, "remarks": tuple(piece["remarks"])}) for piece in table["pieces"])
+    return Result(**{**table, "pieces": pieces, "lost": tuple(table["lost"]), "remarks": tuple(table["remarks"])})

@@ -1,0 +1,192 @@
+"""Comparing: one failing system costs a row, columns never mix codecs, and what is finished is not done again."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from partimento.comparing import COMMON, Comparison, Terms, compare, systems_of
+from partimento.comparing.report import markdown
+from partimento.comparing.trials import SHOWN, likelihood_of
+from partimento.errors import InvalidSettings
+from partimento.evaluation.features import FEATURES
+from partimento.files import read, write
+from partimento.progress import Progress
+from partimento.recipes import Recipe, from_tables, recipe_named
+from partimento.training import RunExists
+
+from music import tune
+
+TERMS = Terms(minutes=0.05, seed=3, bars=2, pieces=3, sound="ogg")
+CHORDS = {
+    "about": "A tiny LSTM on chords.",
+    "codec": {"name": "chords", "classic": True},
+    "model": {"name": "lstm", "stack": ["cell 8"]},
+    "training": {"length": 32, "batch": 4, "updates": 6},
+}
+BAD = {**CHORDS, "about": "Ids of a grid, which there are not.", "codec": {"name": "roll"}}
+
+
+def recipes() -> list[Recipe]:
+    return [from_tables("tiny", CHORDS), from_tables("bad", BAD), recipe_named("markov")]
+
+
+class Desk:
+    """A comparison of three systems, one of which cannot be."""
+
+    def __init__(self, folder: Path) -> None:
+        self.music, self.to = folder / "music", folder / "compared"
+        self.music.mkdir()
+        for seed in range(12):
+            write(tune(seed, bars=8), self.music / f"{seed}.mid")
+        self.events: list[Progress] = []
+        self.made = self.go_on()
+
+    def go_on(self, terms: Terms = TERMS) -> Comparison:
+        return compare(self.music, self.to, recipes(), terms, common=False, watch=self.events.append)
+
+    def facts(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.to / "compare.json").read_text())
+        return found
+
+    def systems(self) -> dict[str, Any]:
+        return {system["name"]: system for system in self.facts()["systems"]}
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = tmp_path_factory.mktemp("desk")
+    before = os.environ.get("XDG_CACHE_HOME")
+    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
+    yield Desk(folder)
+    os.environ.pop("XDG_CACHE_HOME")
+    if before is not None:
+        os.environ["XDG_CACHE_HOME"] = before
+
+
+def test_a_system_that_fails_costs_a_row(desk: Desk) -> None:
+    found = desk.systems()
+    assert list(found) == ["tiny", "bad", "markov"]
+    assert "grids" in found["bad"]["why"]
+    assert "grids" in (desk.to / "compare.md").read_text()
+    assert "why" not in found["tiny"]
+    assert "why" not in found["markov"]
+
+
+def test_every_finished_system_is_measured_and_heard(desk: Desk) -> None:
+    for name in ("tiny", "markov"):
+        found = desk.systems()[name]
+        folder = desk.to / found["folder"]
+        assert found["likelihood"] == "exact"
+        assert 0 < found["bits"] < 100
+        assert found["parameters"] > 0
+        assert found["notes_a_second"] > 0
+        assert len(found["pieces"]) == TERMS.pieces
+        for number, piece in enumerate(found["pieces"]):
+            assert read(folder / piece["midi"]).score.note_num() == piece["notes"]
+            for kind in ("picture", "sound"):
+                assert (number < SHOWN) == bool(piece[kind])
+                assert not piece[kind] or (folder / piece[kind]).stat().st_size > 500
+        assert set(found["near"]) <= {feature.name for feature in FEATURES}
+        assert all(len(column) == TERMS.pieces for column in found["features"].values())
+
+
+def test_columns_never_mix_codecs(desk: Desk) -> None:
+    table = desk.made.bits()
+    assert len(table.heads) == 4
+    assert {"tokens"} < set(table.heads)
+    rows = {row[0]: row for row in table.rows}
+    assert (rows["tiny"][2] is None) != (rows["markov"][2] is None)
+    assert (rows["tiny"][3] is None) != (rows["markov"][3] is None)
+
+
+def test_what_a_codec_drops_is_measured(desk: Desk) -> None:
+    found = desk.systems()
+    assert found["markov"]["notes_kept"] == found["markov"]["in_place"] == 1
+    assert found["tiny"]["notes_kept"] < 0.9
+    assert {"lengths", "instruments", "loudness"} <= set(found["tiny"]["lost"])
+    near = desk.made.near(found["markov"]["through"])
+    assert all(nearness.distance == 0 for nearness in near.values())
+
+
+def test_the_page_leads_to_what_is_there(desk: Desk) -> None:
+    import re
+
+    page = (desk.to / "index.html").read_text()
+    for place in re.findall(r'(?:src|href)="([^"#]+)"', page):
+        assert (desk.to / place).is_file(), place
+    for name in ("held-out piece", "noise", "shuffled bars", "tiny", "markov"):
+        assert f"<h3>{name}" in page
+
+
+def test_what_is_finished_is_not_done_again(desk: Desk) -> None:
+    done = desk.to / "systems" / "markov" / "result.json"
+    broken = desk.to / "systems" / "tiny"
+    bundle = broken / "run" / "bundle" / "manifest.json"
+    before, trained = desk.facts(), bundle.stat().st_mtime_ns
+    stamp = done.stat().st_mtime_ns
+    (broken / "result.json").unlink()  # as if it was stopped while it composed
+    desk.go_on()
+    assert done.stat().st_mtime_ns == stamp
+    assert bundle.stat().st_mtime_ns == trained
+    after = desk.facts()
+    for facts in (before, after):
+        facts["systems"][0].pop("notes_a_second")
+    assert after == before
+
+
+def test_other_terms_are_another_comparison(desk: Desk, tmp_path: Path) -> None:
+    with pytest.raises(RunExists, match="seed"):
+        desk.go_on(Terms(minutes=0.05, seed=4, bars=2, pieces=3, sound="ogg"))
+    (tmp_path / "something").write_text("in the way")
+    with pytest.raises(RunExists, match="already holds something"):
+        compare(desk.music, tmp_path, recipes(), TERMS)
+
+
+def test_its_tables_are_pasted_by_one_command(desk: Desk, tmp_path: Path) -> None:
+    page = tmp_path / "compare.md"
+    page.write_text("# Compared\n\n<!-- begin tiny -->\nold\n<!-- end tiny -->\n\nThe end.\n")
+    script = Path(__file__).parent.parent / "benchmarks" / "compare_tables.py"
+    command = [sys.executable, script, desk.to, "--as", "tiny", "--page", page]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    text = page.read_text()
+    assert markdown(desk.made.bits()) in text
+    assert "old" not in text
+    assert text.endswith("<!-- end tiny -->\n\nThe end.\n")
+    unknown = subprocess.run([*command[:4], "other", *command[5:]], capture_output=True, text=True, check=False)
+    assert unknown.returncode == 1
+    assert "<!-- begin other -->" in unknown.stderr
+
+
+def test_systems_of_ids_are_compared_on_one_codec_too() -> None:
+    systems = systems_of([*recipes(), recipe_named("lstm")])
+    assert [system.name for system in systems] == ["tiny", "bad", "markov", "lstm", f"tiny on {COMMON}"]
+    assert systems[-1].recipe.codec == COMMON
+    assert systems[-1].recipe.settings["model"] == systems[0].recipe.settings["model"]
+    with pytest.raises(InvalidSettings, match="Two recipes are called tiny"):
+        systems_of([recipes()[0]] * 2)
+    with pytest.raises(InvalidSettings, match="Name recipes"):
+        systems_of([])
+
+
+def test_the_kind_of_a_figure_is_told() -> None:
+    assert likelihood_of("lstm") == likelihood_of("markov") == "exact"
+
+
+def test_a_changed_recipe_is_trained_anew_and_a_hang_is_a_row(desk: Desk, tmp_path: Path) -> None:
+    place = desk.to / "systems" / "markov"
+    asked = json.loads((place / "asked.json").read_text())
+    asked["recipe"]["model"]["order"] = 3
+    (place / "asked.json").write_text(json.dumps(asked))
+    recipe = [recipe_named("markov")]
+    made = compare(desk.music, desk.to, recipe, TERMS, common=False, limit=0.01, watch=desk.events.append)
+    assert "hung" in made.rows[0].why
+    assert not (place / "result.json").exists()
+    assert any("its recipe has changed" in event.remark for event in desk.events)
