@@ -27,6 +27,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "lstm": {"embedding": 16, "stack": ("cell 24", "dropout 0.1", "norm", "dense 20 relu")},
     "markov": {"order": 4},
     "rbm": {"steps": 8, "align": 4, "hidden": 24},
+    "rnn_nade": {"width": 24, "hidden": 16, "dropout": 0.1},
     "rnn_rbm": {"hidden": 24, "state": 16, "gibbs": 2},
 }
 SPEC = TokenSpec(vocab_size=12, pad=9, bos=10, eos=11)
