@@ -24,6 +24,7 @@ from partimento.windows import Windows
 # settings that make a model small enough to be trained here in a second; defaults where there are none
 SMALL: dict[str, dict[str, Any]] = {
     "biaxial": {"time": (24, 16), "pitch": (16, 12), "dropout": 0.1},
+    "gan": {"steps": 8, "align": 4, "latent": 6, "width": 16},
     "lstm": {"embedding": 16, "stack": ("cell 24", "dropout 0.1", "norm", "dense 20 relu")},
     "markov": {"order": 4},
     "rbm": {"steps": 8, "align": 4, "hidden": 24},
