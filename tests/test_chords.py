@@ -76,6 +76,7 @@ WAYS = {
     "not learnt": Chords(),
     "classic": learnt(classic=True),
     "classic by name": learnt(classic=True, order="name"),
+    "classic, all instruments": learnt(classic=True, instruments="all"),
 }
 every_way = pytest.mark.parametrize("codec", WAYS.values(), ids=WAYS.keys())
 RHYTHMIC = [name for name in WAYS if "classic" not in name]
@@ -176,6 +177,7 @@ def test_only_the_first_instrument_that_plays_is_taken_and_no_drums() -> None:
     other.notes.append(Note(0, 480, 72, 80))
     score.tracks = [drums, Track("nothing", 9, False), *score.tracks, other]
     assert extract(score) == ["C4"]
+    assert extract(score, "all") == ["C4", "C5"]
     assert extract(Score(480)) == []
 
 
@@ -183,6 +185,9 @@ def test_tracks_of_one_name_are_one_track_unless_it_is_a_players() -> None:
     parts = [(0, 1, 60)], [(0, 1, 64)]
     assert extract(piece(*parts, name="Prelude")) == ["0.4"]
     assert extract(piece(*parts, name="Piano")) == ["C4", "E4"]
+    apart = piece(*parts, name="Prelude")
+    apart.tracks[1].program = 40
+    assert extract(apart, "all") == ["C4", "E4"], "instruments make no chord together"
 
 
 def test_classic_plays_a_token_each_half_beat() -> None:

@@ -9,7 +9,7 @@ What is lost on the way, by default: instruments (all parts sound on one) and dr
 between those of the grid's list and beyond 16 beats; two notes of one pitch at a time; changes of tempo (the mean is
 kept) and of metre (the longest is kept); loudness finer than its levels, within a chord altogether; pedal, bends,
 controllers. With `classic`: rhythm, rests, octaves of chords, loudness, tempo, metre, drums, all instruments but the
-first, and notes and chords that were not learnt. Measured in docs/codecs/chords.md.
+first (unless all are asked for), and notes and chords that were not learnt. Measured in docs/codecs/chords.md.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ class ChordSettings:
 
     classic: bool = False
     """As the tutorials have it: notes by name and chords by pitch class, a half beat each, of the first instrument."""
+    instruments: Literal["first", "all"] = "first"
+    """Whose notes the tutorials' tokens are: the first instrument's alone, as they have it, or all's (drums never)."""
     order: Literal["frequency", "name"] = "frequency"
     """How ids are given to notes and chords; the first tutorial has them by name, later ones by frequency."""
     steps_per_beat: int = 12
@@ -88,7 +90,7 @@ class Chords(Codec[TokenSpec]):
         """Learn which notes and chords there are, and by default which metres."""
         chosen = self.settings
         if chosen.classic:
-            counts = Counter(token for score in scores for token in classic.extract(score))
+            counts = Counter(token for score in scores for token in classic.extract(score, chosen.instruments))
             self._take(sorted(counts, key=lambda token: (-counts[token], token)))
         else:
             words = rhythm.learn(
@@ -121,7 +123,7 @@ class Chords(Codec[TokenSpec]):
         """(T,) ids of a piece."""
         if not self.settings.classic:
             return rhythm.encode(score, self._words)
-        tokens = classic.extract(score)
+        tokens = classic.extract(score, self.settings.instruments)
         return np.array([self._ids[token] for token in tokens if token in self._ids], dtype=np.int64)
 
     def decode(self, x: NDArray[Any]) -> Score:

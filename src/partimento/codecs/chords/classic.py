@@ -6,13 +6,14 @@ each note and the normal order of each chord. `extract` gives what music21 gave 
 (versions 4 and 5), on our scores: the songs that `xiaohuiduan/lstm-music` extracted come out the same token for token
 (docs/codecs/chords.md tells of the one exception). It is done differently where music21 found nothing: 20 of the 92
 songs have a track whose name music21 takes for an instrument of its own, which comes first and plays no note; the first
-instrument that plays is taken here.
+instrument that plays is taken here, or all of them on request.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,9 +34,14 @@ _NOTE = np.dtype([("onset", np.int64), ("end", np.int64), ("pitch", np.int64)])
 _TICKS_PER_BEAT = _TICKS_PER_STEP * STEPS_PER_BEAT
 
 
-def extract(score: Score) -> list[str]:
-    """The tutorials' tokens of a piece, in the order of time; drums give none."""
-    tracks = _first_instrument(score)
+def extract(score: Score, instruments: Literal["first", "all"] = "first") -> list[str]:
+    """The tutorials' tokens of a piece, in the order of time; drums give none.
+
+    Args:
+        score: the piece.
+        instruments: the first that plays, as in the tutorials, or all, their chords apart.
+    """
+    tracks = _tracks(score, every=instruments == "all")
     found = [group for index, notes in enumerate(tracks) for group in _groups(notes, index, score.ticks_per_quarter)]
     found.sort(key=lambda group: group[:2])
     return [word(pitches) for _, _, pitches in found]
@@ -61,8 +67,8 @@ def word_pitches(token: str) -> tuple[int, ...]:
     return tuple(sorted({60 + pitch_class for pitch_class in classes}))
 
 
-def _first_instrument(score: Score) -> list[NoteArray]:
-    """The notes of each of the file's tracks that the first instrument plays, each in the order of time.
+def _tracks(score: Score, *, every: bool) -> list[NoteArray]:
+    """The notes of each of the file's tracks that the first instrument plays, or any, each in the order of time.
 
     A score has a track for each channel and program of a file's track; those of one name are put together again, for
     music21 makes chords across the channels of a track.
@@ -71,12 +77,12 @@ def _first_instrument(score: Score) -> list[NoteArray]:
     if not playing:
         return []
     first = playing[0][1].program
-    members: dict[str, list[int]] = {}
+    members: dict[tuple[int, str], list[int]] = {}
     for index, track in playing:
-        if track.program == first:
+        if every or track.program == first:
             name = track.name.strip()
             own = not name or name.lower() in _PLAYERS
-            members.setdefault(f"\0{index}" if own else name, []).append(index)
+            members.setdefault((track.program, f"\0{index}" if own else name), []).append(index)
     return [_notes([score.tracks[index] for index in indices]) for indices in members.values()]
 
 
