@@ -52,11 +52,11 @@ def batch_of(x: NDArray[np.float32], mask: NDArray[np.bool_] | None = None) -> B
 def trained() -> Vae:
     model = made(beta=0.1, warmup=100)
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
-    for update in range(500):
+    for update in range(300):
         for group in optimiser.param_groups:
-            group["lr"] = 1e-2 * (1 - update / 500)
+            group["lr"] = 1e-2 * (1 - update / 300)
         with seeded(0, update):
-            loss = model.loss(batch_of(tunes(64, update)))["loss"]
+            loss = model.loss(batch_of(tunes(32, update)))["loss"]
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
