@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from partimento.alone import Broken, alone
 from partimento.atomic import write_text
 from partimento.codec import TokenSpec, codec_named
-from partimento.alone import Broken, alone
 from partimento.comparing.people import People, gather
 from partimento.comparing.report import write_report
 from partimento.comparing.standings import Comparison, Row, Terms

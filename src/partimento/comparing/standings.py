@@ -126,7 +126,7 @@ class Comparison:
     def tables(self) -> list[Table]:
         """All tables, in the order in which they are read."""
         made = [self.systems(), self.bits(), self.distances(), self.medians(), self.losses()]
-        return [table for table in [*made, self.failures(), self.remarks()] if table.rows]
+        return [table for table in [*made, self.others(), self.failures(), self.remarks()] if table.rows]
 
     def systems(self) -> Table:
         """What each system is and took."""
@@ -201,6 +201,16 @@ class Comparison:
         ]
         heads = ["codec", "notes kept", "kept in place", "lost besides"]
         return Table(heads, rows, "What comes back of held-out pieces that are written down and read again")
+
+    def others(self) -> Table:
+        """By what the weights of systems without a likelihood were chosen."""
+        found = [(row, r) for row, r in self.finished if r.bits is None and "test, loss" in r.scores]
+        rows: list[list[Cell]] = [
+            [row.name, r.figure or "loss", round(r.scores["valid, loss"], 4), round(r.scores["test, loss"], 4)]
+            for row, r in found
+        ]
+        heads = ["system", "figure", "pieces that chose the weights", "test pieces"]
+        return Table(heads, rows, "Figures of systems without a likelihood; they compare with nothing here")
 
     def failures(self) -> Table:
         """The systems that came to nothing."""

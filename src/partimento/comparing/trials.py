@@ -28,7 +28,6 @@ from partimento.evaluation.features import measured
 from partimento.evaluation.losses import kept
 from partimento.files import write
 from partimento.generation import Made, generate
-from partimento.model import model_named
 from partimento.progress import Progress, Watch
 from partimento.recipes import Recipe
 from partimento.render import render
@@ -95,6 +94,7 @@ class Result:
         vocabulary: how many ids the codec has; None of a grid.
         written: hash of all that decides what the codec writes; bits per note compare only where it is the same.
         likelihood: "exact", "bound" (of the true figure it is at most this) or "none".
+        figure: what its scores called "loss" are, where it has no likelihood; empty where they are nats, or none.
         bits: bits per note of the test pieces, or None.
         valid_bits: the same of the pieces that chose the weights.
         scores: all that the run measured, by name.
@@ -117,6 +117,7 @@ class Result:
     vocabulary: int | None
     written: str
     likelihood: str
+    figure: str
     bits: float | None
     valid_bits: float | None
     scores: dict[str, float]
@@ -162,7 +163,8 @@ def try_out(trial: Trial, watch: Watch) -> Result:
         codec_settings=_unusual(codec.settings),
         vocabulary=getattr(codec.spec, "vocab_size", None),
         written=_written(bundle),
-        likelihood=likelihood_of(bundle.model_name) if bits is not None else "none",
+        likelihood=str(bundle.facts["likelihood"]) if bits is not None else "none",
+        figure=str(bundle.facts.get("figure", "")),
         bits=bits,
         valid_bits=scores.get("valid, bits per note"),
         scores=scores,
@@ -178,14 +180,6 @@ def try_out(trial: Trial, watch: Watch) -> Result:
         pieces=_write(trial, made),
         remarks=remarks,
     )
-
-
-def likelihood_of(model: str) -> str:
-    """Which kind of number a model's likelihood is: "exact", "bound" or "none"."""
-    kind: Any = model_named(model)
-    if hasattr(kind, "exact"):
-        return "exact" if kind.exact else "bound"
-    return "exact" if hasattr(kind, "predict") else "none"
 
 
 def plain(figures: Mapping[str, NDArray[np.float64]]) -> dict[str, list[float | None]]:
