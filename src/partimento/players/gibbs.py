@@ -17,8 +17,8 @@ output is drawn once; the chain before it samples the machine as it learnt.
 
 Where a pitch begins to sound it is struck, whatever the onset plane says: so do the tutorials read the matrix, and a
 sound that no note began would not be heard. Units are 0 or 1 and few are 1, so a product with the weights is the sum of
-a few of their rows: quicker than a product, and the same whatever other pieces are made beside, and however many threads
-there are. Leaves out: parallel tempering.
+a few of their rows: quicker than a product, and the same whatever other pieces are made beside it, on any number of
+threads. Leaves out: parallel tempering.
 """
 
 from __future__ import annotations
