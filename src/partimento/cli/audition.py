@@ -56,8 +56,13 @@ def audition(
     if temperature is not None:
         sampling["temperature"] = temperature
     order = Order(n, seed, request, from_table(Sampling, sampling, "sampling"), Guards(), np.empty(0, dtype=np.int64))
-    with watching() as watch:
-        made = hear(run, to, order, sound=sound, soundfont=soundfont, keep_bundles=bundles, watch=watch)
+    try:
+        with watching() as watch:
+            made = hear(run, to, order, sound=sound, soundfont=soundfont, keep_bundles=bundles, watch=watch)
+    except KeyboardInterrupt:
+        if to.exists():
+            say(f"Stopped; the checkpoints heard until then: {to / 'index.html'}")
+        raise
     show(made.table())
     for heard in made.heard:
         if heard.why:
