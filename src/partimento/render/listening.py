@@ -279,6 +279,7 @@ STYLE = f"""
   --link: {BLUE}; }}
 @media (prefers-color-scheme: dark) {{
   :root {{ --ink: #e6eaee; --soft: #a3adb7; --line: #3a444e; --paper: #15191d; --panel: #1d2329; --link: #6cb8ea; }}
+  img {{ filter: brightness(0.88); }}
 }}
 * {{ box-sizing: border-box; }}
 body {{ margin: 0 auto; padding: 1rem; max-width: 80rem; background: var(--paper); color: var(--ink);
@@ -293,7 +294,7 @@ a:focus-visible, .wide:focus-visible {{ outline: 2px solid var(--link); outline-
 table {{ border-collapse: collapse; width: 100%; font-size: 0.92rem; font-variant-numeric: tabular-nums; }}
 caption {{ text-align: left; color: var(--soft); padding: 0.5rem 0.7rem; }}
 th, td {{ padding: 0.4rem 0.7rem; text-align: left; vertical-align: top; border-top: 1px solid var(--line);
-  min-width: 4rem; }}
+  min-width: 5rem; }}
 td {{ max-width: 30rem; }}
 thead th {{ border-top: 0; background: var(--panel); vertical-align: bottom; }}
 tbody th {{ font-weight: 500; white-space: nowrap; position: sticky; left: 0; background: var(--paper); }}
@@ -307,7 +308,7 @@ article p {{ margin: 0; font-size: 0.92rem; }}
 img {{ display: block; width: 100%; height: auto; background: #fff; border-radius: 0.3rem; }}
 article img {{ max-height: 22rem; object-fit: contain; object-position: top; }}
 audio {{ width: 100%; }}
-figure {{ margin: 0.75rem 0; }}
+figure {{ margin: 0.75rem 0; max-width: 60rem; }}
 figcaption, .links {{ color: var(--soft); font-size: 0.9rem; }}
 .facts {{ list-style: none; margin: 0; padding: 0; display: flex; flex-wrap: wrap; gap: 0.15rem 1rem;
   color: var(--soft); font-size: 0.92rem; }}
