@@ -13,6 +13,7 @@ from partimento.codec import codec_named
 from partimento.evaluation.distances import distance, nearness, overlap, wasserstein
 from partimento.evaluation.features import FEATURES, bar_edges, measured
 from partimento.evaluation.losses import kept
+from partimento.evaluation.variety import likeness
 from partimento.evaluation.yardsticks import excerpts, noise, shuffled_bars
 from partimento.score import Score, TimeSignature, note_array, transpose
 
@@ -107,6 +108,14 @@ def test_excerpts_lie_end_to_end() -> None:
     assert len(excerpts(score, 4, 1, np.random.default_rng(0))) == 1
     assert len(excerpts(score, 40, 10, np.random.default_rng(0))) == 1
     assert excerpts(Score(480), 4, 10, np.random.default_rng(0)) == []
+
+
+def test_one_piece_over_and_over_is_told() -> None:
+    pieces = [tune(seed, bars=16) for seed in range(6)]
+    assert likeness([tune(1, bars=16)] * 5) == likeness([tune(1, bars=16), transpose(tune(1, bars=16), 3)]) == 1
+    assert likeness(pieces) < 0.3
+    assert likeness(pieces) < likeness([*pieces, *pieces[:2]]) < 1
+    assert math.isnan(likeness([tune(1), Score(480)]))
 
 
 def test_what_is_kept_is_counted() -> None:

@@ -20,6 +20,7 @@ from partimento.comparing.trials import SHOWN, Piece, show
 from partimento.corpus import Corpus
 from partimento.evaluation.distances import Nearness, nearness
 from partimento.evaluation.features import measured
+from partimento.evaluation.variety import likeness
 from partimento.evaluation.yardsticks import excerpts, noise, shuffled_bars
 from partimento.score import Score
 
@@ -41,12 +42,14 @@ class People:
         held_out: excerpts of held-out pieces.
         like: their figures by feature: what all else is set beside.
         yardsticks: how far the others lie from them, by the yardstick's name.
+        likeness: the share of passages that two pieces of a set have in common, on average, by the set's name.
         shown: some of each to look at and listen to, by name; paths relative to the folder of that name.
     """
 
     held_out: Sequence[Score]
     like: Values
     yardsticks: Mapping[str, Mapping[str, Nearness]]
+    likeness: Mapping[str, float]
     shown: Mapping[str, tuple[Piece, ...]]
 
 
@@ -75,7 +78,8 @@ def gather(corpus: Corpus, folder: Path, *, bars: int, size: int, seed: int, sou
         name: _show(scores[: SHOWN if name == HELD_OUT else 1], folder / name.replace(" ", "-"), sound)
         for name, scores in {HELD_OUT: held_out, NOISE: sets[NOISE], SHUFFLED: sets[SHUFFLED]}.items()
     }
-    return People(held_out, like, yardsticks, shown)
+    alike = {name: likeness(scores) for name, scores in {HELD_OUT: held_out, **sets}.items()}
+    return People(held_out, like, yardsticks, alike, shown)
 
 
 def _excerpts(corpus: Corpus, splits: Iterable[str], bars: int, rng: np.random.Generator) -> list[Score]:

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from typing import Any
 
 from partimento.atomic import write_text
-from partimento.comparing.people import HELD_OUT
+from partimento.comparing.people import HELD_OUT, NOISE, SHUFFLED
 from partimento.comparing.standings import Comparison
 from partimento.comparing.trials import Piece, to_plain
 from partimento.evaluation.distances import Nearness
@@ -74,7 +74,9 @@ def facts(made: Comparison) -> dict[str, Any]:
             continue
         near = made.near(row.result.features)
         entry |= {"codec_label": made.labels[row.result.written], **to_plain(row.result), "near": _plain(near)}
-        systems.append(entry | {"nearer_than_both": made.better_than_yardsticks(near)})
+        for key, than in (("noise", (NOISE,)), ("shuffled_bars", (SHUFFLED,)), ("both", (NOISE, SHUFFLED))):
+            entry[f"nearer_than_{key}"] = made.nearer(near, *than)
+        systems.append(entry)
     return {
         "format": FORMAT,
         "partimento": version("partimento"),
@@ -83,6 +85,7 @@ def facts(made: Comparison) -> dict[str, Any]:
         "excerpts": len(made.people.held_out),
         "features": [{"name": feature.name, "unit": feature.unit} for feature in FEATURES],
         "yardsticks": {name: _plain(near) for name, near in made.people.yardsticks.items()},
+        "likeness": {name: share if math.isfinite(share) else None for name, share in made.people.likeness.items()},
         "systems": systems,
         "to_come": made.total - len(made.rows),
     }

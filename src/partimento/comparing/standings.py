@@ -118,9 +118,9 @@ class Comparison:
         made = {name: np.array(column, dtype=np.float64) for name, column in figures.items()}
         return nearness(made, self.people.like)
 
-    def better_than_yardsticks(self, near: Mapping[str, Nearness]) -> list[str]:
-        """The features on which a set lies nearer to people than noise and than shuffled bars do."""
-        yards = [self.people.yardsticks[name] for name in (NOISE, SHUFFLED)]
+    def nearer(self, near: Mapping[str, Nearness], *than: str) -> list[str]:
+        """The features on which a set lies nearer to people than each of the named yardsticks does."""
+        yards = [self.people.yardsticks[name] for name in than]
         return [name for name, found in near.items() if all(found.distance < yard[name].distance for yard in yards)]
 
     def tables(self) -> list[Table]:
@@ -129,19 +129,18 @@ class Comparison:
         return [table for table in [*made, self.others(), self.failures(), self.remarks()] if table.rows]
 
     def systems(self) -> Table:
-        """What each system is and took."""
-        heads = ["system", "codec", "likelihood", "parameters", "updates", "training s", "notes/s", "nearer than both"]
+        """What each system is and took, and on how many features it is nearer to people than the yardsticks are."""
+        took = ["parameters", "updates", "training s", "notes/s"]
+        heads = ["system", "codec", "likelihood", *took, "nearer than noise", "than shuffled bars", "than both"]
         rows: list[list[Cell]] = []
         for row, result in self.finished:
             near = self.near(result.features)
-            nearer = f"{len(self.better_than_yardsticks(near))} of {len(near)}"
-            facts: list[Cell] = [result.parameters, result.updates, round(result.training_seconds)]
-            rate = round(result.notes_a_second)
-            rows.append([row.name, self.labels[result.written], result.likelihood, *facts, rate, nearer])
-        rows += [[row.name, "failed", *[None] * 6] for row in self.rows if row.result is None]
-        return Table(
-            heads, rows, "The systems; the last column: on how many features they lie nearer than both yardsticks"
-        )
+            counts = [len(self.nearer(near, *than)) for than in ((NOISE,), (SHUFFLED,), (NOISE, SHUFFLED))]
+            facts = [result.parameters, result.updates, round(result.training_seconds), round(result.notes_a_second)]
+            nearer = [f"{count} of {len(near)}" for count in counts]
+            rows.append([row.name, self.labels[result.written], result.likelihood, *facts, *nearer])
+        rows += [[row.name, "failed", *[None] * (len(heads) - 2)] for row in self.rows if row.result is None]
+        return Table(heads, rows, "The systems, and on how many features they lie nearer to people than yardsticks do")
 
     def bits(self) -> Table:
         """Bits a note of test pieces, in a column for each way of writing music down."""
@@ -172,7 +171,7 @@ class Comparison:
         rows: list[list[Cell]] = [[name, *[_known(near[f].distance) for f in features]] for name, near in sets]
         for row, result in self.finished:
             near = self.near(result.features)
-            nearer = self.better_than_yardsticks(near)
+            nearer = self.nearer(near, NOISE, SHUFFLED)
             found = {f: _known(near[f].distance) for f in features}
             rows.append([row.name, *[Strong(value) if f in nearer else value for f, value in found.items()]])
         caption = "Distance from the held-out pieces, in their standard deviations; bold: nearer than both yardsticks"
@@ -181,11 +180,16 @@ class Comparison:
     def medians(self) -> Table:
         """What each set's pieces are like."""
         near = self.people.yardsticks[NOISE]
-        rows: list[list[Cell]] = [[HELD_OUT, *[_known(found.like) for found in near.values()]]]
-        rows += [[n, *[_known(f.made) for f in self.people.yardsticks[n].values()]] for n in (OTHERS, NOISE, SHUFFLED)]
-        rows += [[row.name, *[_known(f.made) for f in self.near(r.features).values()]] for row, r in self.finished]
+        alike = {name: _known(share) for name, share in self.people.likeness.items()}
+        rows: list[list[Cell]] = [[HELD_OUT, *[_known(found.like) for found in near.values()], alike[HELD_OUT]]]
+        yards = self.people.yardsticks.items()
+        rows += [[name, *[_known(found.made) for found in yard.values()], alike[name]] for name, yard in yards]
+        for row, result in self.finished:
+            share = None if result.likeness is None else _known(result.likeness)
+            rows.append([row.name, *[_known(found.made) for found in self.near(result.features).values()], share])
         heads = [f"{f.name} ({f.unit})" if f.unit else f.name for f in FEATURES if f.name in near]
-        return Table(["", *heads], rows, "Medians")
+        caption = "Medians; and the share of passages that two pieces of a set have in common (1: all are one piece)"
+        return Table(["", *heads, "likeness of pieces"], rows, caption)
 
     def losses(self) -> Table:
         """What each way of writing music down drops of the held-out pieces."""

@@ -26,6 +26,7 @@ from partimento.composing import first_bars
 from partimento.errors import ImpossibleRequest
 from partimento.evaluation.features import measured
 from partimento.evaluation.losses import kept
+from partimento.evaluation.variety import likeness
 from partimento.files import write
 from partimento.generation import Made, generate
 from partimento.progress import Progress, Watch
@@ -107,6 +108,7 @@ class Result:
         lost: what else it loses, in words.
         features: figures of what it composed, by feature.
         through: figures of held-out pieces as the codec brings them back: what a perfect model would reach.
+        likeness: the share of passages that two of its pieces have in common, on average; None of fewer than two.
         pieces: what it composed.
         remarks: about the whole, e.g. that bars could not be asked for.
     """
@@ -130,6 +132,7 @@ class Result:
     lost: tuple[str, ...]
     features: Figures
     through: Figures
+    likeness: float | None
     pieces: tuple[Piece, ...]
     remarks: tuple[str, ...] = ()
 
@@ -177,6 +180,7 @@ def try_out(trial: Trial, watch: Watch) -> Result:
         lost=lost.lost,
         features=plain(measured(piece.score for piece in made)),
         through=plain(measured(through)),
+        likeness=None if np.isnan(alike := likeness([piece.score for piece in made])) else alike,
         pieces=_write(trial, made),
         remarks=remarks,
     )
