@@ -168,7 +168,8 @@ def train(data_path: Path, recipe: str, work: Path, patience: int, budget: float
     """Train as the tutorial does, until the held-out loss stands still or the processor time is spent.
 
     Each epoch ends with a checkpoint (weights and optimiser) and a row in `keras-RECIPE.json`; run again, it goes on
-    from there. `budget` is in seconds of processor time spent training, evaluation left out.
+    from there. `budget` is in seconds of processor time spent training, evaluation left out; an epoch that would not
+    end within it is not begun.
     """
     clock = Clock()
     import keras
@@ -191,7 +192,7 @@ def train(data_path: Path, recipe: str, work: Path, patience: int, budget: float
             "stopped": None,
         }
     rows = told["epochs"]
-    while told["stopped"] is None:
+    while (stopped := ended(rows, patience, budget, epochs)) is None:
         epoch = len(rows) + 1
         keras.utils.set_random_seed(epoch)
         watch = stopwatch()
@@ -206,19 +207,28 @@ def train(data_path: Path, recipe: str, work: Path, patience: int, budget: float
             "evaluate": clock.read(),
         }
         rows.append({**row, "peak_mib": peak_mib()})
-        best = min(range(len(rows)), key=lambda i: rows[i]["held_out"])
-        if len(rows) - 1 - best >= patience:
-            told["stopped"] = f"patience {patience}"
-        elif sum(r["cpu"] for r in rows) >= budget:
-            told["stopped"] = f"{budget:.0f} seconds of processor time"
-        elif epoch >= epochs:
-            told["stopped"] = f"{epochs} epochs"
         model.save(checkpoint.with_name(f"keras-{recipe}-{epoch}.keras"))
         write(report, told)
         for old in range(1, epoch):
-            if old != best + 1:
+            if old != best(rows) + 1:
                 checkpoint.with_name(f"keras-{recipe}-{old}.keras").unlink(missing_ok=True)
         print(f"epoch {epoch}: {rows[-1]}", flush=True)
+    told["stopped"] = stopped
+    write(report, told)
+
+
+def best(rows: list[dict[str, float]]) -> int:
+    """The place of the epoch with the least held-out loss."""
+    return min(range(len(rows)), key=lambda i: rows[i]["held_out"])
+
+
+def ended(rows: list[dict[str, float]], patience: int, budget: float, epochs: int) -> str | None:
+    """Why there is no further epoch; None where there is one."""
+    if rows and len(rows) - 1 - best(rows) >= patience:
+        return f"patience {patience}"
+    if rows and sum(row["cpu"] for row in rows) + max(row["cpu"] for row in rows) > budget:
+        return f"{budget:.0f} seconds of processor time"
+    return f"{epochs} epochs" if len(rows) >= epochs else None
 
 
 def batches(data_path: Path, recipe: str, to: Path, count: int) -> None:

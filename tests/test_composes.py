@@ -73,7 +73,7 @@ class TestPairs:
             assert len(bar_lines(piece.score)) <= 4
             assert not any("cut" in remark for remark in piece.remarks)
         again = list(generate(bundled(codec, model), request=Request(bars=4), n=3, seed=1))
-        assert [p.ids.tolist() for p in made] == [p.ids.tolist() for p in again]
+        assert [p.encoded.tolist() for p in made] == [p.encoded.tolist() for p in again]
 
     def test_so_many_notes_are_so_many(self, bundled: Callable[[str, str], Bundle], codec: str, model: str) -> None:
         (piece,) = generate(bundled(codec, model), request=Request(notes=40), seed=2)

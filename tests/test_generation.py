@@ -39,7 +39,7 @@ def biased(tmp_path: Path, recipe: dict[str, Any] | None = None, **bias: float) 
 
 
 def music(made: list[Made]) -> list[list[int]]:
-    return [piece.ids.tolist() for piece in made]
+    return [piece.encoded.tolist() for piece in made]
 
 
 def test_the_same_seed_gives_the_same_music(bundle: Bundle) -> None:
@@ -53,7 +53,7 @@ def test_the_same_seed_gives_the_same_music(bundle: Bundle) -> None:
 
 def test_more_pieces_than_go_side_by_side_all_come_in_order(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     together = list(generate(bundle, n=7, request=Request(bars=3)))
-    monkeypatch.setattr(generation, "SIDE_BY_SIDE", 3)
+    monkeypatch.setattr(generation.ids, "SIDE_BY_SIDE", 3)
     made = list(generate(bundle, n=7, request=Request(bars=3)))
     assert [piece.index for piece in made] == list(range(7))
     assert music(made) == music(together), "each piece draws from its own seed"
@@ -61,20 +61,20 @@ def test_more_pieces_than_go_side_by_side_all_come_in_order(bundle: Bundle, monk
 
 def test_what_is_asked_for_is_what_is_made(bundle: Bundle) -> None:
     for piece in generate(bundle, n=3, request=Request(bars=6)):
-        assert len(piece.ids) == 24
-        assert piece.notes == piece.score.note_num() == np.count_nonzero(piece.ids != REST)
+        assert len(piece.encoded) == 24
+        assert piece.notes == piece.score.note_num() == np.count_nonzero(piece.encoded != REST)
     for piece in generate(bundle, n=3, request=Request(notes=17)):
         assert piece.notes == 17
     for piece in generate(bundle, n=3, request=Request(seconds=20.0)):
         assert piece.seconds <= 20
-        assert len(piece.ids) == 40
+        assert len(piece.encoded) == 40
 
 
 def test_a_piece_of_which_nothing_is_asked_has_some_bars_at_least(tmp_path: Path) -> None:
     bundle = biased(tmp_path, eos=6.0)
     made = list(generate(bundle, n=8))
-    assert all(len(piece.ids) > 12 for piece in made)
-    assert all(len(piece.ids) < 100 for piece in made)
+    assert all(len(piece.encoded) > 12 for piece in made)
+    assert all(len(piece.encoded) < 100 for piece in made)
     assert not any(piece.remarks for piece in made)
 
 
@@ -88,11 +88,11 @@ def test_a_piece_that_never_ends_is_cut_and_says_so(tmp_path: Path) -> None:
 def test_what_a_request_needs_too_many_ids_for_is_cut_and_says_so(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generation, "IDS_ALWAYS", 0)
-    monkeypatch.setattr(generation, "IDS_PER", {"bars": 2})
+    monkeypatch.setattr(generation.ids, "IDS_ALWAYS", 0)
+    monkeypatch.setattr(generation.ids, "IDS_PER", {"bars": 2})
     (piece,) = generate(bundle, request=Request(bars=5))
-    assert len(piece.ids) == 10
-    assert piece.remarks == ("It was cut after 10 ids, before it had the bars that were asked for.",)
+    assert len(piece.encoded) == 10
+    assert piece.remarks == ("It was cut after 10 tokens, before it had the bars asked for.",)
 
 
 def test_the_recipe_says_how_to_sample_unless_the_caller_does(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_a_piece_without_notes_is_tried_again_and_never_passes_in_silence(
 def test_new_music_goes_on_from_the_prompt(bundle: Bundle) -> None:
     prompt = tune(60, 62, 64, 65, 67, None, 69, 67)
     (piece,) = generate(bundle, prompt=prompt, request=Request(bars=3))
-    assert len(piece.ids) == 12
+    assert len(piece.encoded) == 12
     assert note_array(piece.score)["pitch"][:7].tolist() == [60, 62, 64, 65, 67, 69, 67]
     assert piece.notes == piece.score.note_num() - 7
     assert 8 * 4 <= piece.begins < end_tick(piece.score)
@@ -163,13 +163,13 @@ def test_ids_can_be_a_prompt_with_or_without_their_marks(bundle: Bundle) -> None
 
 
 def test_a_long_prompt_is_heard_from_its_end_and_kept_whole(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generation, "PROMPT_HEARD", 8)
+    monkeypatch.setattr(generation.ids, "PROMPT_HEARD", 8)
     pitches = np.random.default_rng(0).integers(60, 84, 42).tolist()
     (piece,) = generate(bundle, prompt=tune(*pitches), request=Request(bars=2))
     assert note_array(piece.score)["pitch"][:42].tolist() == pitches
     assert "The prompt is long: the model heard its last 8 of 42 ids." in piece.remarks
     (same,) = generate(bundle, prompt=tune(*pitches[2:]), request=Request(bars=2))
-    assert same.ids.tolist() == piece.ids.tolist(), "what it does not hear is of no account"
+    assert same.ids.tolist() == piece.encoded.tolist(), "what it does not hear is of no account"
 
 
 def test_what_the_codec_cannot_say_of_a_prompt_is_said(bundle: Bundle) -> None:
@@ -221,7 +221,7 @@ def test_a_codec_that_cannot_count_is_asked_for_no_length(bundle: Bundle, monkey
         generate(bundle, request=Request(bars=4))
     (piece,) = generate(bundle)
     assert piece.notes
-    assert not set(piece.ids.tolist()) & {SPEC.pad, SPEC.bos, SPEC.eos}
+    assert not set(piece.encoded.tolist()) & {SPEC.pad, SPEC.bos, SPEC.eos}
 
 
 def test_grids_are_not_made_id_by_id(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:

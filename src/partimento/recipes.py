@@ -1,7 +1,8 @@
 """Recipes: a complete way of learning, from the corpus to the bundle, in one TOML file.
 
 A recipe holds the settings of everything that has any, one table each: `[codec]` and `[model]`, which also `name` the
-codec and the model, `[preparation]`, `[training]`, `[sampling]` and `[plan]`. What a file leaves out has its default,
+codec and the model, `[preparation]`, `[training]`, `[player]` (of the player that the model is played by), `[sampling]`,
+`[request]` (what is composed where nothing else is asked for) and `[plan]`. What a file leaves out has its default,
 and what a run saves is complete; TOML has no word for nothing, so "none" stands for it. `--set model.cell=gru`
 overrides; there is no other syntax. `about` says what the recipe is and `source` whose it is and how its author trained
 it. Leaves out: one recipe including another.
@@ -10,6 +11,7 @@ it. Leaves out: one recipe including another.
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -19,7 +21,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from partimento.codec import codec_named
+from partimento.codec import Request, codec_named
 from partimento.errors import InvalidSettings
 from partimento.model import model_named
 from partimento.sampling import Sampling
@@ -71,6 +73,7 @@ class Plan:
 
 NOTHING = "none"
 SENTENCES = ("about", "source")
+NAMED = ("codec", "model", "player")  # tables whose settings are those of what the recipe names
 UNPLANNED = {  # what is planned no more where a setting is made by hand
     ("training", "updates"): ("minutes", "epochs"),
     ("plan", "minutes"): ("epochs",),
@@ -81,6 +84,7 @@ TABLES: dict[str, type[Any]] = {
     "preparation": Preparation,
     "training": Training,
     "sampling": Sampling,
+    "request": Request,
     "plan": Plan,
 }
 
@@ -95,7 +99,7 @@ class Recipe:
         source: whose it is and how it was trained there, in a sentence; empty where it is our own.
         codec: the codec's name.
         model: the model's name.
-        settings: settings objects by table name: "codec", "model", "preparation", "training", "sampling", "plan".
+        settings: settings objects by table name: "codec", "model", "player" and those of `TABLES`.
     """
 
     name: str
@@ -138,6 +142,8 @@ class Recipe:
                 raise InvalidSettings(f"There is no table {table!r} to set {name.strip()!r} in; there are: {tables}.")
             if field == "name" and table in ("codec", "model"):
                 document[table] = {}
+                if table == "model":
+                    document["player"] = {}
             document[table][field] = _toml_value(value.strip())
             for decided in UNPLANNED.get((table, field), ()):
                 document["plan"][decided] = None
@@ -171,24 +177,26 @@ def from_tables(name: str, document: Mapping[str, Any]) -> Recipe:
     Raises:
         InvalidSettings: says what is missing, unknown or has a value that it cannot have.
     """
-    unknown = sorted(set(document) - {*SENTENCES, "codec", "model", *TABLES})
+    unknown = sorted(set(document) - {*SENTENCES, *NAMED, *TABLES})
     if unknown:
         raise InvalidSettings(
-            f"Recipe {name} has an unknown {', '.join(unknown)}; a recipe has {', '.join(SENTENCES)}, codec, model, "
-            f"{', '.join(TABLES)}."
+            f"Recipe {name} has an unknown {', '.join(unknown)}; a recipe has "
+            f"{', '.join([*SENTENCES, *NAMED, *TABLES])}."
         )
     flat = [table for table in document if table not in SENTENCES and not isinstance(document[table], dict)]
     if flat:
         raise InvalidSettings(f"Recipe {name}: {flat[0]} is a table of settings, [{flat[0]}], not one value.")
     tables: dict[str, dict[str, Any]] = {
         table: {field: None if value == NOTHING else value for field, value in document.get(table, {}).items()}
-        for table in ("codec", "model", *TABLES)
+        for table in (*NAMED, *TABLES)
     }
     unnamed = [table for table in ("codec", "model") if not isinstance(tables[table].get("name"), str)]
     if unnamed:
         raise InvalidSettings(f'Recipe {name} does not say which {" and ".join(unnamed)} it takes: name = "…".')
     codec, model = tables["codec"].pop("name"), tables["model"].pop("name")
-    classes = {"codec": codec_named(codec).Settings, "model": model_named(model).Settings, **TABLES}
+    learner = model_named(model)
+    player = importlib.import_module(f"partimento.players.{learner.player}").Settings
+    classes = {"codec": codec_named(codec).Settings, "model": learner.Settings, "player": player, **TABLES}
     made = {table: from_table(cls, tables[table], table) for table, cls in classes.items()}
     about, source = (str(document.get(sentence, "")) for sentence in SENTENCES)
     return Recipe(name=name, about=about, source=source, codec=codec, model=model, settings=made)

@@ -21,16 +21,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from partimento.anatomy import layers_of
 from partimento.atomic import atomic_folder, write_text
 from partimento.bundle import Bundle, open_bundle, write_bundle
 from partimento.checkpoints import CURVES
-from partimento.codec import Codec, TokenSpec, codec_named
+from partimento.codec import Codec, Spec, TokenSpec, codec_named
 from partimento.corpus import Corpus, cache_folder, inspect
 from partimento.errors import InvalidSettings, PartimentoError, TooLittleMusic
-from partimento.model import Counted, Learns, Model, model_named
+from partimento.model import Counted, Judged, Learns, Model, Phrased, likelihood_kind, model_named
 from partimento.pieces import Pieces
 from partimento.progress import Progress, Watch, ignore
 from partimento.recipes import Recipe, read_recipe
@@ -66,7 +66,7 @@ class Prepared:
     """
 
     corpus: Corpus
-    codec: Codec[TokenSpec]
+    codec: Codec[Any]
     folder: Path
     pieces: dict[str, Pieces]
     notes: int
@@ -161,14 +161,14 @@ def _learn(
     """Train as planned, measure on the test pieces and write the bundle."""
     training = recipe.settings["training"]
     model = new_model(recipe, prepared.codec.spec)
-    windows = {split: _windows(prepared, recipe, split) for split in SPLITS}
+    windows = {split: _windows(prepared, recipe, split, model) for split in SPLITS}
     history = fit(model, windows["train"], windows["valid"], training, run / "training", resume=resume, watch=watch)
     watch(Progress("Measuring", 0, 2, "models"))
     if isinstance(model, Learns):
         draw(run / "training" / CURVES, run / "curves.png")
     scores = scores_of(model, windows, "")
     watch(Progress("Measuring", 1, 2, "models"))
-    if not isinstance(model, Counted):
+    if not isinstance(model, Counted) and isinstance(prepared.codec.spec, TokenSpec):
         scores |= scores_of(baseline(prepared), windows, "Markov baseline, ")
     corpus = prepared.corpus
     facts = {
@@ -187,6 +187,9 @@ def _learn(
         "seed": training.seed,
         "best_update": history.best_update,
         "ended_early": history.ended_early,
+        "likelihood": likelihood_kind(model),
+        **({"figure": model.figure} if isinstance(model, Judged) else {}),
+        "layers": layers_of(model),
         "scores": scores,
         "curve": [{k: v for k, v in row.items() if k not in NOT_THE_SAME} for row in history.rows],
     }
@@ -200,7 +203,7 @@ def _learn(
         export=model.export,
         facts=facts,
     )
-    watch(Progress("Measuring", 2, 2, "models", remark=_summary(scores)))
+    watch(Progress("Measuring", 2, 2, "models", remark=_summary(scores, facts["likelihood"], facts.get("figure", ""))))
     return bundle
 
 
@@ -214,12 +217,16 @@ def prepare(corpus: Corpus, recipe: Recipe, spare: Path, watch: Watch = ignore) 
         watch: hears of every piece.
 
     Raises:
-        InvalidSettings: the codec gives no tokens.
+        InvalidSettings: the model does not learn what the codec gives.
         TooLittleMusic: the codec cannot say a note of the pieces of a split.
     """
     kind: Any = codec_named(recipe.codec)
-    if not isinstance(kind(recipe.settings["codec"]).spec, TokenSpec):
-        raise InvalidSettings(f"The codec {recipe.codec} gives grids, and {recipe.model} learns from tokens.")
+    if not isinstance(kind(recipe.settings["codec"]).spec, model_named(recipe.model).Spec):
+        gives, takes = ("grids", "tokens") if model_named(recipe.model).Spec is TokenSpec else ("tokens", "grids")
+        raise InvalidSettings(
+            f"The codec {recipe.codec} gives {gives}, and {recipe.model} learns from {takes}: "
+            f"--set codec.name={'tokens' if takes == 'tokens' else 'roll'}."
+        )
     key = {
         "corpus": corpus.digest,
         "codec": {"name": recipe.codec, **to_table(recipe.settings["codec"])},
@@ -238,14 +245,14 @@ def prepare(corpus: Corpus, recipe: Recipe, spare: Path, watch: Watch = ignore) 
     if silent:
         raise TooLittleMusic(
             f"The codec {recipe.codec} finds no note in the {silent[0]} pieces; it may not keep their instruments. "
-            "Take a recipe with another codec, such as --recipe lstm."
+            "Take a recipe with another codec, such as --recipe lstm, which keeps drums and all instruments."
         )
     notes = sum(piece.notes for piece in corpus.pieces("train"))
     return Prepared(corpus=corpus, codec=codec, folder=cached, pieces=pieces, notes=notes)
 
 
-def _windows(prepared: Prepared, recipe: Recipe, split: str) -> Windows:
-    """Windows over the pieces of a split, cut as the recipe says.
+def _windows(prepared: Prepared, recipe: Recipe, split: str, model: Model) -> Windows:
+    """Windows over the pieces of a split, cut as the recipe and the model want them.
 
     Raises:
         InvalidSettings: rare notes are to weigh more for a model that knows none or weighs nothing.
@@ -258,7 +265,8 @@ def _windows(prepared: Prepared, recipe: Recipe, split: str) -> Windows:
             "--set preparation.oversample=none."
         )
     heavier = None if least is None or split != "train" else importance(pieces, least)
-    return Windows(pieces, training.length, training.batch, training.seed, importance=heavier)
+    length, align = (model.steps, model.align) if isinstance(model, Phrased) else (training.length, None)
+    return Windows(pieces, length, training.batch, training.seed, align=align, importance=heavier)
 
 
 def _place(folder: Path, spare: Path) -> Path:
@@ -270,8 +278,8 @@ def _place(folder: Path, spare: Path) -> Path:
     return folder if os.access(folder, os.W_OK) else spare
 
 
-def _opened(kind: Any, folder: Path, recipe: Recipe) -> tuple[Codec[TokenSpec], dict[str, Pieces]]:
-    codec: Codec[TokenSpec] = kind.load(folder / "codec", recipe.settings["codec"])
+def _opened(kind: Any, folder: Path, recipe: Recipe) -> tuple[Codec[Any], dict[str, Pieces]]:
+    codec: Codec[Any] = kind.load(folder / "codec", recipe.settings["codec"])
     return codec, {split: Pieces.open(folder / split) for split in SPLITS}
 
 
@@ -298,11 +306,11 @@ def _encode(corpus: Corpus, codec: Codec[Any], semitones: int, folder: Path, wat
             score = corpus.score(piece)
             yield from (transpose(score, shift) for shift in shifts[split])
 
-    def encoded(split: str) -> Iterator[tuple[NDArray[np.int64], int]]:
+    def encoded(split: str) -> Iterator[tuple[NDArray[Any], int]]:
         nonlocal done
         for number, score in enumerate(scores(split)):
-            ids = codec.encode(score)
-            yield ids, codec.notes(ids)
+            x = codec.encode(score)
+            yield x, codec.notes(x)
             if (number + 1) % len(shifts[split]) == 0:
                 done += 1
                 watch(Progress("Encoding", done, total, "pieces"))
@@ -314,7 +322,7 @@ def _encode(corpus: Corpus, codec: Codec[Any], semitones: int, folder: Path, wat
         Pieces.write(folder / split, encoded(split), codec.spec)
 
 
-def new_model(recipe: Recipe, spec: TokenSpec) -> Model:
+def new_model(recipe: Recipe, spec: Spec) -> Model:
     """The recipe's model, its first weights decided by the recipe's seed."""
     kind = model_named(recipe.model)
     with seeded(recipe.settings["training"].seed):
@@ -364,9 +372,11 @@ def plan(recipe: Recipe, prepared: Prepared, minutes: float | None, watch: Watch
     keys = f" in {2 * semitones + 1} keys" if semitones else ""
     parameters = sum(array.size for array in model.arrays().values())
     training = timed.settings["training"]
+    length = model.steps if isinstance(model, Phrased) else training.length
+    unit = "tokens" if isinstance(prepared.codec.spec, TokenSpec) else "steps"
     remark = (
         f"Plan: {recipe.model} with {parameters / 1e6:.1f} million parameters learns from {prepared.notes:,} notes in "
-        f"{training.updates:,} updates of {training.batch} × {training.length} tokens, {passes:.1f} passes over the "
+        f"{training.updates:,} updates of {training.batch} × {length} {unit}, {passes:.1f} passes over the "
         f"music{keys}, in about {seconds / 60:.1f} minutes; less if the held-out loss stops falling."
     )
     given = wanted.minutes if minutes is None else minutes
@@ -383,8 +393,9 @@ def plan(recipe: Recipe, prepared: Prepared, minutes: float | None, watch: Watch
 def _timed(recipe: Recipe, prepared: Prepared, minutes: float | None) -> tuple[Recipe, float, float]:
     """The recipe with its updates decided, by the minutes, else by its epochs; how many passes and seconds they are."""
     training, wanted = recipe.settings["training"], recipe.settings["plan"]
-    windows = _windows(prepared, recipe, "train")
-    seconds = seconds_per_update(new_model(recipe, prepared.codec.spec), windows, training)
+    model = new_model(recipe, prepared.codec.spec)
+    windows = _windows(prepared, recipe, "train", model)
+    seconds = seconds_per_update(model, windows, training)
     most = math.ceil((wanted.epochs or wanted.most_passes) * windows.updates_per_epoch)
     minutes = wanted.minutes if minutes is None else minutes
     if minutes is not None and seconds > 0:
@@ -425,9 +436,12 @@ def _require_same(corpus: Corpus, run: Path, digest: str) -> None:
         )
 
 
-def _summary(scores: dict[str, float]) -> str:
-    """What the run came to, beside the baseline, on pieces that chose nothing."""
-    sentence = f"On test pieces never seen: {scores['test, bits per note']:.2f} bits a note"
+def _summary(scores: dict[str, float], kind: str, figure: str) -> str:
+    """What the run came to, beside the baseline, on pieces that chose nothing; empty where nothing can be measured."""
+    if "test, bits per note" not in scores:
+        return f"On test pieces never seen: {scores['test, loss']:.3f} {figure}." if "test, loss" in scores else ""
+    bound = " at most" if kind == "bound" else ""
+    sentence = f"On test pieces never seen: {scores['test, bits per note']:.2f} bits a note{bound}"
     if "test, accuracy" in scores:
         sentence += f", {scores['test, accuracy']:.1%} of tokens foretold"
     if "Markov baseline, test, bits per note" in scores:

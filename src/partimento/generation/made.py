@@ -1,0 +1,87 @@
+"""A piece that was made: what is new in it, how long it is, and what is worth saying about it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partimento.score import Score, bar_lines, end_tick, excerpt, note_array, seconds_at
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """One new piece.
+
+    Attributes:
+        index: its place in the request, from 0.
+        score: the whole piece; what was prompted comes first.
+        encoded: what is new as the codec has it: (T,) ids, or (T, C, P) frames.
+        begins: the tick of `score` at which the new music begins; 0 without a prompt.
+        begins_bar: the bar, counted from 1, in which it begins.
+        notes: how many notes are new.
+        seconds: how long the new music lasts.
+        remarks: sentences about how it came to be: what guards did, what the prompt lost.
+    """
+
+    index: int
+    score: Score
+    encoded: NDArray[Any]
+    begins: int
+    begins_bar: int
+    notes: int
+    seconds: float
+    remarks: tuple[str, ...]
+
+    def new(self) -> Score:
+        """The new music alone, beginning at tick 0."""
+        return excerpt(self.score, self.begins, max(end_tick(self.score), self.begins + 1))
+
+    @classmethod
+    def of(cls, index: int, score: Score, before: Score, encoded: NDArray[Any], remarks: Iterable[str]) -> Made:
+        """A piece from its whole score and the score of what was prompted (without notes where nothing was)."""
+        begins, notes = new_notes(score, before)
+        seconds = np.diff(seconds_at(score, np.array([begins, max(end_tick(score), begins)])))[0]
+        return cls(
+            index=index,
+            score=score,
+            encoded=encoded,
+            begins=begins,
+            begins_bar=int(np.searchsorted(bar_lines(score, begins + 1), begins, side="right")),
+            notes=notes,
+            seconds=float(seconds),
+            remarks=tuple(remarks),
+        )
+
+
+def new_notes(score: Score, before: Score) -> tuple[int, int]:
+    """Where the notes that `before` does not have begin, in ticks, and how many they are."""
+    whole = note_array(score)
+    if not before.note_num():
+        return 0, len(whole)
+    keys = ["onset", "pitch", "program"]
+    old = Counter(map(tuple, note_array(before)[keys].tolist()))
+    new = []
+    for note in map(tuple, whole[keys].tolist()):
+        if old[note]:
+            old[note] -= 1
+        else:
+            new.append(note[0])
+    return min(new, default=end_tick(before)), len(new)
+
+
+def guards_acted(acted: Counter[str]) -> list[str]:
+    """A sentence for each guard that acted."""
+    counts = ((guard, "once" if times == 1 else f"{times} times") for guard, times in sorted(acted.items()) if times)
+    return [f"The {guard} guard acted {times}." for guard, times in counts]
+
+
+def tries_needed(notes: int, tries: int) -> list[str]:
+    """What to say of a piece that was made more than once."""
+    if not notes:
+        return [f"It has no notes, though it was tried {tries} times."]
+    return [f"It came without a note at first and was tried {tries} times."] if tries > 1 else []
