@@ -234,6 +234,16 @@ def test_curves_of_few_figures_are_drawn(tmp_path: Path, table: str) -> None:
     assert (tmp_path / "x.png").stat().st_size > 5_000
 
 
+def test_each_of_two_sides_has_its_line(tmp_path: Path) -> None:
+    rows = [f"{n},{5 / n:.3f},,{n / 9:.3f}" for n in range(1, 9)]
+    (tmp_path / "curves.csv").write_text("update,critic loss,critic margin,generator loss\n" + "\n".join(rows) + "\n")
+    curves.draw(tmp_path / "curves.csv", tmp_path / "x.svg")
+    drawn = (tmp_path / "x.svg").read_text()
+    assert "<!-- critic -->" in drawn
+    assert "<!-- generator -->" in drawn
+    assert "margin" not in drawn
+
+
 @pytest.mark.parametrize("table", ["", "update,loss\n", "a,b\n1,2\n", "update,loss\n1,x\n", "update,loss\n1\n"])
 def test_what_is_no_table_of_curves_is_refused(tmp_path: Path, table: str) -> None:
     (tmp_path / "curves.csv").write_text(table)

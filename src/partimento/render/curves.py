@@ -1,8 +1,9 @@
 """Curves: how training went, drawn from `curves.csv`.
 
-Loss above, accuracy beneath where the model has it; held-out figures as dots on a line, the best of them marked. A
-cell may be blank: not every update is held out against. Drawn with matplotlib's figure objects alone, so that nothing
-global changes and no display is needed. Leaves out: speed, which the file has too.
+Loss above (that of each side, where two learn against one another), accuracy beneath where the model has it; held-out
+figures as dots on a line, the best of them marked. A cell may be blank: not every update is held out against. Drawn
+with matplotlib's figure objects alone, so that nothing global changes and no display is needed. Leaves out: speed,
+which the file has too.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from partimento.atomic import atomic_file
 from partimento.errors import MissingExtra, PartimentoError, Unreadable
-from partimento.render.style import BLUE, GREEN, GREY, INK, PALE, VERMILION
+from partimento.render.style import BLUE, GREEN, GREY, INK, PALE, TRACKS, VERMILION
 
 __all__ = ["draw"]
 
@@ -30,8 +31,8 @@ def draw(csv_path: Path, path: Path, *, title: str = "Training") -> None:
     """Draw the curves of a training run.
 
     Args:
-        csv_path: as training writes it: the columns `update` and `loss`, `held-out loss` and `held-out accuracy` where
-            there are such; cells may be blank.
+        csv_path: as training writes it: the columns `update` and `loss` (or a `… loss` for each side), `held-out loss`
+            and `held-out accuracy` where there are such; cells may be blank.
         path: ends in .png or .svg; appears whole or not at all.
         title: stands above.
 
@@ -76,48 +77,69 @@ def _read(path: Path) -> dict[str, Column]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
-        names = [name for name in ("update", LOSS, HELD_OUT, ACCURACY) if rows and name in rows[0]]
+        names = [name for name in (rows[0] if rows else ()) if name in ("update", HELD_OUT, ACCURACY) or _is_loss(name)]
         columns = {name: np.array([float(row[name] or "nan") for row in rows]) for name in names}
     except OSError as error:
         raise Unreadable(f"{path} cannot be read: {error.strerror or error}.", advice) from error
     except (ValueError, TypeError, csv.Error) as error:
         raise Unreadable(f"{path} is no table of numbers ({error}).", advice) from error
-    if not {"update", LOSS} <= set(columns) or not np.isfinite(columns["update"] + columns[LOSS]).any():
+    losses = [loss for name, loss in columns.items() if _is_loss(name)]
+    if "update" not in columns or not any(np.isfinite(columns["update"] + loss).any() for loss in losses):
         raise Unreadable(f"{path} has no rows with an update and a loss.", advice)
     return columns
 
 
+def _is_loss(name: str | None) -> bool:
+    """Whether a column is a loss of training, of the model or of one of its sides."""
+    return name is not None and name != HELD_OUT and (name == LOSS or name.endswith(f" {LOSS}"))
+
+
 def _loss(axes: Any, columns: dict[str, Column]) -> None:
-    update, loss = _finite(columns, LOSS)
-    dense = len(update) > 2 * SMOOTH
-    alone = len(update) == 1
-    axes.plot(
-        update,
-        loss,
-        color=BLUE,
-        alpha=0.3 if dense else 1,
-        linewidth=0.9 if dense else 1.6,
-        label=None if dense else "training",
-        marker="o" if alone else None,
-    )
-    if dense:
-        width = len(loss) // SMOOTH
-        smooth = np.convolve(loss, np.ones(width) / width, mode="valid")
-        axes.plot(update[width // 2 : width // 2 + len(smooth)], smooth, color=BLUE, linewidth=1.8, label="training")
-    shown = loss[len(loss) // 20 :]
+    names = [name for name in columns if _is_loss(name)]
+    colours = (BLUE, *(colour for colour in TRACKS if colour not in (BLUE, VERMILION)))
+    shown = [_trained(axes, columns, name, colours[n % len(colours)]) for n, name in enumerate(names)]
     if HELD_OUT in columns:
         at, held_out = _finite(columns, HELD_OUT)
         if len(at):
             axes.plot(at, held_out, color=VERMILION, linewidth=1.8, marker="o", markersize=3.5, label="held out")
             best = int(np.argmin(held_out))
             _mark(axes, float(at[best]), float(held_out[best]))
-            shown = np.concatenate([shown, held_out[len(held_out) // 20 :]])
-    if len(shown):  # the first few updates fall so steeply that they would flatten all the rest
-        low, high = float(shown.min()), float(shown.max())
+            shown.append(held_out[len(held_out) // 20 :])
+    every = np.concatenate(shown)
+    if len(every):  # the first few updates fall so steeply that they would flatten all the rest
+        low, high = float(every.min()), float(every.max())
         room = max(high - low, 0.2 * abs(high), 1e-6)
-        axes.set_ylim(low - 0.12 * room, high + 0.12 * room + (0.3 * room if len(shown) < 4 else 0))
-    axes.set_ylabel("loss (nats)", color=GREY, fontsize=9.5)
-    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, frameon=False, fontsize=10, labelcolor=INK)
+        axes.set_ylim(low - 0.12 * room, high + 0.12 * room + (0.3 * room if len(every) < 4 else 0))
+    axes.set_ylabel("loss (nats)" if LOSS in columns else "loss", color=GREY, fontsize=9.5)
+    axes.legend(
+        loc="lower right",
+        bbox_to_anchor=(1.0, 1.0),
+        ncols=len(names) + 1,
+        frameon=False,
+        fontsize=10,
+        labelcolor=INK,
+    )
+
+
+def _trained(axes: Any, columns: dict[str, Column], name: str, colour: str) -> Column:
+    """Draw one loss of training, and a smooth line over it where it has many points; what of it should be seen."""
+    update, loss = _finite(columns, name)
+    label = "training" if name == LOSS else name.removesuffix(f" {LOSS}")
+    dense = len(update) > 2 * SMOOTH
+    axes.plot(
+        update,
+        loss,
+        color=colour,
+        alpha=0.3 if dense else 1,
+        linewidth=0.9 if dense else 1.6,
+        label=None if dense else label,
+        marker="o" if len(update) == 1 else None,
+    )
+    if dense:
+        width = len(loss) // SMOOTH
+        smooth = np.convolve(loss, np.ones(width) / width, mode="valid")
+        axes.plot(update[width // 2 : width // 2 + len(smooth)], smooth, color=colour, linewidth=1.8, label=label)
+    return loss[len(loss) // 20 :]
 
 
 def _mark(axes: Any, update: float, loss: float) -> None:
