@@ -7,10 +7,12 @@ once more from either, byte for byte on the same machine and versions.
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +27,7 @@ from partimento.codec import Request
 from partimento.errors import ImpossibleRequest, InvalidBundle, PartimentoError, Unreadable
 from partimento.files import read_safely, write
 from partimento.generation import Made, generate, prompt_losses
+from partimento.generation.requests import MOST
 from partimento.guards import Guards
 from partimento.pieces import Pieces
 from partimento.progress import Progress, Watch, ignore
@@ -32,9 +35,10 @@ from partimento.render import render
 from partimento.render.audio import measure, require_soundfont
 from partimento.sampling import Sampling
 from partimento.score import Score, bar_lines, end_tick, excerpt, note_array
-from partimento.settings import from_table, to_table
+from partimento.settings import assigned, from_table, put, to_table
 
-FORMAT = 1
+FORMAT = 2
+MOST_CELLS = 1 << 24  # of a prompt
 MARK = "partimento "
 Sound = Literal["wav", "flac", "ogg", "mp3", "none"]
 
@@ -49,8 +53,9 @@ class Order:
         request: what each piece must be.
         sampling: how ids are drawn.
         guards: what keeps pieces from going wrong.
-        prompt: (P,) ids to go on from; empty for none.
+        prompt: (P,) ids or (T, C, P) frames to go on from; empty for none.
         prompt_from: where the prompt is from, in words.
+        player: settings of the bundle's player, in place of its recipe's.
     """
 
     n: int
@@ -58,8 +63,9 @@ class Order:
     request: Request
     sampling: Sampling
     guards: Guards
-    prompt: NDArray[np.int64]
+    prompt: NDArray[Any]
     prompt_from: str = ""
+    player: Mapping[str, Any] = field(default_factory=dict)
 
     def to_table(self) -> dict[str, Any]:
         """The order as plain values; the inverse of `from_table`."""
@@ -69,7 +75,8 @@ class Order:
             "request": to_table(self.request),
             "sampling": to_table(self.sampling),
             "guards": to_table(self.guards),
-            "prompt": {"from": self.prompt_from, "ids": self.prompt.tolist()},
+            "player": dict(self.player),
+            "prompt": {"from": self.prompt_from, **_plain(self.prompt)},
         }
 
     @classmethod
@@ -81,9 +88,33 @@ class Order:
             request=from_table(Request, table["request"], "request"),
             sampling=from_table(Sampling, table["sampling"], "sampling"),
             guards=from_table(Guards, table["guards"], "guards"),
-            prompt=np.array(table["prompt"]["ids"], dtype=np.int64),
+            prompt=_array(table["prompt"]),
             prompt_from=str(table["prompt"]["from"]),
+            player=dict(table["player"]),
         )
+
+
+def _plain(prompt: NDArray[Any]) -> dict[str, Any]:
+    """Ids as they are; a grid by its shape and the places of its ones."""
+    if prompt.ndim == 1:
+        return {"ids": prompt.tolist()}
+    return {"shape": list(prompt.shape), "ones": np.flatnonzero(prompt.reshape(-1) >= 0.5).tolist()}
+
+
+def _array(table: Mapping[str, Any]) -> NDArray[Any]:
+    """The inverse of `_plain`.
+
+    Raises:
+        ValueError: no prompt could have given it.
+    """
+    if "ids" in table:
+        return np.array(table["ids"], dtype=np.int64)
+    shape = tuple(int(size) for size in table["shape"])
+    if len(shape) != 3 or math.prod(shape) > MOST_CELLS:
+        raise ValueError("its prompt is no grid")
+    cells = np.zeros(math.prod(shape), dtype=np.float32)
+    cells[np.array(table["ones"], dtype=np.int64)] = 1
+    return cells.reshape(shape)
 
 
 @dataclass(frozen=True)
@@ -101,6 +132,32 @@ class Composed:
     notes: int
     seconds: float
     remarks: tuple[str, ...]
+
+
+COMPOSING = ("player", "sampling", "guards", "request")
+
+
+def composing_tables(
+    recipe: Mapping[str, Any], assignments: Iterable[str] = (), **asked: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """The tables that decide a composition: as the bundle's recipe has them, with what is asked for put in.
+
+    Args:
+        recipe: a bundle's, as plain tables.
+        assignments: `table.name=value`, as `--set` gives them.
+        asked: by table, what is asked for by other means. A length takes the place of the recipe's.
+
+    Raises:
+        InvalidSettings: an assignment that is none, or of another table.
+    """
+    tables: dict[str, dict[str, Any]] = {name: copy.deepcopy(dict(recipe.get(name, {}))) for name in COMPOSING}
+    given = [assigned(assignment, COMPOSING) for assignment in assignments]
+    given += [(table, name, value) for table, values in asked.items() for name, value in values.items()]
+    if any(table == "request" and name in MOST for table, name, _ in given):
+        tables["request"] |= dict.fromkeys(MOST)
+    for table, name, value in given:
+        put(tables[table], name, None if value == "none" else value)
+    return tables
 
 
 def compose_into(
@@ -136,6 +193,7 @@ def compose_into(
         request=order.request,
         sampling=order.sampling,
         guards=order.guards,
+        player=order.player,
         n=order.n,
         seed=order.seed,
         prompt=order.prompt if len(order.prompt) else None,
@@ -208,7 +266,7 @@ def compose_again(
     try:
         order, index = Order.from_table(facts), int(facts["piece"]) - 1
         digest, made_by = facts["model"], facts["partimento"]
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
         raise Unreadable(f"{file} does not say completely how it was made ({error}).", "Compose anew.") from error
     if not 0 <= index < order.n:
         raise Unreadable(f"{file} says that it is piece {index + 1} of {order.n}.", "Compose anew.")
@@ -269,11 +327,11 @@ class Opening:
         return first_bars(score, self.count) if self.unit == "bars" else first_notes(score, self.count)
 
 
-def prompt_from_file(bundle: Bundle, file: Path, opening: Opening) -> tuple[NDArray[np.int64], list[str]]:
-    """The beginning of a piece of music, as ids of the bundle's codec.
+def prompt_from_file(bundle: Bundle, file: Path, opening: Opening) -> tuple[NDArray[Any], list[str]]:
+    """The beginning of a piece of music, as the bundle's codec has it.
 
     Returns:
-        The ids, and a sentence about each thing that was mended in the file or that the codec cannot say.
+        The ids or frames, and a sentence about each thing that was mended in the file or that the codec cannot say.
 
     Raises:
         Unreadable: it is no music.
@@ -286,14 +344,14 @@ def prompt_from_file(bundle: Bundle, file: Path, opening: Opening) -> tuple[NDAr
         raise ImpossibleRequest(
             f"{file} has no note in its first {opening.count} {opening.unit} that this model can say."
         )
-    return np.asarray(ids, dtype=np.int64), [*reading.repairs, *prompt_losses(codec, score)]
+    return ids, [*reading.repairs, *prompt_losses(codec, score)]
 
 
-def random_prompt(run: Path, bundle: Bundle, opening: Opening, seed: int) -> tuple[NDArray[np.int64], int]:
+def random_prompt(run: Path, bundle: Bundle, opening: Opening, seed: int) -> tuple[NDArray[Any], int]:
     """Some music from a random bar of a random held-out piece of the run that made the bundle.
 
     Returns:
-        The ids, and the number of the piece.
+        The ids or frames, and the number of the piece.
 
     Raises:
         ImpossibleRequest: the model is a bundle alone, which holds no music.
@@ -320,7 +378,7 @@ def random_prompt(run: Path, bundle: Bundle, opening: Opening, seed: int) -> tup
     fitting = starting[left >= opening.count]
     start = int(rng.choice(fitting if len(fitting) else starting[:1]))
     ids = codec.encode(opening.of(excerpt(score, int(lines[start]), end_tick(score) + 1)))
-    return np.asarray(ids, dtype=np.int64), number
+    return ids, number
 
 
 def first_bars(score: Score, bars: int) -> Score:

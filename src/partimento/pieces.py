@@ -173,7 +173,7 @@ def _packed(array: NDArray[Any], spec: Spec, number: int) -> NDArray[Any]:
         raise ValueError(f"piece {number} is not a grid of {spec.channels} planes and {spec.pitches} pitches")
     flat = array.reshape(len(array), spec.channels * spec.pitches)
     if spec.channels > 2:
-        return np.rint(flat * LOUDEST).astype(np.uint8)
+        return np.asarray(np.rint(flat * LOUDEST), dtype=np.uint8)
     return np.asarray(np.packbits(flat >= 0.5, axis=-1))
 
 

@@ -1,8 +1,7 @@
 """Recipes: a complete way of learning, from the corpus to the bundle, in one TOML file.
 
 A recipe holds the settings of everything that has any, one table each: `[codec]` and `[model]`, which also `name` the
-codec and the model, `[preparation]`, `[training]`, `[player]` (of the player that the model is played by), `[sampling]`,
-`[request]` (what is composed where nothing else is asked for) and `[plan]`. What a file leaves out has its default,
+codec and the model, `[preparation]`, `[training]`, `[player]` (of what plays the model), `[sampling]`, `[request]` (what is composed where nothing else is asked for) and `[plan]`. What a file leaves out has its default,
 and what a run saves is complete; TOML has no word for nothing, so "none" stands for it. `--set model.cell=gru`
 overrides; there is no other syntax. `about` says what the recipe is and `source` whose it is and how its author trained
 it. Leaves out: one recipe including another.
@@ -25,7 +24,7 @@ from partimento.codec import Request, codec_named
 from partimento.errors import InvalidSettings
 from partimento.model import model_named
 from partimento.sampling import Sampling
-from partimento.settings import describe, from_table, settings, to_table
+from partimento.settings import assigned, describe, from_table, put, settings, to_table
 from partimento.training import Training
 
 
@@ -129,22 +128,12 @@ class Recipe:
         """
         document = self.to_tables()
         for assignment in assignments:
-            name, equals, value = assignment.partition("=")
-            if not equals:
-                raise InvalidSettings(f"--set takes name=value, e.g. training.seed=3; {assignment!r} is not that.")
-            table, _, field = name.strip().rpartition(".")
-            if not table:
-                raise InvalidSettings(
-                    f"--set takes table.name=value, e.g. training.seed=3; {assignment!r} names no table."
-                )
-            if table not in self.settings:
-                tables = ", ".join(self.settings)
-                raise InvalidSettings(f"There is no table {table!r} to set {name.strip()!r} in; there are: {tables}.")
+            table, field, value = assigned(assignment, self.settings)
             if field == "name" and table in ("codec", "model"):
                 document[table] = {}
                 if table == "model":
                     document["player"] = {}
-            document[table][field] = _toml_value(value.strip())
+            put(document[table], field, value)
             for decided in UNPLANNED.get((table, field), ()):
                 document["plan"][decided] = None
             if table == "model" and any(field in size["model"] for size in document["plan"]["sizes"]):
@@ -237,13 +226,6 @@ def read_recipe(path: Path) -> Recipe:
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidSettings(f"{path} is not a recipe: {error}.") from error
     return from_tables(path.stem, document)
-
-
-def _toml_value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
 
 
 def _toml(value: Any) -> str:

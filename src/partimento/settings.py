@@ -10,7 +10,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Callable, Mapping
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, dataclass_transform
 
 import pydantic
@@ -79,3 +80,46 @@ def describe(cls: type[Any]) -> dict[str, str]:
     """Each field's name and the docstring under it."""
     fields: Mapping[str, Any] = cls.__pydantic_fields__
     return {name: field.description or "" for name, field in fields.items()}
+
+
+def assigned(assignment: str, tables: Iterable[str]) -> tuple[str, str, Any]:
+    """What `table.name=value` says, as `--set` gives it; the value is TOML, and a bare word is a string.
+
+    Args:
+        assignment: e.g. "training.seed=3".
+        tables: those that there are.
+
+    Returns:
+        The table, the setting's name (with dots where it lies deeper) and the value.
+
+    Raises:
+        InvalidSettings: it is none, or names no table that there is.
+
+    Example:
+        >>> assigned("player.attributes.density=1.5", ["player"])
+        ('player', 'attributes.density', 1.5)
+    """
+    name, equals, text = assignment.partition("=")
+    if not equals:
+        raise InvalidSettings(f"--set takes name=value, e.g. training.seed=3; {assignment!r} is not that.")
+    table, _, field = name.strip().partition(".")
+    if not field:
+        raise InvalidSettings(f"--set takes table.name=value, e.g. training.seed=3; {assignment!r} names no table.")
+    known = list(tables)
+    if table not in known:
+        raise InvalidSettings(f"There is no table {table!r} to set {name.strip()!r} in; there are: {', '.join(known)}.")
+    try:
+        return table, field, tomllib.loads(f"value = {text.strip()}")["value"]
+    except tomllib.TOMLDecodeError:
+        return table, field, text.strip()
+
+
+def put(table: dict[str, Any], name: str, value: Any) -> None:
+    """Set a setting in a plain table, by a name with dots where it lies deeper."""
+    first, dot, rest = name.partition(".")
+    if not dot:
+        table[first] = value
+        return
+    if not isinstance(table.setdefault(first, {}), dict):
+        raise InvalidSettings(f"{first} is one value, so there is no {name} to set.")
+    put(table[first], rest, value)

@@ -18,6 +18,7 @@ from partimento.composing import (
     Sound,
     compose_again,
     compose_into,
+    composing_tables,
     prompt_from_file,
     random_prompt,
 )
@@ -50,10 +51,11 @@ def compose(
     sound: Sound = "wav",
     soundfont: Path | None = None,
     again: Path | None = None,
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
 ) -> None:
     """Compose new music with a trained model.
 
-    Without bars, seconds or notes, a piece ends where the model ends it.
+    Without bars, seconds or notes, a piece is as long as the model's recipe says, or ends where the model ends it.
 
     Args:
         model: A bundle, or the folder of a run. With --again only where the piece does not say where its model lies.
@@ -66,6 +68,8 @@ def compose(
         sound: The sound's format, or none.
         soundfont: Play with this SoundFont (.sf2) instead of the installed one.
         again: Make this piece (its .mid or .json) again, exactly.
+        set_: Change a setting of the player, the sampling, the guards or the request, e.g. --set guards.loop_repeats=4
+            or --set player.walk=0.5; can be given several times. `partimento recipes NAME` lists them.
     """
     asked = {"bars": bars, "seconds": seconds, "notes": notes}
     drawn = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p}
@@ -77,14 +81,16 @@ def compose(
         else:
             bundle = open_bundle(model)
             ids, source = _prompt(model, bundle, prompt, _opening(prompt_bars, prompt_notes), seed)
+            tables = composing_tables(bundle.recipe, set_, request=_given(asked), sampling=_given(drawn))
             order = Order(
                 n=n,
                 seed=seed,
-                request=from_table(Request, _given(asked), "request"),
-                sampling=from_table(Sampling, dict(bundle.recipe.get("sampling", {})) | _given(drawn), "sampling"),
-                guards=Guards(),
+                request=from_table(Request, tables["request"], "request"),
+                sampling=from_table(Sampling, tables["sampling"], "sampling"),
+                guards=from_table(Guards, tables["guards"], "guards"),
                 prompt=ids,
                 prompt_from=source,
+                player=tables["player"],
             )
             pieces = compose_into(to, bundle, order, sound=sound, soundfont=soundfont, watch=watch)
     _report(pieces)
@@ -104,7 +110,7 @@ def _opening(bars: int | None, notes: int | None) -> Opening:
 
 def _prompt(
     model: Path, bundle: Bundle, prompt: str | None, opening: Opening, seed: int
-) -> tuple[np.ndarray[Any, np.dtype[np.int64]], str]:
+) -> tuple[np.ndarray[Any, Any], str]:
     if prompt is None:
         return np.empty(0, dtype=np.int64), ""
     if prompt == "random":
