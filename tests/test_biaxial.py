@@ -255,3 +255,47 @@ def test_the_recipe_is_the_source_s_network() -> None:
     assert (model.time, model.pitch, model.reach, model.dropout) == ((300, 300), (100, 50), 12, 0.5)
     assert recipe.codec == "roll"
     assert recipe.override(["model.bars=[4]"]).settings["model"].bars == (4,)
+
+
+def test_learning_leaves_out_silent_pitches_far_from_all_that_sounds() -> None:
+    x = torch.zeros(2, 5, 2, 60)
+    x[..., 20:29] = grids(2, 5, 2, 9, share=0.9)
+    model, everything = made(2, 60, margin=5).train(), made(2, 60, margin=None).train()
+    seen = []
+    for seed in range(300):
+        with seeded(seed):
+            seen.append(model._sounding(x).indices(60)[:2])
+            assert everything._sounding(x) == slice(None)
+    whole = seen.count((0, 60))
+    assert 20 < whole < 60  # one in eight
+    cut = np.array([rows for rows in seen if rows != (0, 60)])
+    assert set(cut[:, 0]) == set(range(10, 20))
+    assert set(cut[:, 1]) == set(range(30, 40))
+    assert model._sounding(torch.zeros_like(x)) == slice(None)
+
+
+def test_logits_of_some_pitches_are_those_of_a_grid_that_begins_there() -> None:
+    model = made(2, 40)
+    x = torch.zeros(2, 5, 2, 40)
+    x[..., 15:24] = grids(2, 5, 2, 9)
+    with torch.no_grad():
+        some, _ = model(x, torch.zeros_like(x[:, 0]), torch.tensor([0, 7]), rows=slice(10, 30))
+        alone = Biaxial(model.settings, RollSpec(2, model.spec.low + 10, 20, 4)).eval()
+        alone.load_arrays(model.arrays())
+        expected, _ = alone(x[..., 10:30], torch.zeros(2, 2, 20), torch.tensor([0, 7]))
+    torch.testing.assert_close(some, expected)
+
+
+def test_loss_while_learning_is_that_of_the_pitches_that_are_left() -> None:
+    model = made(2, 40, dropout=0.0, margin=3).train()
+    x = torch.zeros(2, 5, 2, 40)
+    x[..., 15:24] = grids(2, 5, 2, 9)
+    batch = batch_of(x)
+    with torch.no_grad():
+        for seed in range(8):
+            with seeded(seed):
+                rows = model._sounding(x)
+            logits, _ = model(x, torch.zeros_like(x[:, 0]), torch.zeros(2, dtype=torch.int64), rows=rows)
+            expected = -biaxial.cell_log_probability(logits, x[..., rows]).sum(-1).mean().item()
+            with seeded(seed):
+                assert model.loss(batch)["loss"].item() == pytest.approx(expected, rel=1e-5)
