@@ -22,7 +22,7 @@ from partimento.settings import from_table
 from partimento.training import seeded
 
 SPEC = RollSpec(channels=2, low=60, pitches=14, steps_per_beat=2)
-TINY: dict[str, Any] = {"steps": 8, "align": 4, "latent": 8, "encoder": 24, "conductor": 16, "decoder": 24}
+TINY: dict[str, Any] = {"steps": 8, "align": 4, "latent": 8, "encoder": 24, "conductor": 16, "decoder": 24, "step": 32}
 
 
 def made(spec: RollSpec = SPEC, seed: int = 0, **more: Any) -> Vae:
@@ -50,11 +50,11 @@ def batch_of(x: NDArray[np.float32], mask: NDArray[np.bool_] | None = None) -> B
 
 @pytest.fixture(scope="module")
 def trained() -> Vae:
-    model = made(beta=0.1, warmup=100)
+    model = made(beta=0.2, warmup=100)
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
-    for update in range(300):
+    for update in range(400):
         for group in optimiser.param_groups:
-            group["lr"] = 1e-2 * (1 - update / 300)
+            group["lr"] = 1e-2 * (1 - update / 400)
         with seeded(0, update):
             loss = model.loss(batch_of(tunes(32, update)))["loss"]
         optimiser.zero_grad()

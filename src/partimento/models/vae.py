@@ -52,18 +52,17 @@ NEAR = 0.1  # the deviation of q(z | x) before anything is learnt; from 1 it wou
 LEAST = 1e-4  # the least deviation
 QUICK = 0.02  # how much of the attributes' directions each update renews
 ABREAST = 256  # phrases that are judged at once
-STEP = 32  # numbers that a step tells the encoder's last layer, and that the conductor tells a step
 Positive = Annotated[int, Field(ge=1)]
 
 
 class Encoder(nn.Module):
     """Where a phrase lies: an LSTM from both ends, and what each step has to say once both have been there."""
 
-    def __init__(self, steps: int, cells: int, width: int, latent: int) -> None:
+    def __init__(self, steps: int, cells: int, width: int, step: int, latent: int) -> None:
         super().__init__()
         self.cell = nn.LSTM(cells, width, batch_first=True, bidirectional=True)
-        self.step = nn.Linear(2 * width + cells, STEP)
-        self.place = nn.Linear(steps * STEP, 2 * latent)
+        self.step = nn.Linear(2 * width + cells, step)
+        self.place = nn.Linear(steps * step, 2 * latent)
         _start_cell(self.cell)
         with torch.no_grad():
             self.place.weight[latent:] *= 0.1
@@ -73,7 +72,7 @@ class Encoder(nn.Module):
         """Phrases (B, T, C, P) -> mean and deviation, (B, Z) each."""
         x = x.flatten(2)
         h, _ = self.cell(x)  # (B, T, 2 H)
-        told = self.step(torch.cat([h, x.to(h.dtype)], -1))  # (B, T, STEP)
+        told = self.step(torch.cat([h, x.to(h.dtype)], -1))  # (B, T, S)
         mean, spread = self.place(told.flatten(1)).float().chunk(2, -1)
         return mean, functional.softplus(spread) + LEAST
 
@@ -81,15 +80,16 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """What is played at a place: a conductor from bar to bar, and an LSTM through the steps that it plans for each."""
 
-    def __init__(self, latent: int, conductor: int, width: int, bars: int, bar: int, cells: tuple[int, int]) -> None:
+    def __init__(self, latent: int, conductor: int, step: int, width: int, shape: tuple[int, int, int, int]) -> None:
         super().__init__()
-        self.shape = (bars, bar, *cells)
+        self.shape = shape  # bars, steps of a bar, C, P
+        _, bar, *cells = shape
         self.begin = nn.Linear(latent, 2 * conductor)
         self.conductor = nn.LSTM(latent, conductor, batch_first=True)
-        self.plan = nn.Linear(conductor, bar * STEP)
+        self.plan = nn.Linear(conductor, bar * step)
         self.bar = nn.Linear(conductor, 2 * width)
-        self.cell = nn.LSTM(STEP, width, batch_first=True)
-        self.head = nn.Linear(width + STEP, cells[0] * cells[1])
+        self.cell = nn.LSTM(step, width, batch_first=True)
+        self.head = nn.Linear(width + step, cells[0] * cells[1])
         for cell in (self.conductor, self.cell):
             _start_cell(cell)
         with torch.no_grad():
@@ -100,7 +100,7 @@ class Decoder(nn.Module):
         bars, bar, *cells = self.shape
         told, _ = self.conductor(z[:, None].expand(-1, bars, -1), _state(self.begin(z)))
         told = told.flatten(0, 1)  # (B * bars, W)
-        plan = self.plan(told).view(-1, bar, STEP)
+        plan = self.plan(told).unflatten(1, (bar, -1))
         h, _ = self.cell(plan, _state(self.bar(told)))
         logits: Tensor = self.head(torch.cat([h, plan], -1)).view(len(z), bars * bar, *cells)
         return logits
@@ -144,12 +144,14 @@ class Vae(nn.Module, Model):
         """Steps of a bar; phrases begin with one."""
         latent: Positive = 128
         """Dimensions of the space of phrases."""
-        encoder: Positive = 256
+        encoder: Positive = 128
         """Size of the LSTM that reads a phrase, from either end."""
         conductor: Positive = 256
         """Size of the LSTM that goes from bar to bar."""
-        decoder: Positive = 256
+        decoder: Positive = 128
         """Size of the LSTM that goes from step to step."""
+        step: Positive = 64
+        """Numbers by which each step tells where the phrase lies, and by which the conductor plans each step."""
         beta: Annotated[float, Field(ge=0)] = 0.2
         """What a nat of KL costs in the loss; 1 makes it the bound itself, less hears phrases more exactly."""
         free: Annotated[float, Field(ge=0)] = 0.0
@@ -166,16 +168,9 @@ class Vae(nn.Module, Model):
         self.spec = require_cells(spec, self.name)
         self.settings = settings
         self.steps, self.align = settings.steps, settings.align
-        cells = (spec.channels, spec.pitches)
-        self.encoder = Encoder(settings.steps, cells[0] * cells[1], settings.encoder, settings.latent)
-        self.decoder = Decoder(
-            settings.latent,
-            settings.conductor,
-            settings.decoder,
-            settings.steps // settings.align,
-            settings.align,
-            cells,
-        )
+        s, cells = settings, (spec.channels, spec.pitches)
+        self.encoder = Encoder(s.steps, cells[0] * cells[1], s.encoder, s.step, s.latent)
+        self.decoder = Decoder(s.latent, s.conductor, s.step, s.decoder, (s.steps // s.align, s.align, *cells))
         self.register_buffer("directions", torch.zeros(len(ATTRIBUTES), settings.latent))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))  # updates learnt from
 
@@ -381,8 +376,8 @@ def _decoder_graph(decoder: Decoder, spec: RollSpec) -> _Graph:
     repeated = graph.op("Expand", graph.op("Unsqueeze", "z", np.array([0])), np.array([bars, 1, 1]))
     told = graph.lstm(repeated, decoder.conductor, graph.linear("z", decoder.begin))  # (bars, B, W)
     told = graph.reshape(graph.op("Transpose", told, perm=[1, 0, 2]), -1, decoder.conductor.hidden_size)
-    plan = graph.reshape(graph.linear(told, decoder.plan), -1, bar, STEP)
-    plan = graph.op("Transpose", plan, perm=[1, 0, 2])  # (bar, B * bars, STEP)
+    plan = graph.reshape(graph.linear(told, decoder.plan), -1, bar, decoder.cell.input_size)
+    plan = graph.op("Transpose", plan, perm=[1, 0, 2])  # (bar, B * bars, S)
     h = graph.lstm(plan, decoder.cell, graph.linear(told, decoder.bar))
     logits = graph.linear(graph.op("Concat", h, plan, axis=2), decoder.head)
     whole = (bars * bar, spec.channels, spec.pitches)
