@@ -157,6 +157,16 @@ def test_a_checkpoint_that_cannot_be_played_says_why(copied: Path, tmp_path: Pat
         assert [bool(row["why"]) for row in csv.DictReader(file)] == [True, True, False, False]
 
 
+def test_a_run_at_work_is_heard_as_far_as_it_has_come(copied: Path, run: Path, heard: Path, tmp_path: Path) -> None:
+    shutil.rmtree(copied / "bundle")  # comes when the run is over
+    checkpoints(copied)[-1].path.unlink()
+    made = audition(copied, tmp_path / "to", order(n=2), sound="none")
+    assert [row.update for row in made.heard] == list(UPDATES[:2])
+    for row in made.heard:
+        for piece in row.pieces:
+            assert piece.midi.read_bytes() == (heard / row.name / piece.midi.name).read_bytes()
+
+
 def test_progress_never_goes_back_and_ends(run: Path, tmp_path: Path) -> None:
     events: list[Progress] = []
     audition(run, tmp_path / "to", order(), sound="none", watch=events.append)

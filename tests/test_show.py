@@ -180,7 +180,7 @@ def test_what_training_noted_is_shown(tmp_path: Path, capsys: pytest.CaptureFixt
         "embed Embedding B × T × 8 96 weight 12 × 8",
         "drop Dropout B × T × 8 0",
         "head Linear BT × 12 96 weight 12 × 8",
-        "all – 192",
+        "all 192",
         "learnt from 92 pieces, 58,123 notes",
         "train pieces 80 pieces, 50,000 notes",
         "licence of that music CC BY-SA 4.0",

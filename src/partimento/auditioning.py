@@ -109,13 +109,14 @@ def codec_of(run: Path, recipe: Recipe) -> Codec[Any]:
     Raises:
         InvalidBundle: it is not there, or damaged.
     """
-    if not (run / "codec").is_dir():
+    folder = run / "pieces" / "codec"
+    if not folder.is_dir():  # a run from before it was kept there
         return open_bundle(run).codec()
     kind: Any = codec_named(recipe.codec)
     try:
-        made: Codec[Any] = kind.load(run / "codec", recipe.settings["codec"])
+        made: Codec[Any] = kind.load(folder, recipe.settings["codec"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InvalidBundle(f"{run / 'codec'} cannot be used ({error}); train anew.") from error
+        raise InvalidBundle(f"{folder} cannot be used ({error}); train anew.") from error
     return made
 
 

@@ -1,9 +1,9 @@
 """Runs: a folder of music in, a trained bundle out, in the time that was given.
 
 A run is a folder: `recipe.toml` (complete, with what was planned), `corpus.json` (the doctor's report), `pieces/` (the
-held-out pieces, for random prompts), `training/` (checkpoints, curves) and, at the end, `bundle/`. All is written
-atomically, and the plan is saved before the first update: a run broken off at any moment and resumed ends as if it had
-never stopped.
+held-out pieces, for random prompts, and the codec, which a run at work has no bundle for), `training/` (checkpoints,
+curves) and, at the end, `bundle/`. All is written atomically, and the plan is saved before the first update: a run
+broken off at any moment and resumed ends as if it had never stopped.
 """
 
 from __future__ import annotations
@@ -131,6 +131,7 @@ def train(
             write_text(run / "corpus.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
             with atomic_folder(run / "pieces") as new:
                 shutil.copytree(prepared.folder / "valid", new / "valid")
+                shutil.copytree(prepared.folder / "codec", new / "codec")
             write_text(saved, recipe.to_toml())
             watch(Progress("Planning", 1, 1, "plans", remark=remark))
         return _learn(prepared, recipe, run, data_licence, resume, watch)

@@ -70,11 +70,11 @@ class Shown:
         rows: list[list[Cell]] = []
         for layer in self.layers:
             arrays = ", ".join(f"{name} {shape_text(shape)}" for name, shape in layer.arrays.items())
-            row: list[Cell] = [layer.name, layer.kind or None, shape_text(layer.shape), layer.parameters, arrays]
-            rows.append([*([layer.side] if sided else []), *row])
-        total: list[Cell] = ["all", None, "", Strong(sum(layer.parameters for layer in self.layers)), ""]
-        heads = [*(["side"] if sided else []), "layer", "kind", "gives", "parameters", "arrays"]
-        return Table(heads, [*rows, [*([""] if sided else []), *total]])
+            gives = shape_text(layer.shape)
+            rows.append([layer.name, *([layer.side] if sided else []), layer.kind, gives, layer.parameters, arrays])
+        total = Strong(sum(layer.parameters for layer in self.layers))
+        heads = ["layer", *(["side"] if sided else []), "kind", "gives", "parameters", "arrays"]
+        return Table(heads, [*rows, ["all", *([""] if sided else []), "", "", total, ""]])
 
     def facts_table(self) -> Table:
         """What it says about itself, but scores and layers."""
