@@ -17,7 +17,7 @@ from partimento.corpus import inspect
 from partimento.errors import InvalidSettings, TooLittleMusic
 from partimento.files import write
 from partimento.progress import Progress
-from partimento.recipes import from_tables, presets, recipe_named
+from partimento.recipes import from_tables, recipe_named
 from partimento.runs import plan, prepare, train
 from partimento.training import RunExists
 from partimento.windows import Windows
@@ -129,16 +129,6 @@ def test_minutes_and_epochs_exclude_one_another() -> None:
     assert with_epochs.override(["training.updates=3"]).settings["plan"].epochs is None
     with pytest.raises(InvalidSettings, match="not both"):
         from_tables("both", {**recipe.to_tables(), "plan": {"minutes": 3.0, "epochs": 3.0}})
-
-
-@pytest.mark.parametrize("name", sorted(presets()))
-def test_every_recipe_trains_for_a_few_updates(name: str, music: Path, tmp_path: Path) -> None:
-    recipe = recipe_named(name)
-    assert recipe.about
-    assert from_tables(name, recipe.to_tables()) == recipe
-    few = recipe.override(["training.updates=2", "training.length=32", "training.batch=2", "plan.sizes=[]"])
-    bundle = train(music, tmp_path / "run", few)
-    assert bundle.facts["scores"]["test, bits per note"] > 0
 
 
 def test_what_is_set_by_hand_is_not_planned(music: Path) -> None:
