@@ -254,6 +254,8 @@ def test_the_recipe_is_the_source_s_network() -> None:
     model = recipe.settings["model"]
     assert (model.time, model.pitch, model.reach, model.dropout) == ((300, 300), (100, 50), 12, 0.5)
     assert recipe.codec == "roll"
+    player = recipe.settings["player"]
+    assert (player.conservativity, player.nudge, player.recovery, player.fewest) == (1.0, 0.02, 0.3, 2)
     assert recipe.override(["model.bars=[4]"]).settings["model"].bars == (4,)
 
 
