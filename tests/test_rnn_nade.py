@@ -226,9 +226,10 @@ def test_transposed_pieces_of_the_benchmark_lose_no_key(tmp_path: Path) -> None:
     assert np.flatnonzero(script.transposed(high, 3)[0]).tolist() == [43]
     assert np.flatnonzero(script.transposed(low, -1)[0]).tolist() == [0]
     assert script.transposed(low, -2) is None
-    pieces, weights = script.pieces_of(tmp_path / "p", RollSpec(1, 21, 88, 1), [low, high], 2)
+    pieces, weights = script.pieces_of(tmp_path / "p", RollSpec(1, 21, 88, 1), [low, high], 2, 0.4)
     assert len(pieces) == 4 + 5
-    assert weights.tolist() == [0.25] * 4 + [0.2] * 5
+    np.testing.assert_allclose(weights, [0.4, 0.2, 0.2, 0.2, 0.4, 0.15, 0.15, 0.15, 0.15])
+    np.testing.assert_array_equal(pieces[4][:, 0], high)
     keys = np.nonzero(np.concatenate([pieces[n] for n in range(9)]))[2]
     assert np.unique(keys).tolist() == [0, 1, 2, 3, *range(38, 43)]
 

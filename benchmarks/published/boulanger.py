@@ -14,8 +14,9 @@ A command that was broken off goes on where it was, when it is given again; one 
 The row goes into a JSON file beside this one, with the settings and the commit that made it. Seeds are fixed: the same
 command gives the same row on the same machine, but for `--minutes`, which become a number of updates by a measurement
 (`--set training.updates=…` says it at once). Transposed copies are of the training pieces alone, and an epoch draws
-each piece once, in one of its keys. `uniform` and `bernoulli` (each key by its frequency in the training pieces) learn
-nothing: they show that the measure is right.
+each piece once, in its own key as often as `--own-key` says and else in another (the pieces of all splits are in C).
+`uniform` and `bernoulli` (each key by its frequency in the training pieces) learn nothing: they show that the measure
+is right.
 """
 
 from __future__ import annotations
@@ -78,10 +79,10 @@ SETS = {
 # what each model begins with; `--set` says otherwise
 SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
     "rnn_nade": {
-        "model": {"width": 512, "hidden": 400, "dropout": 0.5, "forget": 0.1},
-        "training": {"length": 128, "batch": 8, "learning_rate": 2e-3, "weight_decay": 0.1},
+        "model": {"width": 256, "hidden": 256, "dropout": 0.5, "forget": 0.1},
+        "training": {"length": 128, "batch": 4, "learning_rate": 0.03, "weight_decay": 0.1, "updates": 6000},
     },
-    "biaxial": {"model": {}, "training": {"length": 128, "batch": 8, "learning_rate": 2e-3}},
+    "biaxial": {"model": {}, "training": {"length": 128, "batch": 8, "learning_rate": 4e-3}},
 }
 
 
@@ -147,14 +148,24 @@ def transposed(piece: NDArray[np.uint8], semitones: int) -> NDArray[np.uint8] | 
     return None if semitones and off.any() else moved
 
 
-def pieces_of(folder: Path, spec: RollSpec, pieces: list[NDArray[np.uint8]], keys: int) -> tuple[Pieces, NDArray[Any]]:
-    """Pieces in every key up to so many semitones up and down, and how often each is drawn: a piece once in all."""
+def pieces_of(
+    folder: Path, spec: RollSpec, pieces: list[NDArray[np.uint8]], keys: int = 0, own: float = 1.0
+) -> tuple[Pieces, NDArray[np.float64]]:
+    """Pieces in every key up to so many semitones up and down, and how often each copy is drawn: once a piece in all.
+
+    Args:
+        folder: where they are written to.
+        spec: of the grids.
+        pieces: (T, 88) each.
+        keys: semitones.
+        own: how often a piece is drawn in its own key; the other keys share the rest.
+    """
     codec = Roll(Roll.Settings(low=LOW, pitches=KEYS, steps_per_beat=spec.steps_per_beat, planes="sustain"))
     copies, weights = [], []
     for piece in pieces:
-        moved = [copy for n in range(-keys, keys + 1) if (copy := transposed(piece, n)) is not None]
-        copies += moved
-        weights += [1 / len(moved)] * len(moved)
+        others = [copy for n in range(-keys, keys + 1) if n and (copy := transposed(piece, n)) is not None]
+        copies += [piece, *others]
+        weights += [own if others else 1.0, *([(1 - own) / len(others)] * len(others) if others else [])]
     grids = (copy[:, None].astype(np.float32) for copy in copies)
     return Pieces.write(folder, ((grid, codec.notes(grid)) for grid in grids), spec), np.array(weights)
 
@@ -271,7 +282,8 @@ def measured(chosen: argparse.Namespace) -> dict[str, Any]:
     if done.is_file():
         return cast(dict[str, Any], json.loads(done.read_text()))
     keys = 0 if chosen.model in BASELINES else chosen.transpose
-    pieces = {s: pieces_of(folder / "pieces" / s, spec, music[s], keys if s == "train" else 0) for s in SPLITS}
+    pieces = {split: pieces_of(folder / "pieces" / split, spec, music[split]) for split in ("valid", "test")}
+    pieces["train"] = pieces_of(folder / "pieces" / "train", spec, music["train"], keys, chosen.own_key)
     if chosen.model in BASELINES:
         found: dict[str, Any] = {"model": baseline(chosen.model, music["train"], spec), "minutes": 0.0}
         windows = {s: Windows(pieces[s][0], 128, 8) for s in SPLITS}
@@ -292,6 +304,7 @@ def measured(chosen: argparse.Namespace) -> dict[str, Any]:
         "name": name,
         "model": chosen.model,
         "transpose": keys,
+        "own_key": chosen.own_key if keys else 1.0,
         "parameters": int(sum(array.size for array in model.arrays().values())),
         **{split: round(nats, 4) for split, nats in figures.items()},
         **found,
@@ -313,7 +326,8 @@ def main() -> None:
     parser.add_argument("--to", type=Path, default=Path("runs/boulanger"), help="folder of the runs")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--minutes", type=float, help="time to train; training.updates if not given")
-    parser.add_argument("--transpose", type=int, default=3, help="semitones up and down; 0 to learn as written only")
+    parser.add_argument("--transpose", type=int, default=5, help="semitones up and down; 0 to learn as written only")
+    parser.add_argument("--own-key", type=float, default=0.5, help="share of the draws in which a piece is as written")
     parser.add_argument("--look-every", type=int, default=100, help="updates between looks at the validation pieces")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, default=1)
