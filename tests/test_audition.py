@@ -167,6 +167,21 @@ def test_a_run_at_work_is_heard_as_far_as_it_has_come(copied: Path, run: Path, h
             assert piece.midi.read_bytes() == (heard / row.name / piece.midi.name).read_bytes()
 
 
+@pytest.mark.parametrize("recipe", ["markov", "rnn-nade", "gan"])
+def test_whatever_learns_is_heard(recipe: str, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(run.parent / "cache"))
+    few = ["training.updates=2", "training.evaluate_every=1", "training.keep=looks", "training.batch=2"]
+    train(run.parent / "music", tmp_path / "run", recipe_named(recipe).override([*few, "plan.sizes=[]"]))
+    made = audition(tmp_path / "run", tmp_path / "to", order(request=Request(bars=2)), sound="none")
+    assert [row.update for row in made.heard] == ([1] if recipe == "markov" else [1, 2])
+    for row in made.heard:
+        assert not row.why
+        assert len(bar_lines(read(row.pieces[0].midi).score)) == 2
+    table = made.table()
+    assert len(table.rows) == len(made.heard) + 1
+    assert any("loss" in head for head in table.heads)
+
+
 def test_progress_never_goes_back_and_ends(run: Path, tmp_path: Path) -> None:
     events: list[Progress] = []
     audition(run, tmp_path / "to", order(), sound="none", watch=events.append)
