@@ -161,16 +161,30 @@ def test_phrases_filled_up_with_silence_teach_nothing_where_others_are_whole() -
 
 
 @settings(max_examples=50, deadline=None)
-@given(npst.arrays(np.float32, (3, 2, 5), elements=st.floats(-5, 5, width=32)))
-def test_binary_neurons_give_cells_and_the_gradient_of_a_sigmoid(array: NDArray[np.float32]) -> None:
+@given(npst.arrays(np.float32, (2, 3, 2, 4), elements=st.floats(-5, 5, width=32)))
+def test_binary_neurons_give_notes_that_begin_and_the_gradient_of_a_sigmoid(array: NDArray[np.float32]) -> None:
     logits = torch.from_numpy(array).requires_grad_()
     cells = binary(logits)
-    sounds = (logits[:, SUSTAIN] > 0).float()
-    torch.testing.assert_close(cells[:, SUSTAIN], sounds, atol=1e-6, rtol=0)
-    torch.testing.assert_close(cells[:, ONSET], (logits[:, ONSET] > 0) * sounds, atol=1e-6, rtol=0)
+    sounds = array[:, :, SUSTAIN] > 0
+    before = np.concatenate([np.zeros_like(sounds[:, :1]), sounds[:, :-1]], 1)
+    struck = sounds & ((array[:, :, ONSET] > 0) | ~before)
+    np.testing.assert_allclose(cells[:, :, SUSTAIN].detach(), sounds, atol=1e-6)
+    np.testing.assert_allclose(cells[:, :, ONSET].detach(), struck, atol=1e-6)
+    p = torch.sigmoid(logits.detach()).numpy()
+    (gradient,) = torch.autograd.grad(cells[:, :, ONSET].sum(), logits)
+    expected = (p * (1 - p))[:, :, ONSET] * sounds * before  # only what sounded already asks whether it is struck
+    np.testing.assert_allclose(gradient[:, :, ONSET], expected, atol=1e-5)
+
+
+@settings(max_examples=30, deadline=None)
+@given(npst.arrays(np.float32, (2, 3, 1, 4), elements=st.floats(-5, 5, width=32)))
+def test_one_plane_is_binary_as_it_is(array: NDArray[np.float32]) -> None:
+    logits = torch.from_numpy(array).requires_grad_()
+    cells = binary(logits)
+    np.testing.assert_allclose(cells.detach(), array > 0, atol=1e-6)
+    (gradient,) = torch.autograd.grad(cells.sum(), logits)
     p = torch.sigmoid(logits.detach())
-    (gradient,) = torch.autograd.grad(cells[:, ONSET].sum(), logits)
-    torch.testing.assert_close(gradient[:, ONSET], (p * (1 - p))[:, ONSET] * sounds, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(gradient, p * (1 - p))
 
 
 def test_spread_is_the_mean_distance_of_two() -> None:
@@ -220,6 +234,8 @@ def test_what_is_played_is_what_the_critic_saw(tmp_path: Path) -> None:
     decided = torch.from_numpy(player.decode(z) > 0).float()
     decided[:, :, ONSET] *= decided[:, :, SUSTAIN]
     torch.testing.assert_close(decided, seen)
+    before = torch.cat([torch.zeros_like(seen[:, :1, SUSTAIN]), seen[:, :-1, SUSTAIN]], 1)
+    assert not (seen[:, :, SUSTAIN] * (1 - before) * (1 - seen[:, :, ONSET])).any()  # all that begins is struck
     rngs = [np.random.default_rng(n) for n in range(100)]
     nothing = np.zeros((0, 2, 12), np.float32)
     drawn, _ = next(iter(player.play(rngs, nothing, Sampling(temperature=1.0))))

@@ -17,6 +17,8 @@ What is done differently:
   et al. 2017), for which the critic must learn five times as often.
 - Against collapse the critic also sees how much the phrases of a batch differ (Karras et al. 2018), which BinaryMuseGAN
   lacks, and each update reports the spread of what is made: the mean distance of two phrases over that of real ones.
+- What begins to sound is struck, in what the critic sees and in what is played: a cell that is held after silence
+  would be no note, and would not be heard.
 - No batch normalisation, which ties what is made to what else is in the batch; layers of the generator are normalised.
 - What is played is not the generator as it stands, which goes round in circles, but the exponential average of its
   weights (Yazıcı et al. 2019).
@@ -175,7 +177,7 @@ class Gan(nn.Module, Model):
         """Length of z."""
         width: Annotated[int, Field(ge=1)] = 128
         """Width of both networks."""
-        penalty: Annotated[float, Field(ge=0)] = 10.0
+        penalty: Annotated[float, Field(ge=0)] = 5.0
         """Weight of the squared gradient of the critic, at real phrases and at made ones."""
         average: Annotated[float, Field(ge=0, lt=1)] = 0.999
         """Share of the averaged weights that an update leaves as they are."""
@@ -220,6 +222,8 @@ class Gan(nn.Module, Model):
         """
         whole = batch.mask.all(1)
         real = batch.x[whole] if whole.any() else batch.x  # what is filled up with silence is no model for a phrase
+        if self.spec.channels == 2:  # what a piece holds from the phrase before begins here
+            real = torch.cat([real[:, :1, SUSTAIN, None].expand_as(real[:, :1]), real[:, 1:]], 1)
         z = torch.randn(len(real), self.settings.latent, device=real.device)
         if side == "critic":
             return self._critic_loss(real, z)
@@ -256,7 +260,11 @@ class Gan(nn.Module, Model):
         what the critic saw, the logit goes towards ±`SURE` on both sides. What is above stays above, which tells the
         guard against silence the likeliest cell, and a high temperature still lets the less sure ones waver.
         """
-        return SURE * functional.softsign(self.averaged(z) / KNEE)
+        logits = self.averaged(z)
+        if self.spec.channels == 2:
+            struck, sounds = logits[:, :, ONSET], logits[:, :, SUSTAIN]
+            logits = torch.stack([torch.maximum(struck, -_before(sounds, -SURE)), sounds], -2)
+        return SURE * functional.softsign(logits / KNEE)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The weights of the averaged generator and of the critic by name, float32."""
@@ -290,13 +298,21 @@ class Gan(nn.Module, Model):
 
 
 def binary(logits: Tensor) -> Tensor:
-    """Cells of 0 and 1 from logits (..., C, P), an onset only where there is sustain; the gradient is the sigmoid's."""
+    """Cells of 0 and 1 from logits (B, steps, C, P), with the gradient of the sigmoid.
+
+    What begins to sound is struck, also at the phrase's beginning: a cell that is held after silence would be no note.
+    """
     p = torch.sigmoid(logits.float())
     cells = (logits > 0).float() + (p - p.detach())
     if cells.shape[-2] == 1:
         return cells
-    sounds = cells[..., SUSTAIN, :]
-    return torch.stack([cells[..., ONSET, :] * sounds, sounds], -2)
+    struck, sounds = cells[:, :, ONSET], cells[:, :, SUSTAIN]
+    return torch.stack([sounds * (1 - (1 - struck) * _before(sounds, 0.0)), sounds], -2)
+
+
+def _before(x: Tensor, first: float) -> Tensor:
+    """What stood a step before, (B, steps, P); `first` at the beginning."""
+    return functional.pad(x[:, :-1], (0, 0, 1, 0), value=first)
 
 
 def spread(x: Tensor) -> Tensor:
@@ -373,9 +389,18 @@ class _Graph:
             h = self.op("Add", h, heard)
         h = self.op("Add", h, self.around(self.active(h, generator.norm), generator.around))
         h = self.linear(self.active(h, generator.norm_again), generator.head)
+        h = self.op("Reshape", h, np.array([0, *shape]))
+        if shape[1] == 2:
+            h = self.struck(h)
         h = self.op("Softsign", self.op("Div", h, np.array(KNEE, dtype=np.float32)))
-        h = self.op("Mul", h, np.array(SURE, dtype=np.float32))
-        self.op("Reshape", h, np.array([0, *shape]), name="logits")
+        self.op("Mul", h, np.array(SURE, dtype=np.float32), name="logits")
+
+    def struck(self, h: str) -> str:
+        """Strike what begins to sound; h (B, steps, 2, P)."""
+        onset, sustain = (self.op("Slice", h, *(np.array([n]) for n in (at, at + 1, 2))) for at in (ONSET, SUSTAIN))
+        padded = self.op("Pad", sustain, np.array([0, 1, 0, 0, 0, 0, 0, 0]), np.array(-SURE, dtype=np.float32))
+        before = self.op("Slice", padded, *(np.array([n]) for n in (0, -1, 1)))
+        return self.op("Concat", self.op("Max", onset, self.op("Neg", before)), sustain, axis=2)
 
     def write(self, path: Path, latent: int, shape: tuple[int, ...]) -> None:
         """Write the graph, whose last value must be called `logits`."""
