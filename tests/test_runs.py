@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from partimento.checkpoints import checkpoints
 from partimento.corpus import inspect
 from partimento.errors import InvalidSettings, TooLittleMusic
 from partimento.files import write
@@ -66,6 +67,10 @@ def test_a_killed_run_ends_as_if_never_stopped(music: Path, tmp_path: Path) -> N
             break
     assert kills == 3
     assert (whole / "bundle" / "manifest.json").read_bytes() == (broken / "bundle" / "manifest.json").read_bytes()
+    kept = [{c.path.name: c.path.read_bytes() for c in checkpoints(run)} for run in (whole, broken)]
+    assert kept[0] == kept[1]
+    assert len(kept[0]) > 1
+    assert [c.best for c in checkpoints(broken)] == [c.best for c in checkpoints(whole)]
 
 
 def test_a_second_run_on_the_same_folder_reads_no_music(music: Path, tmp_path: Path) -> None:
