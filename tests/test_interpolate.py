@@ -287,7 +287,19 @@ def test_the_command(bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixtu
     files = [str(tmp_path / "a.mid"), str(tmp_path / "b.mid")]
     to = ["--to", str(tmp_path / "way"), "--sound", "none"]
     with pytest.raises(SystemExit) as ended:
-        app(["interpolate", *files, *to, "--steps", "4", "--model", str(bundle.folder), "--attributes.loud", "0.1"])
+        app(
+            [
+                "interpolate",
+                *files,
+                *to,
+                "--steps",
+                "4",
+                "--model",
+                str(bundle.folder),
+                "--set",
+                "player.attributes.loud=0.1",
+            ]
+        )
     assert ended.value.code in (0, None)
     assert "4 of 4 notes of a.mid come back" in capsys.readouterr().out
     assert len(list((tmp_path / "way").glob("*.mid"))) == 5

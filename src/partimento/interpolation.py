@@ -10,7 +10,9 @@ The same pieces, model and settings make the same files. Leaves out: aligning th
 
 from __future__ import annotations
 
+import copy
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -32,9 +34,10 @@ from partimento.render import render
 from partimento.render.audio import require_soundfont
 from partimento.sampling import Sampling
 from partimento.score import Score, join
-from partimento.settings import from_table, to_table
+from partimento.settings import assigned, from_table, put, to_table
 
 FORMAT = 1
+ADVICE = "Take one that `partimento train FOLDER --recipe vae` made."
 MOST_STEPS = 1_000
 MOST_BARS = 1_000
 
@@ -104,6 +107,25 @@ def slerp(a: NDArray[Any], b: NDArray[Any], share: float) -> NDArray[Any]:
     return np.asarray(first * a + second * b)
 
 
+def settings_of(bundle: Bundle, assignments: Iterable[str] = ()) -> graph.Settings:
+    """The settings of a bundle's player, as its recipe has them, with `player.name=value` assignments put in.
+
+    Raises:
+        ImpossibleRequest: the model has no latent space.
+        InvalidSettings: an assignment that is none, or names no setting.
+    """
+    if bundle.player_name != "graph":
+        raise ImpossibleRequest(
+            f"{bundle.folder} holds a model of the kind {bundle.model_name!r}, which has no space in which pieces lie "
+            f"near one another. {ADVICE}"
+        )
+    table = copy.deepcopy(dict(bundle.recipe.get("player", {})))
+    for assignment in assignments:
+        _, name, value = assigned(assignment, ["player"])
+        put(table, name, value)
+    return from_table(graph.Settings, table, "player")
+
+
 def open_latent(bundle: Bundle, settings: graph.Settings | None = None) -> graph.Latent:
     """Open a bundle's latent space.
 
@@ -114,19 +136,12 @@ def open_latent(bundle: Bundle, settings: graph.Settings | None = None) -> graph
     Raises:
         ImpossibleRequest: the model has no such space, or cannot say where a piece lies in it.
     """
-    advice = "Take one that `partimento train FOLDER --recipe vae` made."
-    if bundle.player_name != "graph":
-        raise ImpossibleRequest(
-            f"{bundle.folder} holds a model of the kind {bundle.model_name!r}, which has no space in which pieces lie "
-            f"near one another. {advice}"
-        )
-    if settings is None:
-        settings = from_table(graph.Settings, bundle.recipe.get("player", {}), "player")
-    player = graph.open_player(bundle.player_folder, settings)
+    usual = settings_of(bundle)
+    player = graph.open_player(bundle.player_folder, settings or usual)
     if not player.hears:
         raise ImpossibleRequest(
             f"{bundle.folder} holds a model of the kind {bundle.model_name!r}, which makes pieces from a space but "
-            f"cannot say where a given piece lies in it. {advice}"
+            f"cannot say where a given piece lies in it. {ADVICE}"
         )
     return player
 

@@ -12,9 +12,7 @@ from partimento.cli.terminal import say, watching
 from partimento.composing import Sound
 from partimento.errors import ImpossibleRequest
 from partimento.files import read_safely
-from partimento.interpolation import Journey, interpolate_into
-from partimento.players import graph
-from partimento.settings import from_table
+from partimento.interpolation import Journey, interpolate_into, settings_of
 
 
 def interpolate(
@@ -28,7 +26,7 @@ def interpolate(
     bars: int | None = None,
     temperature: float = 0.0,
     seed: int = 0,
-    attributes: Annotated[dict[str, float] | None, Parameter(name="--attributes")] = None,
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
     sound: Sound = "wav",
     soundfont: Path | None = None,
 ) -> None:
@@ -43,7 +41,8 @@ def interpolate(
         bars: How many bars of each piece, from the first in which anything sounds; one phrase if not given.
         temperature: Above 0 cells are drawn by chance; 0 takes the likelier, so that nothing changes but the place.
         seed: Decides what is drawn.
-        attributes: Move all along an attribute of the model, e.g. --attributes.density 1.5.
+        set_: Change a setting of the player, e.g. --set player.attributes.density=1.5 to move all along an attribute of
+            the model; can be given several times.
         sound: The sounds' format, or none.
         soundfont: Play with this SoundFont (.sf2) instead of the installed one.
     """
@@ -51,9 +50,9 @@ def interpolate(
         raise ImpossibleRequest(
             "Name a model: --model RUN, as `partimento train FOLDER --recipe vae --to RUN` makes it."
         )
-    player = from_table(graph.Settings, {"attributes": attributes or {}}, "player")
-    journey = Journey(steps=steps, bars=bars, seed=seed, temperature=temperature, player=player)
     bundle = open_bundle(model)
+    player = settings_of(bundle, set_)
+    journey = Journey(steps=steps, bars=bars, seed=seed, temperature=temperature, player=player)
     pieces = []
     for file in (first, second):
         reading = read_safely(file)
