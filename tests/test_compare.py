@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
+from partimento.codec import codec_named
 from partimento.comparing import COMMON, Comparison, Terms, compare, systems_of
 from partimento.comparing.report import markdown
-from partimento.comparing.trials import SHOWN
+from partimento.comparing.trials import SHOWN, _written
 from partimento.errors import InvalidSettings
 from partimento.evaluation.features import FEATURES
 from partimento.files import read, write
@@ -116,8 +117,17 @@ def test_bounds_are_marked_and_vocabularies_are_told_apart(desk: Desk) -> None:
     bound = dataclasses.replace(tiny.result, likelihood="bound", bits=bits + 1)
     other = dataclasses.replace(tiny.result, written="another vocabulary", vocabulary=9)
     twin = dataclasses.replace(other, written="yet another")
+    ordered = {**tiny.result.codec_settings, "order": "name"}
+    turned = dataclasses.replace(tiny.result, codec_settings=ordered, bits=bits + 2)
     unlikely = dataclasses.replace(tiny.result, likelihood="none", bits=None, figure="nats of something")
-    results = {"tiny": tiny.result, "bound": bound, "other": other, "twin": twin, "unlikely": unlikely}
+    results = {
+        "tiny": tiny.result,
+        "bound": bound,
+        "other": other,
+        "twin": twin,
+        "unlikely": unlikely,
+        "turned": turned,
+    }
     rows = tuple(dataclasses.replace(tiny, name=name, result=result) for name, result in results.items())
     made = dataclasses.replace(desk.made, rows=rows)
     table = made.bits()
@@ -126,6 +136,7 @@ def test_bounds_are_marked_and_vocabularies_are_told_apart(desk: Desk) -> None:
     cells = {str(row[0]): row[2:] for row in table.rows}
     assert cells["tiny"] == [Strong(f"{bits:.3f}"), None, None]
     assert cells["bound"] == [f"≤ {bits + 1:.3f}", None, None]
+    assert cells["turned"] == [f"{bits + 2:.3f}", None, None]  # ids in another order are the same ids
     assert cells["other"][1] == Strong(f"{bits:.3f}")
     assert cells["unlikely"] == [None] * 3
     assert [row[:2] for row in made.others().rows] == [["unlikely", "nats of something"]]
@@ -172,6 +183,16 @@ def test_other_terms_are_another_comparison(desk: Desk, tmp_path: Path) -> None:
     (tmp_path / "something").write_text("in the way")
     with pytest.raises(RunExists, match="already holds something"):
         compare(desk.music, tmp_path, recipes(), TERMS)
+
+
+def test_what_is_written_does_not_hang_on_the_numbers_of_ids() -> None:
+    kind = codec_named("chords")
+    found = {}
+    for name, settings in {"one": {}, "turned": {"order": "name"}, "other": {"steps_per_beat": 4, "levels": 1}}.items():
+        codec = kind(kind.Settings(**settings))
+        codec.learn([tune(seed) for seed in range(4)])
+        found[name] = _written(codec, [codec.encode(tune(9, drums=False))])
+    assert found["one"] == found["turned"] != found["other"]
 
 
 def test_its_tables_are_pasted_by_one_command(desk: Desk, tmp_path: Path) -> None:

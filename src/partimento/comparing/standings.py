@@ -105,7 +105,11 @@ class Comparison:
     def labels(self) -> dict[str, str]:
         """A name for each way of writing music down, by `Result.written`; all differ."""
         results = {result.written: result for _, result in self.finished}
-        named = {written: _codec(result) for written, result in results.items()}
+        shared: dict[str, dict[str, Any]] = {}
+        for _, result in self.finished:  # ids may be numbered otherwise, and still mean the same
+            settings = shared.setdefault(result.written, result.codec_settings)
+            shared[result.written] = {k: v for k, v in settings.items() if result.codec_settings.get(k) == v}
+        named = {w: ", ".join([results[w].codec, *map(_setting, s, s.values())]) for w, s in shared.items()}
         sized = {w: f", {r.vocabulary:,} ids" if r.vocabulary else "" for w, r in results.items()}
         counted = {w: f" ({number})" for number, w in enumerate(results, start=1)}
         for addition in (sized, counted):
@@ -230,12 +234,8 @@ class Comparison:
         return Table(["system", "remark"], rows, "Remarks")
 
 
-def _codec(result: Result) -> str:
-    """A codec with the settings that are not its defaults, e.g. "chords, classic"."""
-    return ", ".join([result.codec, *(_setting(name, value) for name, value in result.codec_settings.items())])
-
-
 def _setting(name: str, value: Any) -> str:
+    """A setting that is not the default, e.g. "classic"."""
     if isinstance(value, bool):
         return name if value else f"no {name}"
     if isinstance(value, list | tuple):
