@@ -172,6 +172,7 @@ def _row(system: System, number: int, made: Comparison, music: Path, people: Peo
         return Row(system.name, system.place, about, result)
     write_text(folder / "asked.json", json.dumps(asked, indent=1, ensure_ascii=False) + "\n")
     trial = Trial(
+        name=system.name,
         folder=folder,
         music=music.absolute(),
         recipe=recipe,

@@ -15,8 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from partimento.atomic import atomic_folder
-from partimento.comparing.trials import SHOWN, Piece, show
+from partimento.comparing.trials import SHOWN, Piece, write_music
 from partimento.corpus import Corpus
 from partimento.evaluation.distances import Nearness, nearness
 from partimento.evaluation.features import measured
@@ -75,7 +74,7 @@ def gather(corpus: Corpus, folder: Path, *, bars: int, size: int, seed: int, sou
     rng = np.random.default_rng([seed, 4])
     yardsticks = {name: _mean_nearness(measured(scores), like, size, rng) for name, scores in sets.items()}
     shown = {
-        name: _show(scores[: SHOWN if name == HELD_OUT else 1], folder / name.replace(" ", "-"), sound)
+        name: write_music(folder / name.replace(" ", "-"), name, scores[: SHOWN if name == HELD_OUT else 1], sound)
         for name, scores in {HELD_OUT: held_out, NOISE: sets[NOISE], SHUFFLED: sets[SHUFFLED]}.items()
     }
     alike = {name: likeness(scores) for name, scores in {HELD_OUT: held_out, **sets}.items()}
@@ -108,8 +107,3 @@ def _mean_nearness(figures: Values, like: Values, size: int, rng: np.random.Gene
         )
         for name, near in whole.items()
     }
-
-
-def _show(scores: Sequence[Score], folder: Path, sound: str) -> tuple[Piece, ...]:
-    with atomic_folder(folder / "music") as new:
-        return tuple(show(score, new, f"{number + 1:03d}", sound) for number, score in enumerate(scores))

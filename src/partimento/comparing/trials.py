@@ -35,7 +35,7 @@ from partimento.runs import train
 from partimento.score import Score, end_tick, seconds_at
 from partimento.settings import to_table
 
-__all__ = ["SHOWN", "Figures", "Piece", "Result", "Trial", "from_plain", "plain", "show", "to_plain", "try_out"]
+__all__ = ["SHOWN", "Figures", "Piece", "Result", "Trial", "from_plain", "plain", "to_plain", "try_out", "write_music"]
 
 SHOWN = 2  # pieces of each system that get a picture and a sound
 
@@ -47,6 +47,7 @@ class Trial:
     """What is asked of one system.
 
     Attributes:
+        name: the system's.
         folder: the trial's.
         music: the folder to learn from.
         recipe: how; its seed is that of the comparison.
@@ -59,6 +60,7 @@ class Trial:
         held_out: excerpts of human pieces, to measure what the codec drops.
     """
 
+    name: str
     folder: Path
     music: Path
     recipe: Recipe
@@ -154,12 +156,13 @@ def try_out(trial: Trial, watch: Watch) -> Result:
     )
     made, rate, remarks = _compose(bundle, trial, watch)
     watch(Progress("Measuring", 0, 1, "systems"))
+    scores = [piece.score for piece in made]
     codec = bundle.codec()
     encoded = [codec.encode(score) for score in trial.held_out]
     through = [codec.decode(x) for x in encoded]
     lost = kept(zip(trial.held_out, through, strict=True))
-    scores = dict(bundle.facts["scores"])
-    bits = scores.get("test, bits per note")
+    figures = dict(bundle.facts["scores"])
+    bits = figures.get("test, bits per note")
     return Result(
         model=bundle.model_name,
         codec=bundle.codec_name,
@@ -169,8 +172,8 @@ def try_out(trial: Trial, watch: Watch) -> Result:
         likelihood=str(bundle.facts["likelihood"]) if bits is not None else "none",
         figure=str(bundle.facts.get("figure", "")),
         bits=bits,
-        valid_bits=scores.get("valid, bits per note"),
-        scores=scores,
+        valid_bits=figures.get("valid, bits per note"),
+        scores=figures,
         parameters=int(bundle.facts["parameters"]),
         updates=int(bundle.facts["best_update"]),
         training_seconds=_training_seconds(run),
@@ -178,10 +181,10 @@ def try_out(trial: Trial, watch: Watch) -> Result:
         notes_kept=lost.notes,
         in_place=lost.in_place,
         lost=lost.lost,
-        features=plain(measured(piece.score for piece in made)),
+        features=plain(measured(scores)),
         through=plain(measured(through)),
-        likeness=None if np.isnan(alike := likeness([piece.score for piece in made])) else alike,
-        pieces=_write(trial, made),
+        likeness=None if np.isnan(alike := likeness(scores)) else alike,
+        pieces=write_music(trial.folder, trial.name, scores, trial.sound, [piece.remarks for piece in made]),
         remarks=remarks,
     )
 
@@ -207,36 +210,32 @@ def _compose(bundle: Bundle, trial: Trial, watch: Watch) -> tuple[list[Made], fl
     return pieces, rate, remarks
 
 
-def _write(trial: Trial, made: Sequence[Made]) -> tuple[Piece, ...]:
-    """All pieces as MIDI, the first `SHOWN` to look at and to listen to as well."""
-    pieces = []
-    with atomic_folder(trial.folder / "music") as new:
-        for number, piece in enumerate(made):
-            shown = number < SHOWN
-            pieces.append(
-                show(piece.score, new, f"{number + 1:03d}", trial.sound if shown else "none", shown, piece.remarks)
-            )
-    return tuple(pieces)
-
-
-def show(score: Score, folder: Path, name: str, sound: str, picture: bool = True, remarks: Sequence[str] = ()) -> Piece:
-    """Write a piece as MIDI and, if asked for, as a picture and a sound; paths are relative to the folder's parent.
+def write_music(
+    folder: Path, title: str, scores: Sequence[Score], sound: str, remarks: Sequence[Sequence[str]] = ()
+) -> tuple[Piece, ...]:
+    """Write pieces into `folder/music`: all as MIDI, the first `SHOWN` to look at and to listen to as well.
 
     Args:
-        score: the piece.
-        folder: in which it is written.
-        name: of its files.
-        sound: the sound's format, or "none".
-        picture: whether to draw it.
-        remarks: about how it came to be.
+        folder: gets `music`, anew.
+        title: stands above the pictures.
+        scores: the pieces.
+        sound: the sounds' format, or "none".
+        remarks: about each piece.
     """
-    write(score, folder / f"{name}.mid")
-    files = {"picture": f"{name}.png" if picture else "", "sound": f"{name}.{sound}" if sound != "none" else ""}
-    for file in filter(None, files.values()):
-        remarks = [*remarks, *render(score, folder / file, title=name)]
-    places = {kind: f"music/{file}" if file else "" for kind, file in files.items()}
-    seconds = float(seconds_at(score, np.array([end_tick(score)]))[0])
-    return Piece(f"music/{name}.mid", places["picture"], places["sound"], score.note_num(), seconds, tuple(remarks))
+    pieces = []
+    with atomic_folder(folder / "music") as new:
+        for number, score in enumerate(scores):
+            name, said = f"{number + 1:03d}", list(remarks[number]) if remarks else []
+            write(score, new / f"{name}.mid")
+            picture, heard = "", ""
+            if number < SHOWN:
+                picture, heard = f"{name}.png", f"{name}.{sound}" if sound != "none" else ""
+            for file in filter(None, (picture, heard)):
+                said += render(score, new / file, title=f"{title} · {number + 1}")
+            midi, picture, heard = (f"music/{file}" if file else "" for file in (f"{name}.mid", picture, heard))
+            seconds = float(seconds_at(score, np.array([end_tick(score)]))[0])
+            pieces.append(Piece(midi, picture, heard, score.note_num(), seconds, tuple(said)))
+    return tuple(pieces)
 
 
 def _training_seconds(run: Path) -> float:
