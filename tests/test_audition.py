@@ -20,7 +20,7 @@ from partimento.cli import app
 from partimento.cli.tables import lines
 from partimento.codec import Request
 from partimento.composing import Order, compose_into
-from partimento.errors import ImpossibleRequest
+from partimento.errors import ImpossibleRequest, InvalidSettings
 from partimento.evaluation.features import FEATURES, features
 from partimento.files import read, write
 from partimento.guards import Guards
@@ -233,6 +233,22 @@ def test_the_command_prints_the_table_and_says_where_to_listen(
         assert re.search(rf"^{update}\b", said, re.MULTILINE)
     assert "held-out pieces" in said
     assert max(map(len, said.splitlines()[:-1])) <= 80
+
+
+def test_settings_are_changed_as_for_composing(run: Path, tmp_path: Path) -> None:
+    def order_of(*words: str) -> dict[str, dict[str, object]]:
+        to = tmp_path / f"to {len(words)}"
+        app(["audition", str(run), "--to", str(to), "--sound", "none", *words], result_action="return_value")
+        facts: dict[str, dict[str, object]] = json.loads((to / "audition.json").read_text("utf-8"))
+        return facts
+
+    facts = order_of("--set", "request.notes=9", "--set", "guards.loop_repeats=3", "--temperature", "0.5")
+    assert (facts["request"]["notes"], facts["request"]["bars"]) == (9, None)
+    assert facts["guards"]["loop_repeats"] == 3
+    assert facts["sampling"]["temperature"] == 0.5
+    assert order_of()["request"]["bars"] == 16
+    with pytest.raises(InvalidSettings, match="model"):
+        order_of("--set", "model.cell=gru")
 
 
 def test_a_wide_table_goes_on_below() -> None:

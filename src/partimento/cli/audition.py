@@ -12,12 +12,13 @@ from partimento.cli.tables import show
 from partimento.cli.terminal import say, watching
 from partimento.cli.train import needs_training
 from partimento.codec import Request
-from partimento.composing import Order, Sound
+from partimento.composing import Order, Sound, composing_tables
 from partimento.guards import Guards
 from partimento.sampling import Sampling
-from partimento.settings import describe, from_table, to_table
+from partimento.settings import describe, from_table
 
 BARS = 16
+LENGTHS = ("request.bars", "request.seconds", "request.notes")
 _REQUEST = describe(Request)
 
 
@@ -35,6 +36,7 @@ def audition(
     sound: Sound = "mp3",
     soundfont: Path | None = None,
     bundles: Annotated[bool, Parameter(negative="")] = False,
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
 ) -> None:
     """Compose from every saved checkpoint of a run with one seed, to hear how it learnt.
 
@@ -46,16 +48,25 @@ def audition(
         sound: The sound's format, or none.
         soundfont: Play with this SoundFont (.sf2) instead of the installed one.
         bundles: Keep each checkpoint as a bundle that `compose` can play.
+        set_: Change a setting of the player, the sampling, the guards or the request, as for `compose`.
     """
     with needs_training("Auditioning checkpoints", "train"):
         from partimento.auditioning import audition as hear
         from partimento.auditioning import recipe_of
     asked = {name: v for name, v in {"bars": bars, "seconds": seconds, "notes": notes}.items() if v is not None}
-    request = from_table(Request, asked or {"bars": BARS}, "request")
-    sampling = to_table(recipe_of(run).settings["sampling"])
-    if temperature is not None:
-        sampling["temperature"] = temperature
-    order = Order(n, seed, request, from_table(Sampling, sampling, "sampling"), Guards(), np.empty(0, dtype=np.int64))
+    if not asked and not any(setting.partition("=")[0].strip() in LENGTHS for setting in set_):
+        asked = {"bars": BARS}
+    drawn = {} if temperature is None else {"temperature": temperature}
+    tables = composing_tables(recipe_of(run).to_tables(), set_, request=asked, sampling=drawn)
+    order = Order(
+        n=n,
+        seed=seed,
+        request=from_table(Request, tables["request"], "request"),
+        sampling=from_table(Sampling, tables["sampling"], "sampling"),
+        guards=from_table(Guards, tables["guards"], "guards"),
+        prompt=np.empty(0, dtype=np.int64),
+        player=tables["player"],
+    )
     try:
         with watching() as watch:
             made = hear(run, to, order, sound=sound, soundfont=soundfont, keep_bundles=bundles, watch=watch)
