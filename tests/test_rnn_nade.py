@@ -76,7 +76,7 @@ def test_a_frame_is_as_likely_as_the_formula_says(channels: int) -> None:
     x[1, 2] = 1
     with torch.no_grad():
         before = torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1)
-        b_v, b_h, _ = model.biases(before)
+        b_v, b_h, _ = model.biases(before, torch.arange(5).expand(3, 5))
         found = model.log_likelihood(batch_of(x))
     told = [[(x[b, t], b_v[b, t].double(), b_h[b, t].double()) for t in range(5)] for b in range(3)]
     expected = [sum(nats_of(model.nade, *(part.numpy() for part in frame)) for frame in piece) for piece in told]
@@ -107,7 +107,7 @@ def test_a_model_that_knows_nothing_gives_each_cell_a_half() -> None:
 def test_a_frame_knows_nothing_of_itself_or_of_what_follows() -> None:
     model = made()
     x = grids(1, 6, 2, 7).requires_grad_()
-    visible, hidden, _ = model.biases(rnn_nade._shifted(x, None))
+    visible, hidden, _ = model.biases(rnn_nade._shifted(x, None), torch.arange(6)[None])
     (grad,) = torch.autograd.grad(visible[0, 3].sum() + hidden[0, 3].sum(), x)
     assert not grad[0, 3:].any()
     assert grad[0, :3].any()
@@ -149,6 +149,17 @@ def test_a_piece_in_segments_is_as_likely_as_at_once(cell: str, monkeypatch: pyt
     torch.testing.assert_close(in_parts, at_once)
 
 
+def test_it_knows_where_in_the_bar_it_is_and_in_which_bar_it_does_not() -> None:
+    model, deaf = made(bar=3), made(bar=0)
+    x = grids(1, 5, 2, 7)
+    with torch.no_grad():
+        found = [model.log_likelihood(batch_of(x)._replace(begin=torch.tensor([n]))).item() for n in (0, 1, 12)]
+        same = [deaf.log_likelihood(batch_of(x)._replace(begin=torch.tensor([n]))).item() for n in (0, 1)]
+    assert found[0] == pytest.approx(found[2])
+    assert found[0] != pytest.approx(found[1])
+    assert same[0] == same[1]
+
+
 def test_products_in_bfloat16_leave_the_sums_exact() -> None:
     model = made(1, 88)
     x, b_v, b_h = grids(20, 1, 1, 88, share=0.5)[:, 0], torch.randn(20, 1, 88), torch.randn(20, 9)
@@ -169,10 +180,10 @@ def test_dropout_is_of_learning_alone() -> None:
     assert model.loss(batch_of(x))["loss"].item() != model.loss(batch_of(x))["loss"].item()
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(("cell", "bar"), [("rnn", 0), ("gru", 1), ("lstm", 4), ("lstm", 0)])
 @pytest.mark.parametrize("channels", [1, 2])
-def test_it_plays_without_torch_what_torch_computes(tmp_path: Path, cell: str, channels: int) -> None:
-    model = made(channels, cell=cell)
+def test_it_plays_without_torch_what_torch_computes(tmp_path: Path, cell: str, bar: int, channels: int) -> None:
+    model = made(channels, cell=cell, bar=bar)
     assert model.export(tmp_path) == RnnNade.player
     player = open_player(tmp_path, Settings())
     heard = grids(1, 3, channels, 7)[0].numpy()

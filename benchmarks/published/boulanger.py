@@ -172,7 +172,7 @@ def pieces_of(
 
 def baseline(name: str, pieces: list[NDArray[np.uint8]], spec: RollSpec) -> RnnNade:
     """A model that knows nothing of time or of other keys: a network of zeros, but for the bias of each key."""
-    model = RnnNade(RnnNade.Settings(width=1, hidden=1), spec)
+    model = RnnNade(RnnNade.Settings(width=1, hidden=1, bar=0), spec)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.zero_()

@@ -14,7 +14,8 @@ they are a cumulative sum over its notes, not over its 88 pitches, and give the 
 
 What is done differently: with two planes (onset and sustain) a pitch is two choices, that it sounds and then, if so,
 that it is struck, and h sees both. The recurrent cell is an LSTM or a GRU where the source has a tanh network trained
-by Hessian-free optimisation (`cell = "rnn"` is its cell). Dropout stands before and after it (Zaremba et al. 2014).
+by Hessian-free optimisation (`cell = "rnn"` is its cell). Dropout stands before and after it (Zaremba et al. 2014). It
+is told the step of the bar, which on a fine grid the source's would have to count.
 """
 
 from __future__ import annotations
@@ -87,6 +88,7 @@ class RnnNade(nn.Module, Model):
     player: ClassVar[str] = "frame"
     Spec: ClassVar[type[Any]] = RollSpec
     exact: ClassVar[bool] = True
+    beats: Tensor
 
     @settings
     class Settings:
@@ -102,14 +104,18 @@ class RnnNade(nn.Module, Model):
         """Share of what the recurrent cell says that is left out while learning."""
         forget: Annotated[float, Field(ge=0, lt=1)] = 0.1
         """Share of the cells of past frames that are left out while learning."""
+        bar: Annotated[int, Field(ge=0, le=16)] = 4
+        """Quarter notes of a bar, in which the recurrent network is told where it is; the source has 0, nothing."""
 
     def __init__(self, settings: Settings, spec: RollSpec) -> None:
         super().__init__()
         self.settings = settings
         self.spec = spec = require_cells(spec, self.name)
         cells = spec.channels * spec.pitches
+        period = settings.bar * spec.steps_per_beat
+        self.register_buffer("beats", torch.eye(period) if period else torch.zeros(1, 0), persistent=False)
         self.past = nn.Dropout(settings.forget)
-        self.cell = CELLS[settings.cell](cells, settings.width, batch_first=True)
+        self.cell = CELLS[settings.cell](cells + period, settings.width, batch_first=True)
         self.dropout = nn.Dropout(settings.dropout)
         self.visible = nn.Linear(settings.width, cells)
         self.hidden = nn.Linear(settings.width, settings.hidden)
@@ -117,17 +123,19 @@ class RnnNade(nn.Module, Model):
         _start_cell(self.cell)
         nn.init.constant_(self.visible.bias.view(spec.channels, -1)[-1], RARE)
 
-    def biases(self, before: Tensor, state: State = None) -> tuple[Tensor, Tensor, State]:
+    def biases(self, before: Tensor, step: Tensor, state: State = None) -> tuple[Tensor, Tensor, State]:
         """What the recurrent network says of each frame.
 
         Args:
             before: (B, T, C, P) the frame before each; zeros before the first.
+            step: (B, T) the number of each frame in its piece.
             state: after the frames before these; None at the beginning.
 
         Returns:
             b_v (B, T, C, P), b_h (B, T, H), and the state after the last.
         """
-        u, state = self.cell(self.past(before.flatten(2)), state)  # (B, T, width)
+        told = torch.cat([self.past(before.flatten(2)), self.beats[step % len(self.beats)]], dim=-1)
+        u, state = self.cell(told, state)  # (B, T, width)
         u = self.dropout(u)
         return self.visible(u).view(before.shape), self.hidden(u), state
 
@@ -137,7 +145,7 @@ class RnnNade(nn.Module, Model):
 
     def loss(self, batch: Batch, side: str = "model") -> dict[str, Tensor]:  # noqa: ARG002 - there is one
         """Mean nats for each predicted frame."""
-        visible, hidden, _ = self.biases(_shifted(batch.x, None))
+        visible, hidden, _ = self.biases(_shifted(batch.x, None), _steps(batch))
         asked = batch.mask
         x = batch.x[asked]  # (N, C, P)
         nats = -cell_log_probability(self.nade(x, visible[asked], hidden[asked]), x).sum(-1)  # (N,)
@@ -151,8 +159,9 @@ class RnnNade(nn.Module, Model):
         total = batch.x.new_zeros(len(batch.x), dtype=torch.float64)
         state: State = None
         last: Tensor | None = None
-        for x, asked in zip(torch.split(batch.x, SEGMENT, 1), torch.split(batch.mask, SEGMENT, 1), strict=True):
-            visible, hidden, state = self.biases(_shifted(x, last), state)
+        parts = (torch.split(part, SEGMENT, 1) for part in (batch.x, batch.mask, _steps(batch)))
+        for x, asked, step in zip(*parts, strict=True):
+            visible, hidden, state = self.biases(_shifted(x, last), step, state)
             last = x[:, -1]
             nats = torch.zeros(x.shape[:2], dtype=torch.float64, device=x.device)
             nats[asked] = torch.cat(
@@ -191,7 +200,8 @@ class RnnNade(nn.Module, Model):
         c, p = spec.channels, spec.pitches
         time = _Graph()
         row = time.op("Reshape", "frame", np.array([-1, c * p]))
-        u, states = time.cell(row, self.cell)
+        beat = time.op("Gather", self.beats, time.op("Mod", "step", np.array(len(self.beats))))
+        u, states = time.cell(time.op("Concat", row, beat, axis=1), self.cell)
         said = time.op("Gemm", u, self.visible.weight, self.visible.bias, transB=1)
         time.op("Transpose", time.op("Reshape", said, np.array([-1, c, p])), name="given", perm=[0, 2, 1])
         time.op("Gemm", u, self.hidden.weight, self.hidden.bias, transB=1, name="first_sum")
@@ -231,6 +241,12 @@ def _shifted(x: Tensor, last: Tensor | None) -> Tensor:
     """The frame before each of x (B, T, C, P); before the first comes `last` (B, C, P), or silence."""
     first = torch.zeros_like(x[:, 0]) if last is None else last
     return torch.cat([first[:, None], x[:, :-1]], 1)
+
+
+def _steps(batch: Batch) -> Tensor:
+    """(B, T) the number of each frame in its piece."""
+    step = torch.arange(batch.x.shape[1], device=batch.x.device).expand(batch.x.shape[:2])
+    return step if batch.begin is None else step + batch.begin[:, None]
 
 
 def _start_cell(cell: nn.RNNBase) -> None:
