@@ -30,7 +30,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import onnx
@@ -106,6 +106,32 @@ class Decoder(nn.Module):
         return logits
 
 
+class Prior(nn.Module):
+    """Where phrases lie at all: a normal distribution of any mean and covariance, learnt with the rest.
+
+    Kept as what makes it standard normal: white = W (z - mean), W lower triangular with a diagonal above 0.
+    """
+
+    def __init__(self, latent: int) -> None:
+        super().__init__()
+        self.mean = nn.Parameter(torch.zeros(latent))
+        self.lower = nn.Parameter(torch.zeros(latent, latent))
+        self.diagonal = nn.Parameter(torch.zeros(latent))  # its logarithm
+
+    def whitening(self) -> Tensor:
+        """W, (Z, Z)."""
+        return torch.tril(self.lower, -1) + torch.diag(self.diagonal.exp())
+
+    def divergence(self, mean: Tensor, deviation: Tensor) -> Tensor:
+        """(B,) nats: the KL divergence of normal distributions, (B, Z) each, from this one."""
+        with torch.autocast(mean.device.type, enabled=False):
+            whitening = self.whitening()
+            white = (mean - self.mean) @ whitening.T
+            spread = deviation**2 @ (whitening**2).T  # variance of each white coordinate
+            volume = self.diagonal.sum() + deviation.log().sum(-1)
+            return 0.5 * (white**2 + spread - 1).sum(-1) - volume
+
+
 def _state(h: Tensor) -> tuple[Tensor, Tensor]:
     """The hidden state and the memory, (1, B, H), that a cell begins with, from h (B, 2 H)."""
     hidden, memory = torch.tanh(h).chunk(2, -1)
@@ -152,6 +178,8 @@ class Vae(nn.Module, Model):
         """Size of the LSTM that goes from step to step."""
         step: Positive = 64
         """Numbers by which each step tells where the phrase lies, and by which the conductor plans each step."""
+        prior: Literal["learnt", "standard"] = "learnt"
+        """What z is drawn from where nothing is heard: a normal distribution learnt with the rest, or the standard."""
         beta: Annotated[float, Field(ge=0)] = 0.2
         """What a nat of KL costs in the loss; 1 makes it the bound itself, less hears phrases more exactly."""
         free: Annotated[float, Field(ge=0)] = 0.0
@@ -171,12 +199,15 @@ class Vae(nn.Module, Model):
         s, cells = settings, (spec.channels, spec.pitches)
         self.encoder = Encoder(s.steps, cells[0] * cells[1], s.encoder, s.step, s.latent)
         self.decoder = Decoder(s.latent, s.conductor, s.step, s.decoder, (s.steps // s.align, s.align, *cells))
+        self.prior = Prior(s.latent)
+        if s.prior == "standard":
+            self.prior.requires_grad_(False)
         self.register_buffer("directions", torch.zeros(len(ATTRIBUTES), settings.latent))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))  # updates learnt from
 
     def sides(self) -> dict[str, list[nn.Parameter]]:
         """One side: all parameters."""
-        return {"model": list(self.parameters())}
+        return {"model": [parameter for parameter in self.parameters() if parameter.requires_grad]}
 
     def loss(self, batch: Batch, side: str = "model") -> dict[str, Tensor]:  # noqa: ARG002 - there is one
         """Nats a frame: "loss" as `beta` and `free` weigh it, and the bound's two parts, "reconstruction" and "kl"."""
@@ -186,7 +217,7 @@ class Vae(nn.Module, Model):
         if self.training:
             self._find_directions(batch.x, mean.detach())
         nats = self.nats(batch.x, mean + deviation * torch.randn_like(mean))  # (B, T)
-        divergence = _divergence(mean, deviation)  # (B,)
+        divergence = self.prior.divergence(mean, deviation)  # (B,)
         dear = (divergence - self.settings.free).clamp(min=0)
         frames = weight.sum().clamp(min=1e-9)
         share = weight.sum(1) / batch.mask.sum(1).clamp(min=1)  # how much each phrase counts
@@ -212,7 +243,7 @@ class Vae(nn.Module, Model):
             mean, deviation = self.encoder(x)
             draw = torch.randn(mean.shape, generator=torch.Generator().manual_seed(first)).to(mean)
             nats = (self.nats(x, mean + deviation * draw) * mask).sum(1)
-            found.append(-nats - torch.where(mask.any(1), _divergence(mean, deviation), 0.0))
+            found.append(-nats - torch.where(mask.any(1), self.prior.divergence(mean, deviation), 0.0))
         return torch.cat(found).view(len(batch.x), -1).sum(1)
 
     def nats(self, x: Tensor, z: Tensor) -> Tensor:
@@ -261,11 +292,15 @@ class Vae(nn.Module, Model):
             raise InvalidBundle("These weights do not belong to the network that the settings describe.") from error
 
     def export(self, folder: Path) -> str:
-        """Write the ways into and out of the space as ONNX graphs, and `player.json`, for the player `graph`."""
+        """Write the ways into and out of the space as ONNX graphs, and `player.json`, for the player `graph`.
+
+        The player's z is white: standard normal where nothing is heard, so that whatever the prior is, it walks alike.
+        """
         s, spec = self.settings, self.spec
-        _encoder_graph(self.encoder, s.steps, spec).write(folder / "encode.onnx")
-        _decoder_graph(self.decoder, spec).write(folder / "decode.onnx")
-        directions = self.directions.detach().cpu().double().numpy()
+        whitening = self.prior.whitening().detach()
+        _encoder_graph(self.encoder, self.prior, s.steps, spec).write(folder / "encode.onnx")
+        _decoder_graph(self.decoder, self.prior, spec).write(folder / "decode.onnx")
+        directions = (self.directions @ whitening.T).cpu().double().numpy()
         facts = {
             "player": self.player,
             "latent": s.latent,
@@ -277,11 +312,6 @@ class Vae(nn.Module, Model):
         }
         (folder / "player.json").write_text(json.dumps(facts, indent=1))
         return self.player
-
-
-def _divergence(mean: Tensor, deviation: Tensor) -> Tensor:
-    """(B,) nats: the KL divergence of normal distributions, (B, Z) each, from the standard normal one."""
-    return 0.5 * (mean**2 + deviation**2 - 1 - 2 * deviation.log()).sum(-1)
 
 
 class _Graph:
@@ -306,9 +336,9 @@ class _Graph:
         self.constants.append(numpy_helper.from_array(np.array(array), f"constant{len(self.constants)}"))
         return str(self.constants[-1].name)
 
-    def linear(self, h: str, layer: nn.Linear) -> str:
-        """Apply a layer to h (..., H)."""
-        return self.op("Add", self.op("MatMul", h, layer.weight.T), layer.bias)
+    def linear(self, h: str, weight: Tensor, bias: Tensor, name: str = "") -> str:
+        """Apply weight (W, H) and bias (W,) to h (..., H)."""
+        return self.op("Add", self.op("MatMul", h, weight.T), bias, name=name)
 
     def reshape(self, h: str, *shape: int, name: str = "") -> str:
         """Give h another shape; -1 is what remains, 0 stays as it is."""
@@ -354,32 +384,40 @@ class _Graph:
         onnx.save(model, path)
 
 
-def _encoder_graph(encoder: Encoder, steps: int, spec: RollSpec) -> _Graph:
-    """The graph from x (B, T, C, P) to mean and deviation, (B, Z)."""
+def _encoder_graph(encoder: Encoder, prior: Prior, steps: int, spec: RollSpec) -> _Graph:
+    """The graph from x (B, T, C, P) to mean and deviation, (B, Z), of the white z."""
     latent = encoder.place.out_features // 2
     graph = _Graph("x", (steps, spec.channels, spec.pitches))
     x = graph.op("Transpose", graph.reshape("x", 0, steps, -1), perm=[1, 0, 2])
     h = graph.lstm(x, encoder.cell)
-    told = graph.linear(graph.op("Concat", h, x, axis=2), encoder.step)
-    place = graph.linear(graph.reshape(graph.op("Transpose", told, perm=[1, 0, 2]), 0, -1), encoder.place)
-    graph.split(place, "mean", "spread")
-    graph.op("Add", graph.op("Softplus", "spread"), np.array(LEAST, np.float32), name="deviation")
+    told = graph.linear(graph.op("Concat", h, x, axis=2), encoder.step.weight, encoder.step.bias)
+    told = graph.reshape(graph.op("Transpose", told, perm=[1, 0, 2]), 0, -1)
+    graph.split(graph.linear(told, encoder.place.weight, encoder.place.bias), "place", "spread")
+    whitening = prior.whitening().detach()
+    graph.linear("place", whitening, -whitening @ prior.mean, name="mean")
+    deviation = graph.op("Add", graph.op("Softplus", "spread"), np.array(LEAST, np.float32))
+    variance = graph.op("MatMul", graph.op("Mul", deviation, deviation), (whitening**2).T)
+    graph.op("Sqrt", variance, name="deviation")
     graph.gives = {"mean": (latent,), "deviation": (latent,)}
     return graph
 
 
-def _decoder_graph(decoder: Decoder, spec: RollSpec) -> _Graph:
-    """The graph from z (B, Z) to logits (B, T, C, P)."""
+def _decoder_graph(decoder: Decoder, prior: Prior, spec: RollSpec) -> _Graph:
+    """The graph from the white z (B, Z) to logits (B, T, C, P)."""
     bars, bar, *_ = decoder.shape
     latent = decoder.begin.in_features
     graph = _Graph("z", (latent,))
-    repeated = graph.op("Expand", graph.op("Unsqueeze", "z", np.array([0])), np.array([bars, 1, 1]))
-    told = graph.lstm(repeated, decoder.conductor, graph.linear("z", decoder.begin))  # (bars, B, W)
+    colouring = torch.linalg.inv(prior.whitening().detach().double()).float()
+    z = graph.linear("z", colouring, prior.mean)
+    repeated = graph.op("Expand", graph.op("Unsqueeze", z, np.array([0])), np.array([bars, 1, 1]))
+    begin = graph.linear(z, decoder.begin.weight, decoder.begin.bias)
+    told = graph.lstm(repeated, decoder.conductor, begin)  # (bars, B, W)
     told = graph.reshape(graph.op("Transpose", told, perm=[1, 0, 2]), -1, decoder.conductor.hidden_size)
-    plan = graph.reshape(graph.linear(told, decoder.plan), -1, bar, decoder.cell.input_size)
+    plan = graph.linear(told, decoder.plan.weight, decoder.plan.bias)
+    plan = graph.reshape(plan, -1, bar, decoder.cell.input_size)
     plan = graph.op("Transpose", plan, perm=[1, 0, 2])  # (bar, B * bars, S)
-    h = graph.lstm(plan, decoder.cell, graph.linear(told, decoder.bar))
-    logits = graph.linear(graph.op("Concat", h, plan, axis=2), decoder.head)
+    h = graph.lstm(plan, decoder.cell, graph.linear(told, decoder.bar.weight, decoder.bar.bias))
+    logits = graph.linear(graph.op("Concat", h, plan, axis=2), decoder.head.weight, decoder.head.bias)
     whole = (bars * bar, spec.channels, spec.pitches)
     graph.reshape(graph.op("Transpose", logits, perm=[1, 0, 2]), -1, *whole, name="logits")
     graph.gives = {"logits": whole}
