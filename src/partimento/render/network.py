@@ -31,8 +31,10 @@ FAMILIES = {
     "dense": (VERMILION, ("Linear", "Bilinear")),
     "embedding": (GREEN, ("Embedding",)),
     "convolution": (TRACKS[3], ("Conv",)),
+    "normalisation": (TRACKS[8], ("LayerNorm", "BatchNorm", "GroupNorm", "InstanceNorm", "RMSNorm")),
 }
 OTHER, NOTHING_LEARNT = "other", "learns nothing"
+NO_SIDE = "of no side"
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,9 @@ def draw(layers: Sequence[Layer], path: Path, *, title: str, about: str = "") ->
 def network(layers: Sequence[Layer], title: str, about: str = "") -> Drawing:
     """The picture, before it is written; at most `MOST_LAYERS` layers, and how many more there are."""
     shown, more = list(layers[:MOST_LAYERS]), max(len(layers) - MOST_LAYERS, 0)
-    sides = [(side, list(group)) for side, group in groupby(shown, key=lambda layer: layer.side)]
-    headed = sum(1 for side, _ in sides if side)
+    sided = any(layer.side for layer in layers)
+    sides = [(side or NO_SIDE if sided else "", list(group)) for side, group in groupby(shown, lambda one: one.side)]
+    headed = len(sides) if sided else 0
     drawing = Drawing(WIDTH, 132 + ROW * (len(shown) + headed + bool(more)) + 34, title)
     _head(drawing, shown, title, about)
     widest = max((layer.features for layer in shown), default=1)
