@@ -11,7 +11,7 @@ import pytest
 import partimento.bundle
 from partimento import generation
 from partimento.bundle import Bundle
-from partimento.codec import Request, RollSpec
+from partimento.codec import Request
 from partimento.errors import ImpossibleRequest, InvalidBundle
 from partimento.generation import Made, generate, open_player
 from partimento.progress import Progress
@@ -167,9 +167,9 @@ def test_a_long_prompt_is_heard_from_its_end_and_kept_whole(bundle: Bundle, monk
     pitches = np.random.default_rng(0).integers(60, 84, 42).tolist()
     (piece,) = generate(bundle, prompt=tune(*pitches), request=Request(bars=2))
     assert note_array(piece.score)["pitch"][:42].tolist() == pitches
-    assert "The prompt is long: the model heard its last 8 of 42 ids." in piece.remarks
+    assert "The prompt is long: the model heard its last 8 of 42 tokens." in piece.remarks
     (same,) = generate(bundle, prompt=tune(*pitches[2:]), request=Request(bars=2))
-    assert same.ids.tolist() == piece.encoded.tolist(), "what it does not hear is of no account"
+    assert same.encoded.tolist() == piece.encoded.tolist(), "what it does not hear is of no account"
 
 
 def test_what_the_codec_cannot_say_of_a_prompt_is_said(bundle: Bundle) -> None:
@@ -222,12 +222,6 @@ def test_a_codec_that_cannot_count_is_asked_for_no_length(bundle: Bundle, monkey
     (piece,) = generate(bundle)
     assert piece.notes
     assert not set(piece.encoded.tolist()) & {SPEC.pad, SPEC.bos, SPEC.eos}
-
-
-def test_grids_are_not_made_id_by_id(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Crotchets, "spec", RollSpec(2, 24, 78, 4))
-    with pytest.raises(ImpossibleRequest, match="grids"):
-        generate(bundle)
 
 
 def test_a_model_of_another_vocabulary_is_refused(bundle: Bundle, tmp_path: Path) -> None:

@@ -65,7 +65,8 @@ def draw_cells(logits: Grid, chance: Grid, temperature: float, axis: int = -2) -
         axis: where the planes are; -1 for the (..., C) of one pitch.
 
     Returns:
-        0 and 1, an onset only where there is sustain, and the probability of each 1; both the same shape.
+        0 and 1, an onset only where there is sustain, and the probability of each 1, that of an onset being the
+        probability that the cell sounds and is struck; both the same shape.
 
     Example:
         >>> cells, p = draw_cells(np.array([[2.0], [2.0]], np.float32), np.full((2, 1), 0.8, np.float32), 1.0)
