@@ -77,12 +77,13 @@ def save_when_stopped(place: str, tell: Watch) -> None:
         sys.exit(0)
 
     signal.signal(signal.SIGTERM, save)
+    Path(place).with_name("pid").write_text(str(os.getpid()))
     tell(Progress("Working", 0, 1, "steps", remark="begun"))
     time.sleep(600)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal to send")
-def test_ctrl_c_lets_the_job_save_where_it_was(tmp_path: Path) -> None:
+def begun(tmp_path: Path) -> subprocess.Popen[bytes]:
+    """A caller whose job has begun."""
     program = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "from pathlib import Path\n"
@@ -97,7 +98,34 @@ def test_ctrl_c_lets_the_job_save_where_it_was(tmp_path: Path) -> None:
     caller = subprocess.Popen([sys.executable, tmp_path / "program.py"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert caller.stdout is not None
     assert caller.stdout.readline() == b"begun\n"
+    return caller
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal to send")
+def test_ctrl_c_lets_the_job_save_where_it_was(tmp_path: Path) -> None:
+    caller = begun(tmp_path)
     caller.send_signal(signal.SIGINT)
     _, said = caller.communicate(timeout=60)
     assert b"KeyboardInterrupt" in said
     assert (tmp_path / "saved").read_text() == "saved"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nobody says there that a caller is gone")
+def test_a_job_whose_caller_is_killed_ends(tmp_path: Path) -> None:
+    caller = begun(tmp_path)
+    job = int((tmp_path / "pid").read_text())
+    caller.kill()
+    caller.communicate(timeout=60)
+    began = time.monotonic()
+    while _lives(job):
+        assert time.monotonic() - began < 60
+        time.sleep(0.1)
+    assert not (tmp_path / "saved").exists()
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -232,3 +235,38 @@ def test_a_changed_recipe_is_trained_anew_and_a_hang_is_a_row(desk: Desk, tmp_pa
     assert "hung" in made.rows[0].why
     assert not (place / "result.json").exists()
     assert any("its recipe has changed" in event.remark for event in desk.events)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_comparison_that_is_stopped_goes_on(how: signal.Signals, tmp_path: Path) -> None:
+    (tmp_path / "music").mkdir()
+    for seed in range(12):
+        write(tune(seed, bars=16), tmp_path / "music" / f"{seed}.mid")
+    slow = {**CHORDS, "training": {"length": 32, "batch": 4, "save_every": 0.1}, "plan": {"most_passes": 1e4}}
+    (tmp_path / "slow.toml").write_text(from_tables("slow", slow).to_toml())
+    command = [sys.executable, "-m", "partimento", "compare", "music", "--to", "compared", "--recipes", "slow.toml"]
+    command += ["--minutes", "0.3", "--bars", "2", "--pieces", "2", "--sound", "none", "--no-common"]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    first = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    run = tmp_path / "compared" / "systems" / "slow" / "run"
+    checkpoint = run / "training" / "last.safetensors"
+    _wait_for(checkpoint.exists)
+    begun = checkpoint.stat().st_mtime_ns
+    _wait_for(lambda: checkpoint.stat().st_mtime_ns != begun)
+    first.send_signal(how)
+    _, said = first.communicate(timeout=100)
+    assert first.returncode == (1 if how == signal.SIGINT else -signal.SIGKILL)
+    assert how == signal.SIGKILL or "the same command goes on" in " ".join(said.split())
+    second = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert second.returncode == 0, second.stderr
+    assert "Plan:" not in second.stderr  # it went on with the run that there was
+    facts = json.loads((tmp_path / "compared" / "compare.json").read_text())
+    assert "why" not in facts["systems"][0]
+
+
+def _wait_for(condition: Callable[[], bool]) -> None:
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < 200
+        time.sleep(0.05)

@@ -2,7 +2,7 @@
 
 The process is a fresh interpreter (spawned, since threads of torch do not survive a fork). Where memory runs short it
 offers itself to the system's out-of-memory killer before the caller; its output goes into a log file; should the caller
-die, it ends at the next thing that it has to tell. `isolation` does the like for many small items that must be bounded
+die, it ends within a second. `isolation` does the like for many small items that must be bounded
 in memory; this is for one long job that reports how far it is and can be stopped politely.
 """
 
@@ -14,6 +14,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -30,6 +31,7 @@ T = TypeVar("T")
 
 TELL_EVERY = 0.2  # seconds between two events without a remark
 LISTEN = 0.5  # seconds
+ORPHANED = 0.5  # seconds between two looks for the caller
 POLITELY = 60.0  # seconds that a process asked to stop has for saving where it was
 
 
@@ -140,6 +142,13 @@ def _send(connection: Connection, message: object) -> None:
         os._exit(1)
 
 
+def _end_with(caller: int) -> None:
+    """End this process where its caller is gone; for a thread."""
+    while os.getppid() == caller:
+        time.sleep(ORPHANED)
+    os._exit(1)
+
+
 def _settle(log: Path) -> None:
     """Print into the log, leave Ctrl-C to the caller, and be the first to go where memory runs out."""
     handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
@@ -149,6 +158,7 @@ def _settle(log: Path) -> None:
         os.dup2(handle, standard)
     sys.stdout = sys.stderr = os.fdopen(handle, "w", encoding="utf-8", buffering=1)
     faulthandler.enable(sys.stderr)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     if hasattr(os, "setsid"):
         os.setsid()
     if sys.platform == "linux":

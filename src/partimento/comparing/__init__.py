@@ -32,7 +32,7 @@ from partimento.model import model_named
 from partimento.progress import Progress, Watch, ignore
 from partimento.recipes import Recipe, from_tables
 from partimento.render.audio import require_soundfont
-from partimento.training import RunExists
+from partimento.training import Interrupted, RunExists
 
 __all__ = ["COMMON", "Comparison", "Terms", "compare", "systems_of"]
 
@@ -88,6 +88,7 @@ def compare(
         RunExists: `to` holds something else, or a comparison on other terms.
         TooLittleMusic: there is not enough to learn from and to hold out.
         InvalidSettings: two recipes have one name, or none is given.
+        Interrupted: Ctrl-C; what is done is kept.
     """
     systems = systems_of(recipes, common=common)
     if terms.sound != "none":
@@ -100,7 +101,13 @@ def compare(
     made = Comparison(to, terms, _about(corpus), people, total=len(systems))
     watch(Progress("Comparing", 0, len(systems), "systems", remark=_outlook(systems, terms)))
     for number, system in enumerate(systems):
-        row = _row(system, number, made, folder, people, limit, watch)
+        try:
+            row = _row(system, number, made, folder, people, limit, watch)
+        except KeyboardInterrupt as error:
+            raise Interrupted(
+                f"The comparison was stopped at {system.name}, number {number + 1} of {len(systems)}, and nothing is "
+                "lost: the same command goes on from there."
+            ) from error
         made = dataclasses.replace(made, rows=(*made.rows, row))
         write_report(made)
         watch(Progress("Comparing", number + 1, len(systems), "systems", remark=f"{system.name}: {row.sentence()}"))
