@@ -15,12 +15,16 @@ is done differently:
 - The cells of a grid are independent given z: no step is told what was drawn at the step before. MusicVAE's decoder is
   autoregressive, which makes single melodies crisper, but lets it go its own way without z (the paper's "posterior
   collapse") and makes an interpolation or an attribute a matter of chance. Here what z holds is what is heard, a phrase
-  takes one run of one graph, and the price is that whatever z does not say is drawn cell by cell (so `temperature` is
-  best kept low).
+  takes one run of one graph, and the price is that whatever z does not say is drawn cell by cell.
+- With `beta` far below 1, as there, all phrases together do not lie as the standard normal says, and most of what it
+  draws is nobody's place. So it is fitted to where they do lie, with a mean and a covariance, and from that
+  distribution the model plays (Ghosh et al. 2020, "From variational to deterministic autoencoders"); with it as p(z)
+  the bound holds as well, and is higher.
 - The encoder hears from every step rather than from the LSTM's last state alone, and the conductor gives the decoder a
   plan for every step rather than a state for the bar alone: short ways, by which it learns in minutes.
 - Any number of voices, as a grid; MusicVAE has one melody, or three tracks of one voice each.
-- Directions of attributes are measured while it learns (means over the latest updates), not in a pass afterwards.
+- Directions of attributes, like the prior, are measured while it learns (means over the latest few hundred updates),
+  not in a pass afterwards.
 
 Leaves out: loudness, tempo, phrases of several lengths.
 """
@@ -50,7 +54,7 @@ from partimento.settings import settings
 
 NEAR = 0.1  # the deviation of q(z | x) before anything is learnt; from 1 it would learn to ignore z first
 LEAST = 1e-4  # the least deviation
-QUICK = 0.02  # how much of the attributes' directions each update renews
+RENEWED = 0.01  # how much of what is known of the space each update renews
 ABREAST = 256  # phrases that are judged at once
 Positive = Annotated[int, Field(ge=1)]
 
@@ -107,29 +111,38 @@ class Decoder(nn.Module):
 
 
 class Prior(nn.Module):
-    """Where phrases lie at all: a normal distribution of any mean and covariance, learnt with the rest.
+    """Where phrases lie at all: the normal distribution of all z that were drawn of late, any mean, any covariance."""
 
-    Kept as what makes it standard normal: white = W (z - mean), W lower triangular with a diagonal above 0.
-    """
+    mean: Tensor
+    square: Tensor
 
     def __init__(self, latent: int) -> None:
         super().__init__()
-        self.mean = nn.Parameter(torch.zeros(latent))
-        self.lower = nn.Parameter(torch.zeros(latent, latent))
-        self.diagonal = nn.Parameter(torch.zeros(latent))  # its logarithm
+        self.register_buffer("mean", torch.zeros(latent))
+        self.register_buffer("square", torch.eye(latent))  # the mean of z z'
+
+    def learn(self, mean: Tensor, deviation: Tensor) -> None:
+        """Take note of where phrases lie, as q(z | x) with these (B, Z) says."""
+        with torch.autocast(mean.device.type, enabled=False):
+            square = mean.T @ mean / len(mean) + torch.diag((deviation**2).mean(0))
+            self.mean += RENEWED * (mean.mean(0) - self.mean)
+            self.square += RENEWED * (square - self.square)
 
     def whitening(self) -> Tensor:
-        """W, (Z, Z)."""
-        return torch.tril(self.lower, -1) + torch.diag(self.diagonal.exp())
+        """W (Z, Z), lower triangular: W (z - mean) is standard normal."""
+        covariance = self.square.double() - torch.outer(self.mean, self.mean).double()
+        whitening: Tensor = torch.linalg.inv(torch.linalg.cholesky(covariance)).float()
+        return whitening
 
     def divergence(self, mean: Tensor, deviation: Tensor) -> Tensor:
         """(B,) nats: the KL divergence of normal distributions, (B, Z) each, from this one."""
         with torch.autocast(mean.device.type, enabled=False):
             whitening = self.whitening()
             white = (mean - self.mean) @ whitening.T
-            spread = deviation**2 @ (whitening**2).T  # variance of each white coordinate
-            volume = self.diagonal.sum() + deviation.log().sum(-1)
-            return 0.5 * (white**2 + spread - 1).sum(-1) - volume
+            spread = deviation**2 @ (whitening**2).T  # the variance of each white coordinate
+            volume = whitening.diagonal().log().sum() + deviation.log().sum(-1)
+            nats: Tensor = 0.5 * (white**2 + spread - 1).sum(-1) - volume
+            return nats
 
 
 def _state(h: Tensor) -> tuple[Tensor, Tensor]:
@@ -178,8 +191,8 @@ class Vae(nn.Module, Model):
         """Size of the LSTM that goes from step to step."""
         step: Positive = 64
         """Numbers by which each step tells where the phrase lies, and by which the conductor plans each step."""
-        prior: Literal["learnt", "standard"] = "learnt"
-        """What z is drawn from where nothing is heard: a normal distribution learnt with the rest, or the standard."""
+        prior: Literal["fitted", "standard"] = "fitted"
+        """What z is drawn from where nothing is heard: a normal distribution fitted to all phrases, or the standard."""
         beta: Annotated[float, Field(ge=0)] = 0.2
         """What a nat of KL costs in the loss; 1 makes it the bound itself, less hears phrases more exactly."""
         free: Annotated[float, Field(ge=0)] = 0.0
@@ -200,24 +213,22 @@ class Vae(nn.Module, Model):
         self.encoder = Encoder(s.steps, cells[0] * cells[1], s.encoder, s.step, s.latent)
         self.decoder = Decoder(s.latent, s.conductor, s.step, s.decoder, (s.steps // s.align, s.align, *cells))
         self.prior = Prior(s.latent)
-        if s.prior == "standard":
-            self.prior.requires_grad_(False)
         self.register_buffer("directions", torch.zeros(len(ATTRIBUTES), settings.latent))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))  # updates learnt from
 
     def sides(self) -> dict[str, list[nn.Parameter]]:
         """One side: all parameters."""
-        return {"model": [parameter for parameter in self.parameters() if parameter.requires_grad]}
+        return {"model": list(self.parameters())}
 
     def loss(self, batch: Batch, side: str = "model") -> dict[str, Tensor]:  # noqa: ARG002 - there is one
-        """Nats a frame: "loss" as `beta` and `free` weigh it, and the bound's two parts, "reconstruction" and "kl"."""
+        """Nats a frame: "reconstruction", "kl" from the standard normal, and "loss" as `beta` and `free` weigh it."""
         batch = self._phrases(batch)
         weight = batch.mask.float() if batch.weight is None else batch.mask * batch.weight
         mean, deviation = self.encoder(batch.x)
         if self.training:
-            self._find_directions(batch.x, mean.detach())
+            self._survey(batch.x, mean.detach(), deviation.detach())
         nats = self.nats(batch.x, mean + deviation * torch.randn_like(mean))  # (B, T)
-        divergence = self.prior.divergence(mean, deviation)  # (B,)
+        divergence = 0.5 * (mean**2 + deviation**2 - 1 - 2 * deviation.log()).sum(-1)  # (B,) from the standard normal
         dear = (divergence - self.settings.free).clamp(min=0)
         frames = weight.sum().clamp(min=1e-9)
         share = weight.sum(1) / batch.mask.sum(1).clamp(min=1)  # how much each phrase counts
@@ -261,12 +272,17 @@ class Vae(nn.Module, Model):
         ]
         return Batch(x, rows[0], None, rows[1] if len(rows) > 1 else None)
 
-    def _find_directions(self, x: Tensor, mean: Tensor) -> None:
-        """Renew the attributes' directions: the mean place of the upper quarter of the phrases less the lower's."""
+    def _survey(self, x: Tensor, mean: Tensor, deviation: Tensor) -> None:
+        """Renew what is known of the space: the prior, and the directions of attributes.
+
+        A direction is the mean place of the upper quarter of the phrases less that of the lower.
+        """
+        self.seen += 1
+        if self.settings.prior == "fitted":
+            self.prior.learn(mean, deviation)
         found = measure(x.cpu().numpy(), self.spec)
         sounding = np.flatnonzero(~np.isnan(found[:, 0]))
         quarter = len(sounding) // 4
-        self.seen += 1
         if not quarter:
             return
         order = sounding[np.argsort(found[sounding], axis=0, kind="stable")]  # (N, A)
@@ -274,7 +290,7 @@ class Vae(nn.Module, Model):
         differ = np.take_along_axis(found, high, 0).mean(0) > np.take_along_axis(found, low, 0).mean(0)
         least, most, told = (torch.from_numpy(array).to(mean.device) for array in (low, high, differ))
         new = (mean[most].mean(0) - mean[least].mean(0)) * told[:, None]  # (A, Z)
-        self.directions += (new - self.directions) * max(QUICK, 1 / int(self.seen))
+        self.directions += (new - self.directions) * max(RENEWED, 1 / int(self.seen))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Every weight and the attributes' directions by name."""
