@@ -46,7 +46,7 @@ from partimento.models.rnn_nade import RnnNade
 from partimento.pieces import Pieces
 from partimento.progress import Progress
 from partimento.settings import from_table, to_table
-from partimento.training import fit, held_out, seconds_per_update, seeded
+from partimento.training import Interrupted, fit, held_out, seconds_per_update, seeded
 from partimento.windows import Windows
 
 HERE = Path(__file__).parent
@@ -271,6 +271,20 @@ def keep(row: dict[str, Any], results: Path) -> None:
     write_text(results, json.dumps(sorted(rows, key=lambda r: (r["set"], r["name"])), indent=1) + "\n")
 
 
+def finished(row: dict[str, Any], chosen: argparse.Namespace) -> dict[str, Any]:
+    """The row of a command that was given before.
+
+    Raises:
+        InvalidSettings: it was another command.
+    """
+    if chosen.model not in BASELINES:
+        asked = [to_table(value) for value in settings_of(chosen)]
+        had = [row["settings"]["model"], {**row["settings"]["training"], "updates": asked[1]["updates"]}]
+        if asked != had or (row["transpose"] and row["own_key"] != chosen.own_key):
+            raise InvalidSettings(f"{chosen.to} has a row {row['name']!r} of other settings: give this one a --name.")
+    return row
+
+
 def measured(chosen: argparse.Namespace) -> dict[str, Any]:
     """The row of one command."""
     kind = SETS[chosen.name_of_set]
@@ -280,7 +294,7 @@ def measured(chosen: argparse.Namespace) -> dict[str, Any]:
     folder = chosen.to / f"{chosen.name_of_set}-{name}"
     done = folder / "row.json"
     if done.is_file():
-        return cast(dict[str, Any], json.loads(done.read_text()))
+        return finished(json.loads(done.read_text()), chosen)
     keys = 0 if chosen.model in BASELINES else chosen.transpose
     pieces = {split: pieces_of(folder / "pieces" / split, spec, music[split]) for split in ("valid", "test")}
     pieces["train"] = pieces_of(folder / "pieces" / "train", spec, music["train"], keys, chosen.own_key)
@@ -337,6 +351,8 @@ def main() -> None:
     chosen = parser.parse_args()
     try:
         row = measured(chosen)
+    except Interrupted:
+        raise SystemExit("It was stopped, and nothing is lost: the same command goes on from there.") from None
     except PartimentoError as error:
         raise SystemExit(f"{error}") from error
     keep(row, chosen.results)
