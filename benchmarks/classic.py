@@ -163,6 +163,12 @@ def train_keras(work: Work, recipe: str, patience: int, budget: float) -> None:
     """Train the tutorial's recipe; start again to go on."""
     work.keras("train", data(work), work.folder, "--recipe", recipe, "--patience", patience, "--budget", budget)
 
+    def test() -> Any:
+        work.keras("test", data(work), work.folder / "one.json", "--recipe", recipe)
+        return json.loads((work.folder / "one.json").read_text(encoding="utf-8"))
+
+    work.result(f"keras-{recipe}-test", test)
+
 
 def train_ours(work: Work, plan: str, threads: int | None) -> None:
     """Learn by a plan in a process of its own, from its start until the bundle is written; then judge the bundle."""
@@ -172,7 +178,8 @@ def train_ours(work: Work, plan: str, threads: int | None) -> None:
         shutil.rmtree(place, ignore_errors=True)  # of a run that was broken off: it is timed as a whole or not at all
         command = [sys.executable, __file__, "learn", str(work.songs), "--work", str(work.folder), "--plan", plan]
         run = measured([*command, *(["--threads", str(threads)] if threads else [])])
-        return {**run, "threads": threads, "plan": PLANS[plan], **judge(data(work), place / "bundle")}
+        judged = {split: judge(data(work), place / "bundle", split) for split in ("valid", "test")}
+        return {**run, "threads": threads, "plan": PLANS[plan], **judged["valid"], "test": judged["test"]}
 
     work.result(f"ours-{plan}", make)
 
@@ -243,15 +250,15 @@ def held_out_windows(songs: list[Ids]) -> Iterator[Ids]:
             yield np.lib.stride_tricks.sliding_window_view(ids, WINDOW + 1)
 
 
-def judge(path: Path, bundle: Path) -> dict[str, Any]:
-    """The held-out loss, nats, and accuracy of a bundle, by playing it: ids after windows of 100 of held-out songs.
+def judge(path: Path, bundle: Path, split: str) -> dict[str, Any]:
+    """The held-out loss, nats, and accuracy of a bundle, by playing it: ids after windows of 100 of a split's songs.
 
     The figure is of the bundle as it is handed over, in float32 on onnxruntime, and knows nothing of training.
     """
     from partimento.bundle import open_bundle
     from partimento.generation import open_player
 
-    windows = np.concatenate(list(held_out_windows(songs_of(path)[1]["valid"])))
+    windows = np.concatenate(list(held_out_windows(songs_of(path)[1][split])))
     stepper = open_player(open_bundle(bundle), threads=os.cpu_count() or 1)
     nats, right = 0.0, 0
     for some in np.array_split(windows, max(1, len(windows) // 512)):
@@ -299,12 +306,17 @@ def updates(path: Path, threads: int | None) -> dict[str, float]:
         pieces = Pieces.write(Path(folder) / "train", ((ids, len(ids)) for ids in splits["train"]), codec.spec)
         windows = Windows(pieces, training.length, training.batch, training.seed)
         drawn = [windows.at(update) for update in range(3 + windows.updates_per_epoch)]
-    for number, (x, mask) in enumerate(drawn):
+    for number, (x, mask, *_) in enumerate(drawn):
         if number == 3:
             wall, cpu = time.perf_counter(), time.process_time()
         run.learn(Batch(torch.from_numpy(x), torch.from_numpy(mask)), torch.bfloat16)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    return {"updates": len(drawn) - 3, "ids": sum(int(m.sum()) for _, m in drawn[3:]), "wall": wall, "cpu": cpu}
+    return {
+        "updates": len(drawn) - 3,
+        "ids": sum(int(mask.sum()) for _, mask, *_ in drawn[3:]),
+        "wall": wall,
+        "cpu": cpu,
+    }
 
 
 # composing
@@ -377,6 +389,9 @@ def report(work: Work, recipe: str) -> str:
             if ours:
                 losses = f"{best['held_out']:.3f} after {best['epoch']} of {len(theirs['epochs'])} epochs"
                 rows.append((f"plan {plan}: held-out loss, nats", losses, f"{ours['held_out']:.3f}", ""))
+                tested = work.known(f"keras-{recipe}-test")
+                if tested:
+                    rows.append(("… on the test songs", f"{tested['loss']:.3f}", f"{ours['test']['held_out']:.3f}", ""))
                 rows.append(_row(f"plan {plan}: time to it, s", spent, ours))
                 rows.append(_ratio("… most memory, MiB", best["peak_mib"], ours["peak_mib"]))
     for part in ("greedy", "full") if compare else ():

@@ -111,6 +111,7 @@ class Data:
             size; windows run on from one song into the next, as the tutorial's do.
         outputs: (N, V) one-hot, what follows each window.
         held_inputs, held_outputs: the same of the songs held out, each window within its song.
+        test_inputs, test_outputs: the same of the test songs.
     """
 
     def __init__(self, path: Path) -> None:
@@ -121,13 +122,15 @@ class Data:
         self.vocabulary = len(number)
         songs = {
             split: [[number[t] for t in song["tokens"]] for song in told["songs"] if song["split"] == split]
-            for split in ("train", "valid")
+            for split in ("train", "valid", "test")
         }
         self.one_line = [id for song in songs["train"] for id in song]
         inputs, outputs = self._windows([self.one_line])
         self.inputs, self.outputs = inputs, keras.utils.to_categorical(outputs, self.vocabulary)
         inputs, outputs = self._windows(songs["valid"])
         self.held_inputs, self.held_outputs = inputs, keras.utils.to_categorical(outputs, self.vocabulary)
+        inputs, outputs = self._windows(songs["test"])
+        self.test_inputs, self.test_outputs = inputs, keras.utils.to_categorical(outputs, self.vocabulary)
 
     def _windows(self, songs: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
         inputs, outputs = [], []
@@ -231,6 +234,17 @@ def ended(rows: list[dict[str, float]], patience: int, budget: float, epochs: in
     return f"{epochs} epochs" if len(rows) >= epochs else None
 
 
+def test(data_path: Path, recipe: str, to: Path) -> None:
+    """Measure, on the test songs, the epoch that was best on the held-out ones; its checkpoint lies beside `to`."""
+    import keras
+
+    data = Data(data_path)
+    epoch = 1 + best(json.loads((to.parent / f"keras-{recipe}.json").read_text(encoding="utf-8"))["epochs"])
+    model = keras.models.load_model(to.parent / f"keras-{recipe}-{epoch}.keras")
+    loss = float(model.evaluate(data.test_inputs, data.test_outputs, batch_size=256, verbose=0))
+    write(to, {"epoch": epoch, "loss": loss, "windows": len(data.test_inputs)})
+
+
 def batches(data_path: Path, recipe: str, to: Path, count: int) -> None:
     """Time `count` batches of training, after a few that warm up."""
     data, size = Data(data_path), BATCH[recipe]
@@ -261,7 +275,7 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("parse", "train", "batches", "compose"):
+    for name in ("parse", "train", "test", "batches", "compose"):
         command = commands.add_parser(name)
         command.add_argument("source", type=Path, help="the songs' folder (parse), or the tokens and split as JSON")
         command.add_argument("to", type=Path, help="the JSON file to write, or for train the folder")
@@ -275,6 +289,8 @@ def main() -> None:
         parse(told.source, told.to)
     elif told.command == "train":
         train(told.source, told.recipe, told.to, told.patience, told.budget, told.epochs)
+    elif told.command == "test":
+        test(told.source, told.recipe, told.to)
     elif told.command == "batches":
         batches(told.source, told.recipe, told.to, told.count)
     else:

@@ -1,8 +1,8 @@
 """Frames: from logits to the cells of a grid, what a player of grids is, and the guards of grids; numpy alone.
 
 A cell is silent, held or struck (see `layers`): whether it sounds is drawn first, and whether it is struck where it
-sounds. Guards mend each frame before the next is made: a note held too long ends, and after too long a silence the
-likeliest cell is struck. Leaves out: loudness.
+sounds. Each frame is mended before the next is made: what begins to sound is struck, whatever a model says; and guards
+see to it that a note held too long ends, and that after too long a silence the likeliest cell is struck. Leaves out: loudness.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def draw_cells(logits: Grid, chance: Grid, temperature: float, axis: int = -2) -
 
 
 class FrameGuard:
-    """What keeps one piece from stuck notes and long silences.
+    """What mends the frames of one piece, and keeps it from stuck notes and long silences.
 
     Attributes:
         acted: how often each guard acted, by its name ("silence", "stuck note").
@@ -121,6 +121,8 @@ class FrameGuard:
         if stuck.any():
             frame[:, stuck] = 0
             self.acted["stuck note"] += int(stuck.sum())
+        if self._onset is not None:
+            frame[self._onset, sounds & ~stuck & (self._held == 0)] = 1
         if self._silent >= self._most_silent and not frame[self._sustain].any():
             frame[:, int(np.where(stuck, -1, p[self._sustain]).argmax())] = 1
             self.acted["silence"] += 1

@@ -97,7 +97,7 @@ class _Draft:
         for pitch in order[left:]:
             frame[:, pitch] = 0
         self.left = left - min(left, len(order))
-        if self._onset is not None:  # what is held without having been struck is no note, and would never end
+        if self._onset is not None:  # what goes on from a note that was not let in is none either
             frame[self._sustain, ~self._sounding & ~(frame[self._onset] > 0)] = 0
 
 
