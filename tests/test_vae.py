@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,9 +18,13 @@ from partimento.attributes import ATTRIBUTES, measure
 from partimento.codec import RollSpec
 from partimento.errors import InvalidBundle, InvalidSettings
 from partimento.frames import draw_cells
+from partimento.interpolation import brought_back, open_latent
 from partimento.model import Batch, Likelihood, Phrased
 from partimento.models.vae import Vae
+from partimento.pieces import Pieces
 from partimento.players.graph import Latent, Settings, open_player
+from partimento.recipes import recipe_named
+from partimento.runs import train
 from partimento.settings import from_table
 from partimento.training import seeded
 
@@ -328,6 +335,23 @@ def test_directions_are_measured_while_learning_alone() -> None:
     model.loss(batch_of(np.zeros((16, 8, 2, 14), np.float32)))  # nothing to be told from silence
     assert int(model.seen) == 2
     assert torch.isfinite(model.directions).all()
+
+
+@pytest.mark.long
+@pytest.mark.skipif("PARTIMENTO_DATA" not in os.environ, reason="PARTIMENTO_DATA names no folder of data sets")
+def test_nine_of_ten_notes_of_held_out_tunes_come_back(tmp_path: Path) -> None:
+    tunes_folder = tmp_path / "tunes"
+    tunes_folder.mkdir()
+    for file in (Path(os.environ["PARTIMENTO_DATA"]) / "nottingham" / "MIDI").glob("*.mid"):
+        shutil.copy(file, tunes_folder)
+    bundle = train(tunes_folder, tmp_path / "run", recipe_named("vae"), minutes=10)
+    space = open_latent(bundle)
+    pieces = Pieces.open(tmp_path / "run" / "pieces" / "valid")
+    x = np.concatenate([space.phrases(np.asarray(pieces[number], np.float32)) for number in range(len(pieces))])
+    mean, deviation = space.encode(x)
+    back, notes = brought_back(x, played(space, mean))
+    assert back >= 0.9 * notes
+    assert 0.5 * (mean**2 + deviation**2 - 1 - 2 * np.log(deviation)).sum(1).mean() > 10
 
 
 # refusals
