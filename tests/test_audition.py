@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import re
 import shutil
@@ -29,7 +30,7 @@ from partimento.recipes import recipe_named
 from partimento.render.listening import Link, Strong, Table
 from partimento.runs import train
 from partimento.sampling import Sampling
-from partimento.score import bar_lines
+from partimento.score import Score, bar_lines
 
 from music import tune
 
@@ -105,6 +106,23 @@ def test_the_features_are_those_of_what_was_made(heard: Path) -> None:
         for name, value in row["features"].items():
             there = [one[name] for one in made if np.isfinite(one[name])]
             assert value == (pytest.approx(np.mean(there)) if there else None)
+
+
+def test_only_what_is_new_is_measured(run: Path, tmp_path: Path) -> None:
+    codec = open_bundle(run).codec()
+    prompted = dataclasses.replace(order(), prompt=codec.encode(tune(2, bars=2)), prompt_from="a tune")
+    made = audition(run, tmp_path / "to", prompted, sound="none")
+    for row in made.heard:
+        score = read(row.pieces[0].midi).score
+        onsets = sorted(int(note.time) for track in score.tracks for note in track.notes)
+        new = [onset for onset in onsets if onset >= onsets[-row.pieces[0].notes]]
+        assert row.pieces[0].notes <= len(new) < len(onsets)  # one of the prompt's may begin with the first new one
+        beats = (end_of_notes(score) - new[0]) / score.ticks_per_quarter
+        assert row.features["note density"] == pytest.approx(len(new) / beats)
+
+
+def end_of_notes(score: Score) -> int:
+    return max(int(note.time + note.duration) for track in score.tracks for note in track.notes)
 
 
 def test_the_held_out_row_is_of_pieces_as_long_as_those_composed(run: Path) -> None:

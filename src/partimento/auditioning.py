@@ -9,7 +9,6 @@ pieces of the same length. What the checkpoints composed is theirs: nothing choo
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import shutil
 from collections.abc import Iterable
@@ -33,7 +32,7 @@ from partimento.progress import Progress, Watch, ignore
 from partimento.recipes import Recipe, read_recipe
 from partimento.render.audio import require_soundfont
 from partimento.runs import new_model
-from partimento.score import Score, bar_lines, end_tick, excerpt
+from partimento.score import Score, bar_lines, end_tick, excerpt, note_array
 
 BUNDLES = "bundles"
 MOST_HELD_OUT = 40  # pieces measured for the row to compare with
@@ -188,10 +187,16 @@ class _Player:
 
 
 def _new_music(piece: Composed) -> Score:
-    """What a checkpoint made, without the prompt before it."""
+    """What a checkpoint made, without the prompt before it, from the bar line before its first note."""
     score = read(piece.midi).score
-    begins = json.loads(piece.midi.with_suffix(".json").read_text("utf-8"))["made"]["begins_bar"]
-    return score if begins <= 1 else excerpt(score, int(bar_lines(score)[begins - 1]), end_tick(score) + 1)
+    onsets = np.sort(note_array(score)["onset"])
+    if piece.notes == len(onsets):
+        return score
+    begins = int(onsets[-piece.notes]) if piece.notes else end_tick(score)
+    for track in score.tracks:
+        track.notes = type(track.notes)([note for note in track.notes if note.time >= begins])
+    lines = bar_lines(score)
+    return excerpt(score, int(lines[np.searchsorted(lines, begins, side="right") - 1]), end_tick(score) + 1)
 
 
 def _means(scores: Iterable[Score]) -> dict[str, float]:
