@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -155,11 +156,13 @@ def test_what_a_codec_drops_is_measured(desk: Desk) -> None:
 
 
 def test_the_page_leads_to_what_is_there(desk: Desk) -> None:
-    import re
-
     page = (desk.to / "index.html").read_text()
     for place in re.findall(r'(?:src|href)="([^"#]+)"', page):
         assert (desk.to / place).is_file(), place
+    for name in re.findall(r'href="#([^"]+)"', page):
+        assert f'id="{name}"' in page, name
+    assert page.count('href="#systems-tiny"') == 4
+    assert "systems/tiny/run/curves.png" in page
     for name in ("held-out piece", "noise", "shuffled bars", "tiny", "markov"):
         assert f"<h3>{name}" in page
 

@@ -30,7 +30,7 @@ from partimento.corpus import Corpus, inspect
 from partimento.errors import InvalidSettings
 from partimento.model import model_named
 from partimento.progress import Progress, Watch, ignore
-from partimento.recipes import Recipe, from_tables
+from partimento.recipes import SENTENCES, Recipe, from_tables
 from partimento.render.audio import require_soundfont
 from partimento.training import Interrupted, RunExists
 
@@ -170,7 +170,8 @@ def _row(system: System, number: int, made: Comparison, music: Path, people: Peo
     terms = made.terms
     folder = made.folder / "systems" / system.place
     recipe = system.recipe.replace("training", seed=terms.seed)
-    asked = {"recipe": recipe.to_tables(), "minutes": terms.minutes}
+    tables = {name: table for name, table in recipe.to_tables().items() if name not in SENTENCES}
+    asked = {"recipe": tables, "minutes": terms.minutes}
     about = system.recipe.about
     if _asked_otherwise(folder, asked):
         shutil.rmtree(folder)

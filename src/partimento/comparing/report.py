@@ -8,12 +8,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
 from partimento.atomic import write_text
-from partimento.comparing.people import HELD_OUT, NOISE, SHUFFLED
+from partimento.comparing.people import NOISE, SHUFFLED
 from partimento.comparing.standings import Comparison
 from partimento.comparing.trials import Piece, to_plain
 from partimento.evaluation.distances import Nearness
@@ -116,34 +116,47 @@ def _lead(made: Comparison) -> str:
 
 
 def _page(made: Comparison) -> str:
-    tables = [Section(table.caption, [dataclasses.replace(table, caption="")]) for table in made.tables()]
-    cards = [
-        card
-        for name, pieces in made.people.shown.items()
-        for card in _cards(name, f"people/{name.replace(' ', '-')}", pieces)
-    ]
+    places = {row.name: f"systems/{row.place}" for row, _ in made.finished}
+    places |= {name: f"people/{name.replace(' ', '-')}" for name in made.people.shown}
+    tables = [Section(table.caption, [_linked(table, places)]) for table in made.tables()]
+    cards = [card for name, pieces in made.people.shown.items() for card in _cards(name, places[name], pieces)]
     for row, result in made.finished:
-        about = [row.about] if row.about else []
-        cards += _cards(row.name, f"systems/{row.place}", result.pieces, about)
+        curves = f"{places[row.name]}/run/curves.png"
+        links = [Link("How it learnt", curves)] if (made.folder / curves).is_file() else []
+        cards += _cards(row.name, places[row.name], result.pieces, row.about, links)
     sections = [Section("How to read this", [Text(HOW_TO_READ)]), *tables, Section("Listen and look", cards)]
     return page(_title(made), sections, _lead(made))
 
 
-def _cards(name: str, place: str, pieces: tuple[Piece, ...], about: list[str] | None = None) -> list[Card]:
-    """A card for each piece of a set that has a picture."""
+def _linked(table: Table, places: Mapping[str, str]) -> Table:
+    """A table whose rows lead to the cards of what they are about; its caption is the section's heading."""
+    rows: list[list[Cell]] = []
+    for first, *others in table.rows:
+        place = places.get(first) if isinstance(first, str) else None
+        rows.append([Link(str(first), f"#{_name(place)}") if place else first, *others])
+    return Table(table.heads, rows)
+
+
+def _name(place: str) -> str:
+    return place.replace("/", "-")
+
+
+def _cards(
+    name: str, place: str, pieces: Sequence[Piece], about: str = "", links: Sequence[Link] = ()
+) -> Iterator[Card]:
+    """A card for each piece of a set that has a picture; the first says what the set is, and leads to more of it."""
     shown = [piece for piece in pieces if piece.picture]
-    one = name if name != HELD_OUT else "held-out piece"
-    return [
-        Card(
-            f"{one}, {index + 1}" if len(shown) > 1 else one,
+    for index, piece in enumerate(shown):
+        first = index == 0
+        yield Card(
+            f"{name}, {index + 1}" if len(shown) > 1 else name,
             picture=f"{place}/{piece.picture}",
             sound=f"{place}/{piece.sound}" if piece.sound else "",
             facts=[f"{piece.notes} notes", f"{piece.seconds:.0f} s"],
-            remarks=[*(about or [] if index == 0 else []), *piece.remarks],
-            links=[Link("MIDI", f"{place}/{piece.midi}")],
+            remarks=[*([about] if about and first else []), *piece.remarks],
+            links=[Link("MIDI", f"{place}/{piece.midi}"), *(links if first else [])],
+            name=_name(place) if first else "",
         )
-        for index, piece in enumerate(shown)
-    ]
 
 
 def _bare(cell: Cell) -> str | float | Link | None:
