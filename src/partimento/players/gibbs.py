@@ -15,10 +15,8 @@ What came before is not drawn but held fast, in the window's first frames: so a 
 together, and goes on from a prompt. The temperature belongs to the last drawing alone, as it does where a model's
 output is drawn once; the chain before it samples the machine as it learnt.
 
-Where a pitch begins to sound it is struck, whatever the onset plane says: so do the tutorials read the matrix, and a
-sound that no note began would not be heard. Units are 0 or 1 and few are 1, so a product with the weights is the sum of
-a few of their rows: quicker than a product, and the same whatever other pieces are made beside it, on any number of
-threads. Leaves out: parallel tempering.
+Units are 0 or 1 and few are 1, so a product with the weights is the sum of a few of their rows: quicker than a product,
+and the same whatever other pieces are made beside it, on any number of threads. Leaves out: parallel tempering.
 """
 
 from __future__ import annotations
@@ -35,7 +33,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from partimento.errors import InvalidBundle
-from partimento.frames import Grid, draw_cells, planes, sigmoid
+from partimento.frames import Grid, draw_cells, sigmoid
 from partimento.sampling import Sampling
 from partimento.settings import settings
 
@@ -135,7 +133,7 @@ class _Phrases:
         x, likely = p.machine.sample(
             self.rng, x, held, p.settings.gibbs, temperature, arrays["visible"], arrays["hidden"]
         )
-        return _begun(x[held : held + p.steps], likely[held : held + p.steps], self.past)
+        return x[held : held + p.steps], likely[held : held + p.steps]
 
     def take(self, made: Grid) -> None:
         """Go on from these frames."""
@@ -165,8 +163,7 @@ class _Frames:
         p, arrays = self.player, self.player.machine.arrays
         x = p.start(self.rng, self.before, 0)
         visible, hidden = (arrays[name] + _product(self.u, arrays[f"to_{name}"]) for name in ("visible", "hidden"))
-        x, likely = p.machine.sample(self.rng, x, 0, p.settings.gibbs, temperature, visible, hidden)
-        return _begun(x, likely, self.before)
+        return p.machine.sample(self.rng, x, 0, p.settings.gibbs, temperature, visible, hidden)
 
     def take(self, made: Grid) -> None:
         """Go on from this frame."""
@@ -269,18 +266,6 @@ def _check(arrays: dict[str, NDArray[Any]], steps: int, pitches: int) -> None:
     for name, array in arrays.items():
         if array.shape != expected[name] or array.dtype != np.float32 or not np.isfinite(array).all():
             raise ValueError(f"its {name} is not float32 numbers of shape {expected[name]}")
-
-
-def _begun(x: Grid, likely: Grid, past: Grid) -> tuple[Grid, Grid]:
-    """Frames (T, C, P) and how probable each 1 was, with an onset wherever a pitch sounds that did not before."""
-    if x.shape[1] == 2:
-        onset, sustain = planes(2)
-        first = past[-1:] if len(past) else np.zeros_like(x[:1])
-        before = np.concatenate([first, x[:-1]])
-        begins = (x[:, sustain] > before[:, sustain]) & (x[:, onset] == 0)
-        x[:, onset][begins] = 1
-        likely[:, onset][begins] = likely[:, sustain][begins]
-    return x, likely
 
 
 def _sum_of(rows: Array, units: Array) -> Array:
