@@ -79,7 +79,7 @@ SETS = {
 # what each model begins with; `--set` says otherwise
 SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
     "rnn_nade": {
-        "model": {"width": 256, "hidden": 256, "dropout": 0.5, "forget": 0.1},
+        "model": {"width": 256, "hidden": 256, "dropout": 0.5, "forget": 0.1, "bar": 0},
         "training": {"length": 128, "batch": 4, "learning_rate": 0.03, "weight_decay": 0.1, "updates": 6000},
     },
     "biaxial": {"model": {}, "training": {"length": 128, "batch": 8, "learning_rate": 4e-3}},
