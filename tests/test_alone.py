@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -26,6 +27,8 @@ def job(how: str, tell: Watch) -> Any:
             raise InvalidSettings("That cannot be.")
         case "err":
             raise ValueError("a fault of ours")
+        case "fill":
+            raise OSError(errno.ENOSPC, "No space left on device", "a place")
         case "starve":
             os.kill(os.getpid(), signal.SIGKILL)
         case "crash":
@@ -52,6 +55,7 @@ def test_a_job_comes_back_with_its_result(tmp_path: Path) -> None:
     [
         ("refuse", r"^That cannot be\.$"),
         ("err", r"ValueError: a fault of ours.*log\.txt"),
+        ("fill", r"^a place: No space left on device\. Look"),
         ("starve", r"SIGKILL.*memory"),
         ("crash", r"crashed \(SIGSEGV\)"),
         ("leave", r"exit code 3"),

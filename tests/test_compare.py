@@ -189,6 +189,8 @@ def test_other_terms_are_another_comparison(desk: Desk, tmp_path: Path) -> None:
     (tmp_path / "something").write_text("in the way")
     with pytest.raises(RunExists, match="already holds something"):
         compare(desk.music, tmp_path, recipes(), TERMS)
+    with pytest.raises(InvalidSettings, match="would be learnt from"):
+        compare(desk.music, desk.music / "compared", recipes(), TERMS)
 
 
 def test_what_is_written_does_not_hang_on_the_numbers_of_ids() -> None:

@@ -128,6 +128,10 @@ def _work(connection: Connection, function: Callable[[Any, Watch], Any], argumen
         reply = ("broken", str(error))
     except MemoryError:
         reply = ("broken", "It needs more memory than there is.")
+    except OSError as error:
+        traceback.print_exc()
+        where = f"{error.filename}: " if error.filename else ""
+        reply = ("broken", f"{where}{error.strerror or error}. Look whether the place may be written to and has room.")
     except Exception as error:
         traceback.print_exc()
         text = " ".join(f"{type(error).__name__}: {error}".split())[:300]

@@ -87,10 +87,14 @@ def compare(
     Raises:
         RunExists: `to` holds something else, or a comparison on other terms.
         TooLittleMusic: there is not enough to learn from and to hold out.
-        InvalidSettings: two recipes have one name, or none is given.
+        InvalidSettings: two recipes have one name, none is given, or `to` lies in the folder of music.
         Interrupted: Ctrl-C; what is done is kept.
     """
     systems = systems_of(recipes, common=common)
+    if to.resolve().is_relative_to(folder.resolve()):
+        raise InvalidSettings(
+            f"{to} lies in {folder}: what is composed there would be learnt from. Choose another --to."
+        )
     if terms.sound != "none":
         require_soundfont(None)
     corpus = inspect(folder, sample=terms.sample, seed=terms.seed, watch=watch)
