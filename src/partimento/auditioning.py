@@ -26,7 +26,7 @@ from partimento.composing import Composed, Order, Sound, compose_into, first_bar
 from partimento.errors import ImpossibleRequest, InvalidBundle, PartimentoError
 from partimento.evaluation.features import measured
 from partimento.files import read
-from partimento.model import Model
+from partimento.model import Judged, Model
 from partimento.pieces import Pieces
 from partimento.progress import Progress, Watch, ignore
 from partimento.recipes import Recipe, read_recipe
@@ -71,8 +71,11 @@ def audition(
     codec = codec_of(run, recipe)
     if sound != "none":
         require_soundfont(soundfont)
-    player = _Player(folder, recipe, codec, new_model(recipe, codec.spec), order, sound, soundfont, keep_bundles)
-    made = Audition(folder, run, recipe, order, len(points), held_out_features(run, codec, order.request.bars))
+    model = new_model(recipe, codec.spec)
+    player = _Player(folder, recipe, codec, model, order, sound, soundfont, keep_bundles)
+    human = held_out_features(run, codec, order.request.bars)
+    judged_by = model.figure if isinstance(model, Judged) else ""
+    made = Audition(folder, run, recipe, order, len(points), human, judged_by)
     existed = folder.exists()
     try:
         for number, point in enumerate(points):
@@ -188,11 +191,13 @@ class _Player:
 
 def _new_music(piece: Composed) -> Score:
     """What a checkpoint made, without the prompt before it, from the bar line before its first note."""
+    if not piece.notes:
+        return Score(480)  # an early checkpoint may be silent
     score = read(piece.midi).score
     onsets = np.sort(note_array(score)["onset"])
     if piece.notes == len(onsets):
         return score
-    begins = int(onsets[-piece.notes]) if piece.notes else end_tick(score)
+    begins = int(onsets[-piece.notes])
     for track in score.tracks:
         track.notes = type(track.notes)([note for note in track.notes if note.time >= begins])
     lines = bar_lines(score)

@@ -70,6 +70,7 @@ class Audition:
         order: what each checkpoint was to compose.
         total: how many checkpoints there are to hear.
         human: the mean of each feature over held-out pieces; empty where there are none.
+        judged_by: what the held-out loss is, of a model without a likelihood.
         heard: the checkpoints so far, the earliest first.
     """
 
@@ -79,6 +80,7 @@ class Audition:
     order: Order
     total: int
     human: Mapping[str, float]
+    judged_by: str = ""
     heard: tuple[Heard, ...] = ()
 
     @property
@@ -176,6 +178,8 @@ class Audition:
         if len(self.heard) < self.total:
             lead += f"\n\nHere are {len(self.heard)} of {self.total} checkpoints: it is still at work, or was stopped."
         note = "The features are means over what was composed; the last row has those of pieces never learnt from."
+        if self.judged_by:
+            note += f" This model has no likelihood: its held-out loss is {self.judged_by}."
         figures: list[Part] = [self.table(linked=True), Text(note)]
         silent = [[f"{heard.update:,}", heard.why] for heard in self.heard if heard.why]
         if silent:

@@ -29,7 +29,7 @@ def audition(
     to: Path,
     n: Annotated[int, Parameter(name=["-n", "--number"])] = 1,
     seed: int = 0,
-    bars: Annotated[int | None, Parameter(help=f"{_REQUEST['bars']} {BARS} if no length is given.")] = None,
+    bars: Annotated[int | None, Parameter(help=f"Exactly this many bars; {BARS} if no length is given.")] = None,
     seconds: Annotated[float | None, Parameter(help=_REQUEST["seconds"])] = None,
     notes: Annotated[int | None, Parameter(help=_REQUEST["notes"])] = None,
     temperature: Annotated[float | None, Parameter(help=describe(Sampling)["temperature"])] = None,
