@@ -257,13 +257,25 @@ def test_it_plays_without_torch_what_torch_computes(trained: Vae, player: Latent
     with torch.no_grad():
         mean, deviation = trained.encoder(torch.from_numpy(x))
         logits = trained.decoder(mean)
-        whitening = trained.prior.whitening()
+        whitening = trained.prior.axes()
         white = (mean - trained.prior.mean) @ whitening.T
         covariance = whitening @ torch.diag_embed(deviation**2) @ whitening.T
     found = player.encode(x)
     np.testing.assert_allclose(found[0], white.numpy(), atol=1e-3)
     np.testing.assert_allclose(found[1] ** 2, covariance.diagonal(dim1=1, dim2=2).numpy(), rtol=1e-3)
     np.testing.assert_allclose(player.decode(found[0]), logits.numpy(), atol=1e-2)
+
+
+def test_the_axes_are_white_and_each_in_doubt_for_itself() -> None:
+    model = made()
+    random_prior(model)
+    model.prior.doubt.copy_(torch.linspace(0.01, 0.1, 8))
+    axes = model.prior.axes()
+    covariance = model.prior.square - torch.outer(model.prior.mean, model.prior.mean)
+    torch.testing.assert_close(axes @ covariance @ axes.T, torch.eye(8), atol=1e-4, rtol=0)
+    doubt = axes @ torch.diag(model.prior.doubt) @ axes.T
+    torch.testing.assert_close(doubt, torch.diag(doubt.diagonal()), atol=1e-4, rtol=0)
+    assert (doubt.diagonal().diff() > -1e-6).all()
 
 
 def test_all_phrases_together_lie_as_the_prior_says(player: Latent) -> None:

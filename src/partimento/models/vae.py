@@ -115,24 +115,37 @@ class Prior(nn.Module):
 
     mean: Tensor
     square: Tensor
+    doubt: Tensor
 
     def __init__(self, latent: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(latent))
         self.register_buffer("square", torch.eye(latent))  # the mean of z z'
+        self.register_buffer("doubt", torch.ones(latent))  # the mean of what q(z | x) leaves open, as a variance
 
     def learn(self, mean: Tensor, deviation: Tensor) -> None:
         """Take note of where phrases lie, as q(z | x) with these (B, Z) says."""
         with torch.autocast(mean.device.type, enabled=False):
-            square = mean.T @ mean / len(mean) + torch.diag((deviation**2).mean(0))
-            self.mean += RENEWED * (mean.mean(0) - self.mean)
-            self.square += RENEWED * (square - self.square)
+            doubt = (deviation**2).mean(0)
+            square = mean.T @ mean / len(mean) + torch.diag(doubt)
+            for kept, new in ((self.mean, mean.mean(0)), (self.square, square), (self.doubt, doubt)):
+                kept += RENEWED * (new - kept)
 
     def whitening(self) -> Tensor:
         """W (Z, Z), lower triangular: W (z - mean) is standard normal."""
         covariance = self.square.double() - torch.outer(self.mean, self.mean).double()
         whitening: Tensor = torch.linalg.inv(torch.linalg.cholesky(covariance)).float()
         return whitening
+
+    def axes(self) -> Tensor:
+        """W (Z, Z) with W (z - mean) standard normal and each of its coordinates in doubt for itself alone.
+
+        Turned so that what q(z | x) leaves open has, on average, no covariance; first comes what is known best.
+        """
+        whitening = self.whitening().double()
+        _, turned = torch.linalg.eigh(whitening @ torch.diag(self.doubt.double()) @ whitening.T)
+        axes: Tensor = (turned.T @ whitening).float()
+        return axes
 
     def divergence(self, mean: Tensor, deviation: Tensor) -> Tensor:
         """(B,) nats: the KL divergence of normal distributions, (B, Z) each, from this one."""
@@ -313,10 +326,10 @@ class Vae(nn.Module, Model):
         The player's z is white: standard normal where nothing is heard, so that whatever the prior is, it walks alike.
         """
         s, spec = self.settings, self.spec
-        whitening = self.prior.whitening().detach()
-        _encoder_graph(self.encoder, self.prior, s.steps, spec).write(folder / "encode.onnx")
-        _decoder_graph(self.decoder, self.prior, spec).write(folder / "decode.onnx")
-        directions = (self.directions @ whitening.T).cpu().double().numpy()
+        axes = self.prior.axes()
+        _encoder_graph(self.encoder, axes, self.prior.mean, spec).write(folder / "encode.onnx")
+        _decoder_graph(self.decoder, axes, self.prior.mean, spec).write(folder / "decode.onnx")
+        directions = (self.directions @ axes.T).cpu().double().numpy()
         facts = {
             "player": self.player,
             "latent": s.latent,
@@ -400,31 +413,29 @@ class _Graph:
         onnx.save(model, path)
 
 
-def _encoder_graph(encoder: Encoder, prior: Prior, steps: int, spec: RollSpec) -> _Graph:
+def _encoder_graph(encoder: Encoder, axes: Tensor, middle: Tensor, spec: RollSpec) -> _Graph:
     """The graph from x (B, T, C, P) to mean and deviation, (B, Z), of the white z."""
-    latent = encoder.place.out_features // 2
+    latent = len(axes)
+    steps = encoder.place.in_features // encoder.step.out_features
     graph = _Graph("x", (steps, spec.channels, spec.pitches))
     x = graph.op("Transpose", graph.reshape("x", 0, steps, -1), perm=[1, 0, 2])
     h = graph.lstm(x, encoder.cell)
     told = graph.linear(graph.op("Concat", h, x, axis=2), encoder.step.weight, encoder.step.bias)
     told = graph.reshape(graph.op("Transpose", told, perm=[1, 0, 2]), 0, -1)
     graph.split(graph.linear(told, encoder.place.weight, encoder.place.bias), "place", "spread")
-    whitening = prior.whitening().detach()
-    graph.linear("place", whitening, -whitening @ prior.mean, name="mean")
+    graph.linear("place", axes, -axes @ middle, name="mean")
     deviation = graph.op("Add", graph.op("Softplus", "spread"), np.array(LEAST, np.float32))
-    variance = graph.op("MatMul", graph.op("Mul", deviation, deviation), (whitening**2).T)
+    variance = graph.op("MatMul", graph.op("Mul", deviation, deviation), (axes**2).T)
     graph.op("Sqrt", variance, name="deviation")
     graph.gives = {"mean": (latent,), "deviation": (latent,)}
     return graph
 
 
-def _decoder_graph(decoder: Decoder, prior: Prior, spec: RollSpec) -> _Graph:
+def _decoder_graph(decoder: Decoder, axes: Tensor, middle: Tensor, spec: RollSpec) -> _Graph:
     """The graph from the white z (B, Z) to logits (B, T, C, P)."""
     bars, bar, *_ = decoder.shape
-    latent = decoder.begin.in_features
-    graph = _Graph("z", (latent,))
-    colouring = torch.linalg.inv(prior.whitening().detach().double()).float()
-    z = graph.linear("z", colouring, prior.mean)
+    graph = _Graph("z", (len(axes),))
+    z = graph.linear("z", torch.linalg.inv(axes.double()).float(), middle)
     repeated = graph.op("Expand", graph.op("Unsqueeze", z, np.array([0])), np.array([bars, 1, 1]))
     begin = graph.linear(z, decoder.begin.weight, decoder.begin.bias)
     told = graph.lstm(repeated, decoder.conductor, begin)  # (bars, B, W)
