@@ -25,11 +25,14 @@ LINES = [
     if line.startswith("$ ")
 ]
 QUICK = {  # what makes minutes of a command seconds
-    "train": [
-        *("--set", "plan.most_passes=1", "--set", "training.length=64", "--set", "training.batch=4"),
-        *("--set", 'model.stack=["cell 16"]', "--set", "preparation.transpose=0"),
-    ],
+    "train": ["--set", "plan.most_passes=1", "--set", "training.batch=4", "--set", "preparation.transpose=0"],
+    "audition": ["--bars", "2", "--sound", "none"],
+    "interpolate": ["--steps", "2", "--sound", "none"],
     "compare": ["--minutes", "0.05", "--bars", "2", "--pieces", "2", "--sound", "none"],
+}
+SMALL = {  # by whether the recipe is vae
+    False: ["--set", 'model.stack=["cell 16"]', "--set", "training.length=64"],
+    True: ["--set", "model.encoder=16", "--set", "model.conductor=16", "--set", "model.decoder=16"],
 }
 
 
@@ -37,12 +40,14 @@ def test_every_command_runs(tmp_path: Path) -> None:
     music = tmp_path / "my-music"
     music.mkdir()
     write(tune(0, bars=16), music / "tune.mid")
+    write(tune(11, bars=16), music / "another.mid")
     for seed in range(1, 10):
         write(tune(seed, bars=16), music / f"{seed}.mid")
     commands = [shlex.split(line) for line in LINES if line.startswith("partimento ")]
     assert len(commands) >= 8
     for words in commands:
-        done = _run([sys.executable, "-m", *words, *QUICK.get(words[1], [])], tmp_path)
+        quick = [*QUICK.get(words[1], []), *(SMALL["vae" in words] if words[1] == "train" else [])]
+        done = _run([sys.executable, "-m", *words, *quick], tmp_path)
         assert done.returncode == 0, (words, done.stderr)
     code = "\n".join(re.findall(r"```python\n(.*?)```", README, re.DOTALL))
     done = _run([sys.executable, "-c", code], tmp_path)
