@@ -158,9 +158,10 @@ class Comparison:
                 at = columns.index(result.written)
                 cells[at] = Strong(_bits(result)) if result.bits == best[result.written] else _bits(result)
             rows.append([row.name, result.likelihood, *cells])
-        chains = {r.written: f"{r.scores[BASELINE]:.3f}" for _, r in found if BASELINE in r.scores}
-        if chains:
-            rows.append(["Markov chain on the same ids", "exact", *[chains.get(w) for w in columns]])
+        counted = [(r.written, r.scores[BASELINE]) for _, r in found if BASELINE in r.scores]
+        if counted:  # of runs that transpose otherwise, the best
+            least = [min((bits for w, bits in counted if w == written), default=None) for written in columns]
+            rows.append(["Markov chain on the same ids", "exact", *[f"{b:.3f}" if b else None for b in least]])
         heads = ["system", "likelihood", *[self.labels[w] for w in columns]]
         return Table(
             heads, rows if columns else [], "Bits a note of the test pieces; fewer are better, within a column"
