@@ -45,9 +45,9 @@ TRAINING = Training(
 )
 WAYS = {
     "overlapping, last position, 128 windows": 128,
-    "end to end, every position, 128 windows": 128,
     "end to end, every position, 16 windows": 16,
     "end to end, every position, 2 windows": 2,
+    "end to end, every position, 128 windows": 128,
 }
 
 Ids = NDArray[np.int64]
