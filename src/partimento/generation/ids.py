@@ -195,9 +195,7 @@ class IdGeneration:
         _, notes = new_notes(score, self.prompt.score)
         remarks = [*self.prompt.remarks, *guards_acted(draft.acted), *tries_needed(notes, tries)]
         if not draft.ended and self.asked:
-            remarks.append(
-                f"It was cut after {len(draft.ids)} tokens, before it had the {self.asked} asked for."
-            )
+            remarks.append(f"It was cut after {len(draft.ids)} tokens, before it had the {self.asked} asked for.")
         elif not draft.ended:
             remarks.append(f"It had not ended after {LONGEST_SECONDS / 60:.0f} minutes and was cut there.")
         return Made.of(index, score, self.prompt.score, ids, remarks)
