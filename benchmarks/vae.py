@@ -10,9 +10,9 @@ what is printed was used to learn. It plays from the bundle, without torch. The 
   (recall), and of the notes decoded those that the phrase has (precision); z the mean of q(z | x), or drawn from it.
 - KL: nats a phrase, summed over the dimensions, and how many of these carry more than 0.1 nat.
 - Attributes: their mean over all phrases decoded one way back, as they are, and one way on along each direction.
-- The prior: pieces of 16 bars, walked at several r, beside excerpts of the held-out pieces as long, noise and shuffled
-  bars: the distance of ten features (`partimento.evaluation`), less is nearer, and how well neighbouring phrases agree
-  in pitch classes (correlation of their pitch-class histograms; of people's, and of phrases shuffled).
+- The prior: pieces of 16 bars, walked in several ways, beside excerpts of the held-out pieces as long, noise and
+  shuffled bars: the distance of ten features (`partimento.evaluation`), less is nearer, and how well neighbouring
+  phrases agree (the correlation of their pitch-class histograms).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from partimento.codec import Request
 from partimento.evaluation.distances import nearness
 from partimento.evaluation.features import measured
 from partimento.evaluation.yardsticks import excerpts, noise, shuffled_bars
-from partimento.frames import Grid, draw_cells, planes
+from partimento.frames import Grid, planes
 from partimento.generation import generate
 from partimento.interpolation import brought_back, open_latent
 from partimento.pieces import Pieces
@@ -39,14 +39,16 @@ from partimento.players.graph import Latent
 from partimento.sampling import Sampling
 from partimento.score import Score
 
+Way = tuple[float, float, int, str]
+"""Of walking: r, the temperature of cells, how often a phrase is heard and decoded anew, and the form."""
+
 BARS = 16
 MOST = 200  # excerpts, and pieces made
 
 
 def decoded(player: Latent, z: NDArray[np.float32]) -> Grid:
-    """The likelier state of every cell of the phrases at z."""
-    logits = player.decode(z)
-    return draw_cells(logits, np.full_like(logits, 0.5), 0.0)[0]
+    """The phrases at z, the likelier state of every cell."""
+    return player.played(z, [np.random.default_rng(0)] * len(z), 0.0)[0]
 
 
 def row(*cells: object) -> None:
@@ -65,9 +67,8 @@ def reconstruction(player: Latent, x: Grid) -> None:
         right, notes = brought_back(x, back)
         row(name, f"{right / notes:.1%}", f"{right / max(brought_back(back, x)[1], 1):.1%}")
     kl = 0.5 * (mean**2 + deviation**2 - 1 - 2 * np.log(deviation))
-    print(
-        f"\nKL {kl.sum(1).mean():.1f} nats a phrase; {(kl.mean(0) > 0.1).sum()} of {mean.shape[1]} dimensions are used."
-    )
+    used = (kl.mean(0) > 0.1).sum()
+    print(f"\nKL about {kl.sum(1).mean():.1f} nats a phrase; {used} of {mean.shape[1]} dimensions are used.")
     print(f"All z together: mean {np.abs(mean.mean(0)).mean():.2f} from 0, ", end="")
     print(f"variance {(mean.var(0) + (deviation**2).mean(0)).mean():.2f} (the prior's is 1).")
 
@@ -97,36 +98,38 @@ def agreement(scores: Iterable[Grid], steps: int, low: int) -> float:
     return float(np.mean(found)) if found else np.nan
 
 
-def walked(bundle: Bundle, r: float, temperature: float, n: int) -> list[Score]:
+def walked(bundle: Bundle, way: Way, n: int) -> list[Score]:
     """Pieces that the model makes on its own."""
+    r, temperature, settle, form = way
     made = generate(
         bundle,
         request=Request(bars=BARS),
         sampling=Sampling(temperature=temperature),
-        player={"walk": r},
+        player={"walk": r, "settle": settle, "form": form},
         n=n,
         seed=1,
     )
     return [piece.score for piece in made]
 
 
-def prior(
-    bundle: Bundle, held_out: Sequence[Score], n: int, walks: Sequence[float], temperatures: Sequence[float]
-) -> None:
+def prior(bundle: Bundle, held_out: Sequence[Score], n: int, ways: Iterable[Way]) -> None:
     """Print how near pieces lie to people's, for several ways of walking."""
     codec, rng = bundle.codec(), np.random.default_rng(0)
     steps, low = open_latent(bundle).steps, codec.spec.low
     people = [part for score in held_out for part in excerpts(score, BARS, 2, rng)][:MOST]
     halves = people[::2], people[1::2]
     sets = {"other people's": halves[1], "shuffled bars": shuffled_bars(halves[1], rng), "noise": noise(halves[1], rng)}
-    for r in walks:
-        for temperature in temperatures:
-            sets[f"r = {r}, temperature {temperature}"] = walked(bundle, r, temperature, n)
+    yardsticks = [name for name in sets if name != "other people's"]
+    sets |= {f"r {way[0]:g}, t {way[1]:g}, settle {way[2]} {way[3]}": walked(bundle, way, n) for way in ways}
     like = measured(halves[0])
     found = {name: nearness(measured(scores), like) for name, scores in sets.items()}
     print("\n| | " + " | ".join(found) + " |\n" + "|---" * (len(found) + 1) + "|")
-    for feature in next(iter(found.values())):
+    names = list(next(iter(found.values())))
+    for feature in names:
         row(feature, *(of[feature].distance for of in found.values()))
+    for yardstick in yardsticks:
+        nearer = [sum(of[f].distance < found[yardstick][f].distance for f in names) for of in found.values()]
+        row(f"nearer than {yardstick}", *(f"{count} of {len(names)}" for count in nearer))
     row("neighbours agree", *(agreement((codec.encode(s) for s in scores), steps, low) for scores in sets.values()))
 
 
@@ -135,8 +138,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("-n", type=int, default=100, help="pieces made for each way of walking")
-    parser.add_argument("--walks", type=float, nargs="*", default=[0.0, 0.8, 0.95])
+    parser.add_argument("--walks", type=float, nargs="*", default=[0.9])
     parser.add_argument("--temperatures", type=float, nargs="*", default=[0.0, 0.5, 1.0])
+    parser.add_argument("--settles", type=int, nargs="*", default=[0, 2, 5])
+    parser.add_argument("--forms", nargs="*", default=[""])
     given = parser.parse_args()
     bundle = open_bundle(given.run)
     player = open_latent(bundle)
@@ -148,7 +153,12 @@ def main() -> None:
     attributes(bundle, player, x)
     if given.n:
         codec = bundle.codec()
-        prior(bundle, [codec.decode(grid) for grid in grids], given.n, given.walks, given.temperatures)
+        prior(
+            bundle,
+            [codec.decode(grid) for grid in grids],
+            given.n,
+            itertools.product(given.walks, given.temperatures, given.settles),
+        )
 
 
 if __name__ == "__main__":

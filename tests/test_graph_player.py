@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from partimento.errors import ImpossibleRequest, InvalidBundle, InvalidSettings
-from partimento.players.graph import Latent, Settings, open_player
+from partimento.players.graph import Latent, Settings, open_player, with_beginnings
 from partimento.sampling import Sampling
 from partimento.settings import from_table, to_table
 
@@ -167,6 +167,47 @@ def test_it_goes_on_from_where_the_prompt_lies(folder: Path) -> None:
 def test_prompts_of_any_length_are_heard(folder: Path, frames: int) -> None:
     heard = np.ones((frames, C, P), np.float32)
     assert not np.allclose(walked(opened(folder), [1], heard), walked(opened(folder), [1], silence()))
+
+
+def test_all_cells_of_a_pitch_hang_on_one_chance(folder: Path) -> None:
+    """Among pieces of one z a cell that is likelier than another of its pitch is played wherever that one is."""
+    player = opened(folder)
+    z = np.repeat(np.random.default_rng(0).standard_normal((1, Z), np.float32), 500, 0)
+    cells, p = player.settled(z, [np.random.default_rng(n) for n in range(500)], 1.0)
+    sounds, likely = cells[:, :, 1], p[0, :, 1]
+    assert sounds.mean(0) == pytest.approx(likely, abs=0.08)
+    order = np.argsort(likely, axis=0)
+    ranked = np.take_along_axis(sounds, order[None], axis=1)
+    assert (np.diff(ranked, axis=1) >= 0).all()
+
+
+def test_a_phrase_that_settles_is_heard_and_decoded_anew(folder: Path) -> None:
+    z = np.random.default_rng(0).standard_normal((1, Z), np.float32)
+    rngs = [np.random.default_rng(1)]
+    plain, twice = opened(folder), opened(folder, settle=2)
+    expected = z
+    for _ in range(2):
+        cells, _ = plain.settled(expected, rngs, 0.0)
+        expected, _ = plain.encode(with_beginnings(cells))
+    np.testing.assert_array_equal(twice.settled(z, rngs, 0.0)[0], plain.settled(expected, rngs, 0.0)[0])
+    assert not np.array_equal(twice.settled(z, rngs, 0.0)[0], plain.settled(z, rngs, 0.0)[0])
+
+
+def test_what_begins_to_sound_begins() -> None:
+    cells = np.zeros((1, 6, 2, 1), np.float32)
+    cells[0, [0, 1, 3, 4], 1, 0] = 1
+    cells[0, 4, 0, 0] = 1
+    assert with_beginnings(cells)[0, :, 0, 0].tolist() == [1, 0, 0, 1, 1, 0]
+    assert with_beginnings(cells)[0, :, 1, 0].tolist() == [1, 1, 0, 1, 1, 0]
+    np.testing.assert_array_equal(with_beginnings(cells[:, :, 1:]), cells[:, :, 1:])
+
+
+def test_equal_letters_are_one_place(folder: Path) -> None:
+    p = walked(opened(folder, form="AABA", walk=0.0), [5, 6], silence(), 6)
+    for one, other, same in ((0, 1, True), (0, 3, True), (0, 4, True), (0, 2, False), (2, 5, False)):
+        assert np.allclose(p[one], p[other]) is same
+    plain = walked(opened(folder, walk=0.0), [5, 6], silence(), 6)
+    assert not any(np.allclose(plain[0], other) for other in plain[1:])
 
 
 def test_attributes_are_directions(folder: Path) -> None:

@@ -27,7 +27,7 @@ from partimento.codec import Codec, RollSpec
 from partimento.composing import Sound, first_bars
 from partimento.errors import ImpossibleRequest, InvalidBundle
 from partimento.files import write
-from partimento.frames import Grid, draw_cells, planes
+from partimento.frames import Grid, planes
 from partimento.players import graph
 from partimento.progress import Progress, Watch, ignore
 from partimento.render import render
@@ -54,7 +54,7 @@ class Journey:
         bars: how many bars of each piece, from the first in which anything sounds; None for one phrase.
         seed: decides the cells at temperatures above 0.
         temperature: of the cells; 0 takes the likelier, so that nothing changes but the place.
-        player: how far to go along which attributes; the walk is of no effect.
+        player: how far to go along which attributes; the rest is of no effect.
     """
 
     steps: int
@@ -185,11 +185,11 @@ def stages(codec: Codec[Any], player: graph.Latent, first: Grid, second: Grid, j
         journey: how.
     """
     a, b = player.encode(first)[0], player.encode(second)[0]
-    chance = np.random.default_rng(journey.seed).random(first.shape, np.float32)
     made = []
     for share in np.linspace(0, 1, journey.steps).tolist():
         places = player.moved(slerp(a, b, share).astype(np.float32))
-        cells, _ = draw_cells(player.decode(places), chance, journey.temperature)
+        rngs = [np.random.default_rng([journey.seed, phrase]) for phrase in range(len(first))]  # on the whole way alike
+        cells, _ = player.played(places, rngs, journey.temperature)
         cells = cells.reshape(-1, *cells.shape[2:])
         made.append(Stage(share, cells, codec.decode(cells), codec.notes(cells)))
     return tuple(made)

@@ -11,12 +11,19 @@ the model can also say where a phrase lies, `encode.onnx` with the input `x` (B,
 
 A piece is a walk: each phrase is decoded from z' = r z + sqrt(1 - r²) e, e standard normal, which leaves every phrase
 as likely as one decoded from a fresh standard normal z and only ties neighbours together. After a prompt it sets out
-from where the prompt's last phrase lies, z = mean + deviation e. Phrases follow from z alone: what a guard changed in
-the cells of one is not heard by the next. Leaves out: form, which no walk of one step's memory has.
+from where the prompt's last phrase lies, z = mean + deviation e. A walk of one step's memory has no form; letters
+(`AABA`) give it one. Phrases follow from z alone: what a guard changed in the cells of one is not heard by the next.
+
+The cells of a phrase are independent given z, so a note that z is unsure of would flicker; two things keep it whole.
+All cells of a pitch are decided by one chance for the phrase, which leaves each cell as probable as it was. And where
+the model hears, a phrase is heard and decoded again from the mean a few times (`settle`), each time a likelier phrase
+(the chain of Rezende et al. 2014, "Stochastic backpropagation and approximate inference in deep generative models",
+who mend pictures by it).
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -28,7 +35,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from partimento.errors import ImpossibleRequest, InvalidBundle
-from partimento.frames import Grid, draw_cells
+from partimento.frames import Grid, draw_cells, planes
 from partimento.graphs import Graph, first_line, require_numbers
 from partimento.sampling import Sampling
 from partimento.settings import settings
@@ -48,6 +55,11 @@ class Settings:
     """How near each phrase is to the one before: 0 has nothing to do with it, 1 is the same point."""
     attributes: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(default_factory=dict)
     """How far to go along a model's attributes, by name; 1 is the way from what has little of it to what has much."""
+    settle: Annotated[int, Field(ge=0, le=100)] = 0
+    """How often a phrase is heard and decoded anew before it is played; of no effect where the model cannot hear."""
+    form: Annotated[str, Field(max_length=1000)] = ""
+    """Phrases by letters, e.g. AABA, from the beginning again at the end: equal letters are decoded from one z. Empty
+    for a new z each time."""
 
 
 class Latent:
@@ -116,14 +128,37 @@ class Latent:
 
     def play(self, rngs: Sequence[np.random.Generator], heard: Grid, sampling: Sampling) -> Iterator[tuple[Grid, Grid]]:
         """Walk on without end; see `frames.GridPlayer` and the module."""
-        r = self.settings.walk
-        start = self._begun(heard)
-        z = None if start is None else start[0] + start[1] * self._normal(rngs)
-        while True:
-            e = self._normal(rngs)
-            z = e if z is None else np.float32(r) * z + np.float32(math.sqrt(1 - r * r)) * e
-            chance = np.stack([rng.random((self.steps, *self._cells), np.float32) for rng in rngs])
-            yield draw_cells(self.decode(self.moved(z)), chance, sampling.temperature)
+        form = self.settings.form
+        z = self._begun(heard, rngs)
+        places: dict[str, Points] = {}
+        for number in itertools.count():
+            letter = form[number % len(form)] if form else str(number)
+            if letter not in places:
+                z = self._next(z, rngs)
+                places = {**places, letter: z} if form else {letter: z}
+            yield self.settled(self.moved(places[letter]), rngs, sampling.temperature)
+
+    def settled(self, z: Points, rngs: Sequence[np.random.Generator], temperature: float) -> tuple[Grid, Grid]:
+        """Play phrases at z (B, Z), heard and decoded anew as often as the settings say.
+
+        Returns:
+            Cells and how probable each 1 was, as `frames.GridPlayer.play` gives them.
+        """
+        for _ in range(self.settings.settle if self.hears else 0):
+            cells, _ = self.played(z, rngs, temperature)
+            z, _ = self.encode(with_beginnings(cells))
+        return self.played(z, rngs, temperature)
+
+    def played(self, z: Points, rngs: Sequence[np.random.Generator], temperature: float) -> tuple[Grid, Grid]:
+        """Draw the cells of the phrases at z (B, Z); gives the same as `settled`."""
+        logits = self.decode(z)
+        chance = np.stack([rng.random((1, *self._cells), np.float32) for rng in rngs])  # one for all steps of a pitch
+        return draw_cells(logits, np.broadcast_to(chance, logits.shape), temperature)
+
+    def _next(self, z: Points | None, rngs: Sequence[np.random.Generator]) -> Points:
+        """A step of the walk."""
+        r, e = self.settings.walk, self._normal(rngs)
+        return e if z is None else np.float32(r) * z + np.float32(math.sqrt(1 - r * r)) * e
 
     def phrases(self, x: Grid) -> Grid:
         """A piece (T, C, P) cut into phrases end to end, (N, steps, C, P), the last filled up with silence."""
@@ -132,12 +167,13 @@ class Latent:
         whole[: len(x)] = x
         return whole.reshape(count, self.steps, *self._cells)
 
-    def _begun(self, heard: Grid) -> tuple[Points, Points] | None:
+    def _begun(self, heard: Grid, rngs: Sequence[np.random.Generator]) -> Points | None:
         """Where the last phrase heard lies that is whole and begins in its place; None where nothing was heard."""
         if not len(heard):
             return None
         begin = max(len(heard) - self.steps, 0) // self.align * self.align
-        return self.encode(self.phrases(heard[begin : begin + self.steps]))
+        mean, deviation = self.encode(self.phrases(heard[begin : begin + self.steps]))
+        return mean + deviation * self._normal(rngs)
 
     def _normal(self, rngs: Sequence[np.random.Generator]) -> Points:
         return np.stack([rng.standard_normal(self.latent, np.float32) for rng in rngs])
@@ -146,6 +182,18 @@ class Latent:
         found = self._graphs[name].run(inputs)
         require_numbers(*found.values())
         return found
+
+
+def with_beginnings(cells: Grid) -> Grid:
+    """Phrases (B, T, C, P) with an onset wherever a pitch begins to sound, as what plays grids puts it there."""
+    onset, sustain = planes(cells.shape[2])
+    if onset is None:
+        return cells
+    sounds = cells[:, :, sustain] > 0
+    before = np.concatenate([np.zeros_like(sounds[:, :1]), sounds[:, :-1]], axis=1)
+    struck = cells.copy()
+    struck[:, :, onset][sounds & ~before] = 1
+    return struck
 
 
 def open_player(folder: Path, settings: Settings, threads: int = 1) -> Latent:
