@@ -17,8 +17,9 @@ What is done differently:
   et al. 2017), for which the critic must learn five times as often.
 - Against collapse the critic also sees how much the phrases of a batch differ (Karras et al. 2018), which BinaryMuseGAN
   lacks, and each update reports the spread of what is made: the mean distance of two phrases over that of real ones.
-- What begins to sound is struck, in what the critic sees and in what is played: a cell that is held after silence
-  would be no note, and would not be heard.
+- Each level of the generator says what it knows of the cells, and the three are added (Karras et al. 2020, "output
+  skips"): what lasts for a bar is said once.
+- The critic sees what is heard: a cell that is held after silence is no note, and is not there.
 - No batch normalisation, which ties what is made to what else is in the batch; layers of the generator are normalised.
 - What is played is not the generator as it stands, which goes round in circles, but the exponential average of its
   weights (Yazıcı et al. 2019).
@@ -51,7 +52,7 @@ from partimento.model import Batch, Model
 from partimento.settings import settings
 
 LEAK = 0.2
-SILENCE = -3.0  # logit that cells begin with: few of a roll sound
+BEGIN = (0.0, -3.0)  # logits that cells begin with, struck and sounding: few of a roll sound
 SURE = 14.0  # logit of a cell at most: one in a million falls otherwise
 KNEE = 0.1  # logit of the generator at which half of that is reached
 
@@ -88,33 +89,50 @@ class Split(nn.Module):
         return parts.view(len(h), -1, heard.shape[1]) + heard[:, None]
 
 
+class Say(nn.Module):
+    """What a level of the generator says about the cells of its blocks: (B, N, W) to logits (B, N, C * P)."""
+
+    def __init__(self, width: int, cells: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, cells, bias=False)
+
+    def forward(self, h: Tensor) -> Tensor:
+        """See the class."""
+        logits: Tensor = self.head(functional.leaky_relu(self.norm(h), LEAK))
+        return logits / math.sqrt(3)  # three levels have their say
+
+
 class Generator(nn.Module):
-    """From a point to the logits of a phrase's cells: z to bars, to beats, to steps, to cells."""
+    """From a point to the logits of a phrase's cells: z to bars, to beats, to steps; each level says what it knows."""
 
     def __init__(self, latent: int, width: int, levels: tuple[int, int, int], cells: tuple[int, int]) -> None:
         super().__init__()
+        self.width = width
         self.cells = cells
         bars, beats, steps = levels  # in a phrase, a bar and a beat
+        self.blocks = (bars, bars * beats)
         self.bars = nn.Linear(latent, bars * width)
         self.beats = Split(width, beats, latent)
         self.steps = Split(width, steps, latent)
         self.norm = nn.LayerNorm(width)
         self.around = Around(width, width)
-        self.norm_again = nn.LayerNorm(width)
-        self.head = nn.Linear(width, math.prod(cells))
+        self.say_bars, self.say_beats, self.say_steps = (Say(width, math.prod(cells)) for _ in levels)
         for layer in self.modules():
             if isinstance(layer, nn.Linear):
                 _start(layer)
-        with torch.no_grad():
-            self.head.bias.view(self.cells)[-1] = SILENCE
+        self.bias = nn.Parameter(torch.tensor(BEGIN[-cells[0] :])[:, None].repeat(1, cells[1]))
 
     def forward(self, z: Tensor) -> Tensor:
-        """Points z (B, Z) to logits (B, steps, C, P); a cell is 1 where its logit is above 0."""
-        h = self.bars(z).view(len(z), -1, self.norm.normalized_shape[0])  # (B, bars, W)
-        h = self.steps(self.beats(h, z), z)  # (B, steps, W)
-        h = h + self.around(functional.leaky_relu(self.norm(h), LEAK))
-        logits: Tensor = self.head(functional.leaky_relu(self.norm_again(h), LEAK))
-        return logits.view(*h.shape[:2], *self.cells)
+        """Points z (B, Z) to logits (B, steps, C, P): of the two planes (see `binary`)."""
+        bars = self.bars(z).view(len(z), -1, self.width)  # (B, bars, W)
+        beats = self.beats(bars, z)  # (B, beats, W)
+        steps = self.steps(beats, z)  # (B, steps, W)
+        steps = steps + self.around(functional.leaky_relu(self.norm(steps), LEAK))
+        logits: Tensor = self.say_steps(steps)  # (B, steps, C * P)
+        for said in (self.say_beats(beats), self.say_bars(bars)):  # and holds for each step of the beat or the bar
+            logits = (logits.view(*said.shape[:2], -1, said.shape[2]) + said[:, :, None]).flatten(1, 2)
+        return logits.view(*logits.shape[:2], *self.cells) + self.bias
 
 
 class Merge(nn.Module):
@@ -262,8 +280,7 @@ class Gan(nn.Module, Model):
         """
         logits = self.averaged(z)
         if self.spec.channels == 2:
-            struck, sounds = logits[:, :, ONSET], logits[:, :, SUSTAIN]
-            logits = torch.stack([torch.maximum(struck, -_before(sounds, -SURE)), sounds], -2)
+            logits = note_logits(logits)
         return SURE * functional.softsign(logits / KNEE)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -298,21 +315,37 @@ class Gan(nn.Module, Model):
 
 
 def binary(logits: Tensor) -> Tensor:
-    """Cells of 0 and 1 from logits (B, steps, C, P), with the gradient of the sigmoid.
+    """Cells of 0 and 1 from the generator's logits (B, steps, C, P), with the gradient of the sigmoid.
 
-    What begins to sound is struck, also at the phrase's beginning: a cell that is held after silence would be no note.
+    Of one plane each cell sounds whose logit is above 0. Of two, one that sounds is heard if it is struck or the one
+    before it is heard: a cell that is held after silence is no note, and the critic sees nothing that is not heard.
     """
     p = torch.sigmoid(logits.float())
     cells = (logits > 0).float() + (p - p.detach())
     if cells.shape[-2] == 1:
         return cells
     struck, sounds = cells[:, :, ONSET], cells[:, :, SUSTAIN]
-    return torch.stack([sounds * (1 - (1 - struck) * _before(sounds, 0.0)), sounds], -2)
+    with torch.no_grad():
+        heard = note_logits(logits)[:, :-1, SUSTAIN] > 0
+        may_be = (logits[:, :, ONSET] > 0) | functional.pad(heard, (0, 0, 1, 0))  # heard if it sounds
+    return torch.stack([struck * sounds, sounds * may_be], -2)
 
 
-def _before(x: Tensor, first: float) -> Tensor:
-    """What stood a step before, (B, steps, P); `first` at the beginning."""
-    return functional.pad(x[:, :-1], (0, 0, 1, 0), value=first)
+def note_logits(logits: Tensor) -> Tensor:
+    """Logits (B, steps, 2, P) of what is struck, and of what is heard: y[t] = sounds[t] and (struck[t] or y[t - 1]).
+
+    And is the lesser, or the greater of two logits. All steps are found in as many operations as a phrase's length can
+    be halved (Hillis and Steele 1986): after the round with `reach`, `heard` knows of notes struck less than twice as
+    many steps ago, `held` of all steps since.
+    """
+    begins = heard = torch.minimum(logits[:, :, ONSET], logits[:, :, SUSTAIN])
+    held = logits[:, :, SUSTAIN]
+    reach = 1
+    while reach < logits.shape[1]:
+        earlier, since = (functional.pad(x, (0, 0, reach, 0), value=-SURE)[:, :-reach] for x in (heard, held))
+        heard, held = torch.maximum(heard, torch.minimum(held, earlier)), torch.minimum(held, since)
+        reach *= 2
+    return torch.stack([begins, heard], -2)
 
 
 def spread(x: Tensor) -> Tensor:
@@ -379,28 +412,50 @@ class _Graph:
 
     def phrase(self, generator: Generator, shape: tuple[int, ...]) -> None:
         """From `z` to `logits`; see `Generator.forward` and `Gan.decode`."""
-        width = int(generator.norm.normalized_shape[0])
-        blocks = np.array([0, -1, width])
-        h = self.op("Reshape", self.linear("z", generator.bars), np.array([0, -1, width]))
+        blocks = np.array([0, -1, generator.width])
+        h = self.op("Reshape", self.linear("z", generator.bars), blocks)
+        levels = [h]
         for level in (generator.beats, generator.steps):
             h = self.op("Add", h, self.around(self.active(h, level.norm), level.around))
             h = self.op("Reshape", self.linear(self.active(h, level.norm_again), level.parts), blocks)
             heard = self.op("Unsqueeze", self.linear("z", level.hear), np.array([1]))
             h = self.op("Add", h, heard)
-        h = self.op("Add", h, self.around(self.active(h, generator.norm), generator.around))
-        h = self.linear(self.active(h, generator.norm_again), generator.head)
-        h = self.op("Reshape", h, np.array([0, *shape]))
-        if shape[1] == 2:
-            h = self.struck(h)
+            levels.append(h)
+        levels[2] = self.op("Add", h, self.around(self.active(h, generator.norm), generator.around))
+        planes = self.logits(levels, generator, shape)
+        if len(planes) == 2:
+            planes[ONSET] = self.op("Min", *planes)
+            planes[SUSTAIN] = self.heard(planes[ONSET], planes[SUSTAIN], shape[0])
+        h = self.op("Concat", *planes, axis=2)
         h = self.op("Softsign", self.op("Div", h, np.array(KNEE, dtype=np.float32)))
         self.op("Mul", h, np.array(SURE, dtype=np.float32), name="logits")
 
-    def struck(self, h: str) -> str:
-        """Strike what begins to sound; h (B, steps, 2, P)."""
-        onset, sustain = (self.op("Slice", h, *(np.array([n]) for n in (at, at + 1, 2))) for at in (ONSET, SUSTAIN))
-        padded = self.op("Pad", sustain, np.array([0, 1, 0, 0, 0, 0, 0, 0]), np.array(-SURE, dtype=np.float32))
-        before = self.op("Slice", padded, *(np.array([n]) for n in (0, -1, 1)))
-        return self.op("Concat", self.op("Max", onset, self.op("Neg", before)), sustain, axis=2)
+    def logits(self, levels: list[str], generator: Generator, shape: tuple[int, ...]) -> list[str]:
+        """What the levels say together, a plane (B, steps, 1, P) each."""
+        third = np.array(1 / math.sqrt(3), dtype=np.float32)
+        says = (generator.say_bars, generator.say_beats, generator.say_steps)
+        bars, beats, h = (
+            self.op("Mul", self.op("MatMul", self.active(h, say.norm), say.head.weight.T), third)
+            for h, say in zip(levels, says, strict=True)
+        )
+        for said, blocks in ((beats, generator.blocks[1]), (bars, generator.blocks[0])):
+            h = self.op("Reshape", h, np.array([0, blocks, -1, math.prod(shape[1:])]))
+            h = self.op("Add", h, self.op("Unsqueeze", said, np.array([2])))
+            h = self.op("Reshape", h, np.array([0, -1, math.prod(shape[1:])]))
+        h = self.op("Add", self.op("Reshape", h, np.array([0, *shape])), generator.bias)
+        return [self.op("Slice", h, *(np.array([n]) for n in (at, at + 1, 2))) for at in range(shape[1])]
+
+    def heard(self, begins: str, goes_on: str, steps: int) -> str:
+        """See `_heard`."""
+        reach = 1
+        while reach < steps:
+            shift = np.array([0, reach, 0, 0, 0, -reach, 0, 0])  # a negative pad cuts off
+            never = np.array(-SURE, dtype=np.float32)
+            earlier, since = (self.op("Pad", h, shift, never) for h in (begins, goes_on))
+            begins = self.op("Max", begins, self.op("Min", goes_on, earlier))
+            goes_on = self.op("Min", goes_on, since)
+            reach *= 2
+        return begins
 
     def write(self, path: Path, latent: int, shape: tuple[int, ...]) -> None:
         """Write the graph, whose last value must be called `logits`."""
