@@ -177,7 +177,8 @@ def train_ours(work: Work, plan: str, threads: int | None) -> None:
         place = work.folder / f"ours-{plan}"
         shutil.rmtree(place, ignore_errors=True)  # of a run that was broken off: it is timed as a whole or not at all
         command = [sys.executable, __file__, "learn", str(work.songs), "--work", str(work.folder), "--plan", plan]
-        run = measured([*command, *(["--threads", str(threads)] if threads else [])])
+        passive = {"OMP_WAIT_POLICY": "passive"}  # as `partimento train` has it
+        run = measured([*command, *(["--threads", str(threads)] if threads else [])], passive)
         judged = {split: judge(data(work), place / "bundle", split) for split in ("valid", "test")}
         return {**run, "threads": threads, "plan": PLANS[plan], **judged["valid"], "test": judged["test"]}
 

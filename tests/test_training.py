@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import dataclasses
 import math
 import os
 import random
@@ -30,7 +31,6 @@ from partimento.models.lstm import Lstm
 from partimento.models.markov import Markov
 from partimento.pieces import Pieces
 from partimento.progress import Progress
-from partimento.settings import to_table
 from partimento.training import (
     Diverged,
     History,
@@ -384,7 +384,7 @@ def test_every_optimiser_and_precision_learns_and_resumes(
             raise Killed
 
     with pytest.raises(Killed):
-        run(music, tmp_path / "run", of=training(**{**to_table(of), "save_every": 0.0}), watch=die)
+        run(music, tmp_path / "run", of=dataclasses.replace(of, save_every=0.0), watch=die)
     model, _ = run(music, tmp_path / "run", network(seed=9), of=of, resume=True)
     assert same(model, whole)
 
