@@ -153,12 +153,8 @@ def main() -> None:
     attributes(bundle, player, x)
     if given.n:
         codec = bundle.codec()
-        prior(
-            bundle,
-            [codec.decode(grid) for grid in grids],
-            given.n,
-            itertools.product(given.walks, given.temperatures, given.settles),
-        )
+        ways = itertools.product(given.walks, given.temperatures, given.settles, given.forms)
+        prior(bundle, [codec.decode(grid) for grid in grids], given.n, ways)
 
 
 if __name__ == "__main__":
