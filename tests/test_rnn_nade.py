@@ -5,8 +5,10 @@ import itertools
 import json
 import math
 import os
+import struct
 import subprocess
 import sys
+import zlib
 from itertools import islice
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from partimento.codec import RollSpec, TokenSpec
-from partimento.errors import InvalidBundle, InvalidSettings
+from partimento.errors import InvalidBundle, InvalidSettings, Unreadable
 from partimento.model import Batch
 from partimento.models import rnn_nade
 from partimento.models.rnn_nade import Nade, RnnNade
@@ -228,6 +230,40 @@ def test_baselines_of_the_benchmark_are_what_they_say() -> None:
     entropy = -(share * np.log(share) + (1 - share) * np.log(1 - share)).sum()
     assert uniform == pytest.approx(-88 * math.log(2), rel=1e-6)
     assert keys == pytest.approx(-entropy, rel=0.01)
+
+
+def element(kind: int, content: bytes) -> bytes:
+    """An element of a MATLAB file: a small one in 8 bytes, another filled up to a multiple of 8."""
+    if len(content) <= 4:
+        return struct.pack("<HH", kind, len(content)) + content.ljust(4, b"\0")
+    return struct.pack("<II", kind, len(content)) + content + b"\0" * (-len(content) % 8)
+
+
+def matrix(flag: int, shape: tuple[int, int], name: str, parts: bytes) -> bytes:
+    head = element(6, bytes([flag, 0, 0, 0, 0, 0, 0, 0])) + element(5, np.array(shape, "<i4").tobytes())
+    return element(14, head + element(1, name.encode()) + parts)
+
+
+@pytest.mark.parametrize(("kind", "dtype"), [(2, "u1"), (9, "<f8")])
+def test_the_benchmark_reads_matlab_files(tmp_path: Path, kind: int, dtype: str) -> None:
+    script = boulanger()
+    rng = np.random.default_rng(0)
+    pieces = {s: [rng.integers(0, 2, (n, 88)) for n in (3, 5)] for s in ("train", "valid", "test")}
+    file = b"MATLAB 5.0 MAT-file".ljust(128)
+    for split, both in pieces.items():
+        numbers = [matrix(6, x.shape, "", element(kind, x.astype(dtype).tobytes(order="F"))) for x in both]
+        cells = zlib.compress(matrix(1, (1, 2), f"{split}data", b"".join(numbers)))
+        file += struct.pack("<II", 15, len(cells)) + cells
+    (tmp_path / "set.mat").write_bytes(file)
+    found = script.read_set(tmp_path / "set.mat")
+    assert found.keys() == pieces.keys()
+    for split, both in pieces.items():
+        for x, expected in zip(found[split], both, strict=True):
+            np.testing.assert_array_equal(x, expected)
+    for damaged in (b"", file[:200], file[:-40], b"x" * 4000):
+        (tmp_path / "set.mat").write_bytes(damaged)
+        with pytest.raises(Unreadable, match="not one of the four sets"):
+            script.read_set(tmp_path / "set.mat")
 
 
 def test_transposed_pieces_of_the_benchmark_lose_no_key(tmp_path: Path) -> None:

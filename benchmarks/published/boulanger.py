@@ -310,6 +310,7 @@ def measured(chosen: argparse.Namespace) -> dict[str, Any]:
         found = learnt(chosen, folder, windows, spec)
     model: Model = found.pop("model")
     device = torch.device("cuda" if chosen.device == "cuda" else "cpu")
+    counted = np.count_nonzero if chosen.model in BASELINES else np.size
     figures = {}
     for split in ("valid", "test"):
         figures[split] = held_out(cast(Any, cast(nn.Module, model).to(device)), windows[split])["loss"]
@@ -319,7 +320,7 @@ def measured(chosen: argparse.Namespace) -> dict[str, Any]:
         "model": chosen.model,
         "transpose": keys,
         "own_key": chosen.own_key if keys else 1.0,
-        "parameters": int(sum(array.size for array in model.arrays().values())),
+        "parameters": int(sum(counted(array) for array in model.arrays().values())),
         **{split: round(nats, 4) for split, nats in figures.items()},
         **found,
         "device": device.type,
