@@ -33,8 +33,8 @@ from partimento.learning import Run, Training
 from partimento.model import Batch
 from partimento.models.lstm import Lstm
 from partimento.pieces import Pieces
+from partimento.preparing import prepare
 from partimento.recipes import recipe_named
-from partimento.runs import prepare
 from partimento.training import held_out, seeded
 from partimento.windows import Windows
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from partimento.composing import Opening, first_notes
 from partimento.errors import ImpossibleRequest
+from partimento.prompts import Opening, first_notes
 from partimento.score import bar_lines, end_tick, note_array
 
 from music import scores, tune

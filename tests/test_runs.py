@@ -17,9 +17,11 @@ from partimento.checkpoints import checkpoints
 from partimento.corpus import inspect
 from partimento.errors import InvalidSettings, TooLittleMusic
 from partimento.files import write
+from partimento.planning import plan
+from partimento.preparing import prepare
 from partimento.progress import Progress
 from partimento.recipes import from_tables, recipe_named
-from partimento.runs import plan, prepare, train
+from partimento.runs import train
 from partimento.training import RunExists
 from partimento.windows import Windows
 

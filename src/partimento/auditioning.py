@@ -22,16 +22,17 @@ from partimento.auditions import FIGURES, Audition, Heard
 from partimento.bundle import open_bundle, write_bundle
 from partimento.checkpoints import Checkpoint, NoCheckpoints, checkpoints
 from partimento.codec import Codec, codec_named
-from partimento.composing import Composed, Order, Sound, compose_into, first_bars
+from partimento.composing import Composed, Order, Sound, compose_into
 from partimento.errors import ImpossibleRequest, InvalidBundle, PartimentoError
 from partimento.evaluation.features import measured
 from partimento.files import read
 from partimento.model import Judged, Model
 from partimento.pieces import Pieces
+from partimento.planning import new_model
 from partimento.progress import Progress, Watch, ignore
+from partimento.prompts import first_bars
 from partimento.recipes import Recipe, read_recipe
 from partimento.render.audio import require_soundfont
-from partimento.runs import new_model
 from partimento.score import Score, bar_lines, end_tick, excerpt, note_array
 
 BUNDLES = "bundles"

@@ -19,22 +19,20 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from symusic.core import NoteTickList, TextMetaTick
+from symusic.core import TextMetaTick
 
 from partimento.atomic import write_text
 from partimento.bundle import Bundle, open_bundle
 from partimento.codec import Request
-from partimento.errors import ImpossibleRequest, InvalidBundle, PartimentoError, Unreadable
+from partimento.errors import ImpossibleRequest, InvalidBundle, Unreadable
 from partimento.files import read_safely, write
-from partimento.generation import Made, generate, prompt_losses
+from partimento.generation import Made, generate
 from partimento.generation.requests import MOST
 from partimento.guards import Guards
-from partimento.pieces import Pieces
 from partimento.progress import Progress, Watch, ignore
 from partimento.render import render
 from partimento.render.audio import measure, require_soundfont
 from partimento.sampling import Sampling
-from partimento.score import Score, bar_lines, end_tick, excerpt, note_array
 from partimento.settings import assigned, from_table, put, to_table
 
 FORMAT = 2
@@ -304,101 +302,3 @@ def facts_of(file: Path) -> dict[str, Any]:
             f"{file} does not say how it was made.", "--again takes the .mid or .json file of a composed piece."
         ) from error
     return dict(facts)
-
-
-@dataclass(frozen=True)
-class Opening:
-    """How much of a piece is given to go on from.
-
-    Attributes:
-        count: how many.
-        unit: bars, or notes as they sound (a chord of three is three).
-    """
-
-    count: int
-    unit: Literal["bars", "notes"] = "bars"
-
-    def __post_init__(self) -> None:
-        if self.count < 1:
-            raise ImpossibleRequest(f"--prompt-{self.unit} must be 1 or more, not {self.count}.")
-
-    def of(self, score: Score) -> Score:
-        """So much of a score, from the first bar with a note on."""
-        return first_bars(score, self.count) if self.unit == "bars" else first_notes(score, self.count)
-
-
-def prompt_from_file(bundle: Bundle, file: Path, opening: Opening) -> tuple[NDArray[Any], list[str]]:
-    """The beginning of a piece of music, as the bundle's codec has it.
-
-    Returns:
-        The ids or frames, and a sentence about each thing that was mended in the file or that the codec cannot say.
-
-    Raises:
-        Unreadable: it is no music.
-        ImpossibleRequest: the bundle's codec can say nothing of it.
-    """
-    reading, codec = read_safely(file), bundle.codec()
-    score = opening.of(reading.score)
-    ids = codec.encode(score)
-    if not len(ids):
-        raise ImpossibleRequest(
-            f"{file} has no note in its first {opening.count} {opening.unit} that this model can say."
-        )
-    return ids, [*reading.repairs, *prompt_losses(codec, score)]
-
-
-def random_prompt(run: Path, bundle: Bundle, opening: Opening, seed: int) -> tuple[NDArray[Any], int]:
-    """Some music from a random bar of a random held-out piece of the run that made the bundle.
-
-    Returns:
-        The ids or frames, and the number of the piece.
-
-    Raises:
-        ImpossibleRequest: the model is a bundle alone, which holds no music.
-    """
-    try:
-        pieces = Pieces.open(run / "pieces" / "valid")
-    except PartimentoError as error:
-        raise ImpossibleRequest(
-            f"{run} holds no music to draw a prompt from; name the folder of a run, or a file with --prompt FILE."
-        ) from error
-    if seed < 0:
-        raise ImpossibleRequest(f"A seed is 0 or more; {seed} is not.")
-    rng = np.random.default_rng([seed, opening.count])
-    codec = bundle.codec()
-    number = int(rng.choice(np.flatnonzero(pieces.notes)))
-    score = codec.decode(pieces[number])
-    lines = bar_lines(score)
-    onsets = note_array(score)["onset"]
-    starting = np.unique(np.searchsorted(lines, onsets, side="right") - 1)  # bars in which a note begins
-    if opening.unit == "bars":
-        left = len(lines) - starting
-    else:
-        left = len(onsets) - np.searchsorted(np.sort(onsets), lines[starting])
-    fitting = starting[left >= opening.count]
-    start = int(rng.choice(fitting if len(fitting) else starting[:1]))
-    ids = codec.encode(opening.of(excerpt(score, int(lines[start]), end_tick(score) + 1)))
-    return ids, number
-
-
-def first_bars(score: Score, bars: int) -> Score:
-    """The first bars of a score in which anything sounds, from the first bar with a note on."""
-    starts = [int(note.time) for track in score.tracks for note in track.notes]
-    lines = bar_lines(score)
-    begin = int(np.searchsorted(lines, min(starts, default=0), side="right")) - 1
-    stop = int(lines[begin + bars]) if begin + bars < len(lines) else end_tick(score) + 1
-    return excerpt(score, int(lines[begin]), stop)
-
-
-def first_notes(score: Score, count: int) -> Score:
-    """The first notes of a score by onset, then by pitch, from the first bar with a note on; none is cut short."""
-    result = first_bars(score, len(bar_lines(score)))
-    order = sorted(
-        (note.time, note.pitch, track, number)
-        for track, played in enumerate(result.tracks)
-        for number, note in enumerate(played.notes)
-    )
-    kept = {(track, number) for _, _, track, number in order[:count]}
-    for index, track in enumerate(result.tracks):
-        track.notes = NoteTickList([note for number, note in enumerate(track.notes) if (index, number) in kept])
-    return result

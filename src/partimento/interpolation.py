@@ -24,12 +24,13 @@ from numpy.typing import NDArray
 from partimento.atomic import write_text
 from partimento.bundle import Bundle
 from partimento.codec import Codec, RollSpec
-from partimento.composing import Sound, first_bars
+from partimento.composing import Sound
 from partimento.errors import ImpossibleRequest, InvalidBundle
 from partimento.files import write
 from partimento.frames import Grid, planes
 from partimento.players import graph
 from partimento.progress import Progress, Watch, ignore
+from partimento.prompts import first_bars
 from partimento.render import render
 from partimento.render.audio import require_soundfont
 from partimento.sampling import Sampling

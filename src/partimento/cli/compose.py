@@ -11,19 +11,10 @@ from cyclopts import Parameter
 from partimento.bundle import Bundle, open_bundle
 from partimento.cli.terminal import say, watching
 from partimento.codec import Request
-from partimento.composing import (
-    Composed,
-    Opening,
-    Order,
-    Sound,
-    compose_again,
-    compose_into,
-    composing_tables,
-    prompt_from_file,
-    random_prompt,
-)
+from partimento.composing import Composed, Order, Sound, compose_again, compose_into, composing_tables
 from partimento.errors import ImpossibleRequest
 from partimento.guards import Guards
+from partimento.prompts import Opening, prompt_from_file, random_prompt
 from partimento.sampling import Sampling
 from partimento.settings import describe, from_table
 

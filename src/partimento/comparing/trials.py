@@ -21,7 +21,6 @@ from partimento.atomic import atomic_folder
 from partimento.bundle import Bundle
 from partimento.checkpoints import CURVES, FOLDER
 from partimento.codec import Codec, Request, TokenSpec
-from partimento.composing import first_bars
 from partimento.errors import ImpossibleRequest
 from partimento.evaluation.features import measured
 from partimento.evaluation.losses import kept
@@ -29,6 +28,7 @@ from partimento.evaluation.variety import likeness
 from partimento.files import write
 from partimento.generation import Made, generate
 from partimento.progress import Progress, Watch
+from partimento.prompts import first_bars
 from partimento.recipes import Recipe
 from partimento.render import render
 from partimento.runs import train

@@ -1,0 +1,111 @@
+"""Planning: how a recipe fits itself to a corpus and to the time that there is, decided before the first update."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from partimento.codec import Spec, TokenSpec
+from partimento.errors import InvalidSettings
+from partimento.model import Counted, Model, Phrased, model_named
+from partimento.preparing import Prepared
+from partimento.progress import Progress, Watch, ignore
+from partimento.recipes import Recipe
+from partimento.training import seconds_per_update, seeded
+from partimento.windows import Windows, importance
+
+LEAST_NOTES = 5_000  # training notes below which a run warns
+TRAINING_SHARE = 0.9  # of the minutes given; reading, looks at the held-out pieces and the bundle take the rest
+
+
+def new_model(recipe: Recipe, spec: Spec) -> Model:
+    """The recipe's model, its first weights decided by the recipe's seed."""
+    kind = model_named(recipe.model)
+    with seeded(recipe.settings["training"].seed):
+        return kind(recipe.settings["model"], spec)  # type: ignore[call-arg]
+
+
+def windows_of(prepared: Prepared, recipe: Recipe, split: str, model: Model) -> Windows:
+    """Windows over the pieces of a split, cut as the recipe and the model want them.
+
+    Raises:
+        InvalidSettings: rare notes are to weigh more for a model that knows none or weighs nothing.
+    """
+    pieces, training = prepared.pieces[split], recipe.settings["training"]
+    least = recipe.settings["preparation"].oversample
+    if least is not None and (not isinstance(pieces.spec, TokenSpec) or issubclass(model_named(recipe.model), Counted)):
+        raise InvalidSettings(
+            f"preparation.oversample is for models that learn ids by gradient, and {recipe.model} does not: "
+            "--set preparation.oversample=none."
+        )
+    heavier = None if least is None or split != "train" else importance(pieces, least)
+    length, align = (model.steps, model.align) if isinstance(model, Phrased) else (training.length, None)
+    return Windows(pieces, length, training.batch, training.seed, align=align, importance=heavier)
+
+
+def plan(recipe: Recipe, prepared: Prepared, minutes: float | None, watch: Watch = ignore) -> tuple[Recipe, str]:
+    """Fit the recipe to the corpus and to the time: the model's size and the number of updates.
+
+    The largest size that the corpus has notes enough for is taken, if the time allows enough passes over the music
+    with it; how long an update takes is measured.
+
+    Returns:
+        The recipe with everything decided, and a sentence or two that say what and why.
+    """
+    if issubclass(model_named(recipe.model), Counted):
+        return recipe, f"Plan: {recipe.model} learns by counting, in one pass over the music."
+    wanted = recipe.settings["plan"]
+    sizes = [size.model for size in wanted.sizes if size.notes <= prepared.notes] or [{}]
+    for number, size in enumerate(reversed(sizes)):
+        watch(Progress("Planning", number, len(sizes), "sizes"))
+        sized = recipe.replace("model", **size)
+        timed, passes, seconds = _timed(sized, prepared, minutes)
+        if passes >= wanted.passes or number + 1 == len(sizes):
+            break
+    model = new_model(timed, prepared.codec.spec)
+    semitones = recipe.settings["preparation"].transpose
+    keys = f" in {2 * semitones + 1} keys" if semitones else ""
+    parameters = sum(array.size for array in model.arrays().values())
+    training = timed.settings["training"]
+    length = model.steps if isinstance(model, Phrased) else training.length
+    unit = "tokens" if isinstance(prepared.codec.spec, TokenSpec) else "steps"
+    remark = (
+        f"Plan: {recipe.model} with {parameters / 1e6:.1f} million parameters learns from {prepared.notes:,} notes in "
+        f"{training.updates:,} updates of {training.batch} × {length} {unit}, {passes:.1f} passes over the "
+        f"music{keys}, in about {seconds / 60:.1f} minutes; less if the held-out loss stops falling."
+    )
+    given = wanted.minutes if minutes is None else minutes
+    if given is not None and wanted.epochs is not None and passes < wanted.epochs:
+        whole = given * wanted.epochs / max(passes, 1e-9)
+        remark += f" The recipe asks for {wanted.epochs:g} passes, which would take {whole:,.0f} minutes."
+    elif given is not None and passes < wanted.passes:
+        remark += (
+            f" That is few passes; {given * wanted.passes / max(passes, 1e-9):.0f} minutes would do it more justice."
+        )
+    return timed, remark + (f" The source: {recipe.source}" if recipe.source else "")
+
+
+def _timed(recipe: Recipe, prepared: Prepared, minutes: float | None) -> tuple[Recipe, float, float]:
+    """The recipe with its updates decided, by the minutes, else by its epochs; how many passes and seconds they are."""
+    training, wanted = recipe.settings["training"], recipe.settings["plan"]
+    model = new_model(recipe, prepared.codec.spec)
+    windows = windows_of(prepared, recipe, "train", model)
+    seconds = seconds_per_update(model, windows, training)
+    most = math.ceil((wanted.epochs or wanted.most_passes) * windows.updates_per_epoch)
+    minutes = wanted.minutes if minutes is None else minutes
+    if minutes is not None and seconds > 0:
+        fitting = math.floor(minutes * 60 * TRAINING_SHARE / seconds)
+        recipe = recipe.replace("training", updates=max(1, min(fitting, most)))
+    elif wanted.epochs is not None:
+        recipe = recipe.replace("training", updates=most)
+    updates = recipe.settings["training"].updates
+    return recipe, updates / windows.updates_per_epoch, updates * seconds / TRAINING_SHARE
+
+
+def warnings(prepared: Prepared) -> Iterable[str]:
+    """What a user should know before the time is spent."""
+    if prepared.notes < LEAST_NOTES:
+        yield (
+            f"There are only {prepared.notes:,} notes to learn from; a model will know little beyond them by heart. "
+            f"{LEAST_NOTES:,} notes or more (some twenty pieces) serve better."
+        )

@@ -1,0 +1,144 @@
+"""Preparing: a corpus encoded as a model learns from it, once, and kept in the cache by its content and settings."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from partimento.atomic import atomic_folder
+from partimento.codec import Codec, TokenSpec, codec_named
+from partimento.corpus import Corpus, cache_folder
+from partimento.errors import InvalidSettings, PartimentoError, TooLittleMusic
+from partimento.model import model_named
+from partimento.pieces import Pieces
+from partimento.progress import Progress, Watch, ignore
+from partimento.recipes import Recipe
+from partimento.score import Score, transpose
+from partimento.settings import to_table
+
+SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A corpus as a model learns from it.
+
+    Attributes:
+        corpus: the pieces, split.
+        codec: has learnt what it learns from the training pieces.
+        folder: of the cache, where they lie.
+        pieces: encoded pieces by split; those to train on in every key asked for.
+        notes: notes to train on, transpositions not counted.
+    """
+
+    corpus: Corpus
+    codec: Codec[Any]
+    folder: Path
+    pieces: dict[str, Pieces]
+    notes: int
+
+
+def prepare(corpus: Corpus, recipe: Recipe, spare: Path, watch: Watch = ignore) -> Prepared:
+    """Encode a corpus, or map it where the cache has it already; no file of music is read then.
+
+    Args:
+        corpus: what to encode.
+        recipe: how.
+        spare: the folder to take where the cache cannot be written to.
+        watch: hears of every piece.
+
+    Raises:
+        InvalidSettings: the model does not learn what the codec gives.
+        TooLittleMusic: the codec cannot say a note of the pieces of a split.
+    """
+    kind: Any = codec_named(recipe.codec)
+    if not isinstance(kind(recipe.settings["codec"]).spec, model_named(recipe.model).Spec):
+        gives, takes = ("grids", "tokens") if model_named(recipe.model).Spec is TokenSpec else ("tokens", "grids")
+        raise InvalidSettings(
+            f"The codec {recipe.codec} gives {gives}, and {recipe.model} learns from {takes}: "
+            f"--set codec.name={'tokens' if takes == 'tokens' else 'roll'}."
+        )
+    key = {
+        "corpus": corpus.digest,
+        "codec": {"name": recipe.codec, **to_table(recipe.settings["codec"])},
+        "transpose": recipe.settings["preparation"].transpose,
+        "code": _encoding_version(),
+    }
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
+    cached = _place(cache_folder() / "encoded", spare) / digest
+    try:
+        codec, pieces = _opened(kind, cached, recipe)
+    except (PartimentoError, OSError, ValueError, KeyError):  # not there yet, or damaged
+        with atomic_folder(cached) as new:
+            _encode(corpus, kind(recipe.settings["codec"]), recipe.settings["preparation"].transpose, new, watch)
+        codec, pieces = _opened(kind, cached, recipe)
+    silent = [split for split in SPLITS if not pieces[split].notes.sum()]
+    if silent:
+        raise TooLittleMusic(
+            f"The codec {recipe.codec} finds no note in the {silent[0]} pieces; it may not keep their instruments. "
+            "Take a recipe with another codec, such as --recipe lstm, which keeps drums and all instruments."
+        )
+    notes = sum(piece.notes for piece in corpus.pieces("train"))
+    return Prepared(corpus=corpus, codec=codec, folder=cached, pieces=pieces, notes=notes)
+
+
+def _place(folder: Path, spare: Path) -> Path:
+    """The folder, if it can be written to, else the spare one."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return spare
+    return folder if os.access(folder, os.W_OK) else spare
+
+
+def _opened(kind: Any, folder: Path, recipe: Recipe) -> tuple[Codec[Any], dict[str, Pieces]]:
+    codec: Codec[Any] = kind.load(folder / "codec", recipe.settings["codec"])
+    return codec, {split: Pieces.open(folder / split) for split in SPLITS}
+
+
+@functools.cache
+def _encoding_version() -> str:
+    """The version of the code that encodes: what another encoded is encoded again."""
+    digest = hashlib.sha256()
+    package = Path(__file__).parent
+    for source in sorted([package / "codec.py", package / "score.py", *(package / "codecs").rglob("*.py")]):
+        digest.update(source.read_bytes())
+    for library in ("miditok", "symusic"):
+        digest.update(version(library).encode())
+    return digest.hexdigest()
+
+
+def _encode(corpus: Corpus, codec: Codec[Any], semitones: int, folder: Path, watch: Watch) -> None:
+    """Learn the codec and write every split, the pieces to train on in every key."""
+    shifts = {"train": sorted(range(-semitones, semitones + 1), key=abs), "valid": [0], "test": [0]}
+    total = len(corpus.kept)
+    done = 0
+
+    def scores(split: str) -> Iterator[Score]:
+        for piece in corpus.pieces(split):
+            score = corpus.score(piece)
+            yield from (transpose(score, shift) for shift in shifts[split])
+
+    def encoded(split: str) -> Iterator[tuple[NDArray[Any], int]]:
+        nonlocal done
+        for number, score in enumerate(scores(split)):
+            x = codec.encode(score)
+            yield x, codec.notes(x)
+            if (number + 1) % len(shifts[split]) == 0:
+                done += 1
+                watch(Progress("Encoding", done, total, "pieces"))
+
+    codec.learn(scores("train"))
+    (folder / "codec").mkdir()
+    codec.save(folder / "codec")
+    for split in SPLITS:
+        Pieces.write(folder / split, encoded(split), codec.spec)
