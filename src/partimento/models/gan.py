@@ -10,7 +10,7 @@ sigmoid (the straight-through estimator, Bengio et al. 2013): so the critic sees
 What is done differently:
 
 - One instrument, with onset and sustain; MuseGAN's own generator and noise for each of five tracks fall away.
-- Each block also sees its neighbours, and each level hears z again; without that, notes break off at beats.
+- Each block also sees its neighbours, so that notes can go on from one to the next, and each level hears z again.
 - The critic compares made phrases with real ones in pairs, softplus(D(G(z)) - D(x)) (Jolicoeur-Martineau 2018), and
   the penalties γ/2 |∇D(x)|² and γ/2 |∇D(G(z))|² keep it smooth at both (Mescheder et al. 2018; together: Huang et al.
   2024, "The GAN is dead; long live the GAN!"). MuseGAN has Wasserstein losses with a penalty between the two (Gulrajani
@@ -396,18 +396,14 @@ class _Graph:
 
     def active(self, h: str, norm: nn.LayerNorm) -> str:
         """A norm and a leaky rectifier."""
-        return self.op(
-            "LeakyRelu", self.op("LayerNormalization", h, norm.weight, norm.bias, epsilon=norm.eps), alpha=LEAK
-        )
+        normal = self.op("LayerNormalization", h, norm.weight, norm.bias, epsilon=norm.eps)
+        return self.op("LeakyRelu", normal, alpha=LEAK)
 
     def around(self, h: str, layer: Around) -> str:
         """Each block with its neighbours: h (B, N, W) padded by one block, and three views of that."""
         padded = self.op("Pad", h, np.array([0, 1, 0, 0, 1, 0]))
-        one = np.array([1])
-        views = [
-            self.op("Slice", padded, np.array([first]), np.array([last]), one)
-            for first, last in ((0, -2), (1, -1), (2, np.iinfo(np.int64).max))
-        ]
+        ends = ((0, -2), (1, -1), (2, np.iinfo(np.int64).max))
+        views = [self.op("Slice", padded, *(np.array([n]) for n in (*end, 1))) for end in ends]
         return self.linear(self.op("Concat", *views, axis=2), layer)
 
     def phrase(self, generator: Generator, shape: tuple[int, ...]) -> None:
@@ -418,8 +414,7 @@ class _Graph:
         for level in (generator.beats, generator.steps):
             h = self.op("Add", h, self.around(self.active(h, level.norm), level.around))
             h = self.op("Reshape", self.linear(self.active(h, level.norm_again), level.parts), blocks)
-            heard = self.op("Unsqueeze", self.linear("z", level.hear), np.array([1]))
-            h = self.op("Add", h, heard)
+            h = self.op("Add", h, self.op("Unsqueeze", self.linear("z", level.hear), np.array([1])))
             levels.append(h)
         levels[2] = self.op("Add", h, self.around(self.active(h, generator.norm), generator.around))
         planes = self.logits(levels, generator, shape)
@@ -432,10 +427,9 @@ class _Graph:
 
     def logits(self, levels: list[str], generator: Generator, shape: tuple[int, ...]) -> list[str]:
         """What the levels say together, a plane (B, steps, 1, P) each."""
-        third = np.array(1 / math.sqrt(3), dtype=np.float32)
         says = (generator.say_bars, generator.say_beats, generator.say_steps)
         bars, beats, h = (
-            self.op("Mul", self.op("MatMul", self.active(h, say.norm), say.head.weight.T), third)
+            self.op("MatMul", self.active(h, say.norm), say.head.weight.T / math.sqrt(3))
             for h, say in zip(levels, says, strict=True)
         )
         for said, blocks in ((beats, generator.blocks[1]), (bars, generator.blocks[0])):
@@ -446,7 +440,7 @@ class _Graph:
         return [self.op("Slice", h, *(np.array([n]) for n in (at, at + 1, 2))) for at in range(shape[1])]
 
     def heard(self, begins: str, goes_on: str, steps: int) -> str:
-        """See `_heard`."""
+        """See `note_logits`."""
         reach = 1
         while reach < steps:
             shift = np.array([0, reach, 0, 0, 0, -reach, 0, 0])  # a negative pad cuts off
