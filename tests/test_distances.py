@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partimento.codec import codec_named
+from partimento.corpus import inspect
 from partimento.evaluation.distances import distance, nearness, overlap, wasserstein
 from partimento.evaluation.features import FEATURES, bar_edges, measured
 from partimento.evaluation.losses import kept
@@ -145,3 +148,19 @@ def test_a_codec_without_rhythm_keeps_pitches_and_no_place() -> None:
     assert found.notes == 1
     assert found.in_place < 0.3
     assert "lengths" in found.lost
+
+
+@pytest.mark.long
+@pytest.mark.skipif("PARTIMENTO_DATA" not in os.environ, reason="PARTIMENTO_DATA names no folder of data sets")
+def test_real_pieces_are_nearer_to_real_pieces_than_the_yardsticks(tmp_path: Path) -> None:
+    from partimento.comparing.people import NOISE, OTHERS, SHUFFLED, gather
+
+    corpus = inspect(Path(os.environ["PARTIMENTO_DATA"]) / "nottingham", sample=200)
+    found = gather(corpus, tmp_path, bars=16, size=16, seed=0, sound="none").yardsticks
+    nearer = [
+        feature
+        for feature, near in found[OTHERS].items()
+        if near.distance < min(found[NOISE][feature].distance, found[SHUFFLED][feature].distance)
+    ]
+    assert len(nearer) >= 8
+    assert all(near.distance < 1 for near in found[OTHERS].values())
