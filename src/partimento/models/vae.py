@@ -55,6 +55,7 @@ from partimento.settings import settings
 NEAR = 0.1  # the deviation of q(z | x) before anything is learnt; from 1 it would learn to ignore z first
 LEAST = 1e-4  # the least deviation
 RENEWED = 0.01  # how much of what is known of the space each update renews
+ROUNDING = 1e-6  # share of the mean variance that is added to each, above what float32 leaves in doubt
 ABREAST = 256  # phrases that are judged at once
 Positive = Annotated[int, Field(ge=1)]
 
@@ -134,6 +135,7 @@ class Prior(nn.Module):
     def whitening(self) -> Tensor:
         """W (Z, Z), lower triangular: W (z - mean) is standard normal."""
         covariance = self.square.double() - torch.outer(self.mean, self.mean).double()
+        covariance.diagonal().add_(ROUNDING * covariance.diagonal().mean())
         whitening: Tensor = torch.linalg.inv(torch.linalg.cholesky(covariance)).float()
         return whitening
 
