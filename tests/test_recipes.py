@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from partimento.bundle import Bundle, open_bundle
+from partimento.checkpoints import checkpoints
 from partimento.codec import Request
 from partimento.errors import InvalidSettings
 from partimento.files import write
@@ -51,6 +52,7 @@ def test_every_recipe_learns_a_bundle_that_composes(name: str, music: Path, tmp_
     (made,) = generate(bundle, request=Request(bars=2), seed=3)
     assert made.score.note_num() or made.remarks
     assert bundle.recipe["about"] == presets()[name]
+    assert [kept.update for kept in checkpoints(tmp_path / "run") if kept.best] == [bundle.facts["best_update"]]
     if not issubclass(model_named(bundle.model_name), Counted):
         assert (tmp_path / "run" / "training" / "curves.csv").read_text().count("\n") >= 2
 
