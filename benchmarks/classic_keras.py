@@ -79,7 +79,7 @@ def parse(folder: Path, to: Path) -> None:
     """Read every song of a folder as the tutorial does, one after another."""
     clock = Clock()
     songs = []
-    for path in sorted(folder.glob("*.mid")):
+    for path in sorted(folder.rglob("*.mid")):
         tokens = tokens_of(path)
         songs.append({"name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "tokens": tokens})
     write(to, {"songs": songs, **clock.read(), "peak_mib": peak_mib()})
