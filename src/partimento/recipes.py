@@ -1,7 +1,7 @@
 """Recipes: a complete way of learning, from the corpus to the bundle, in one TOML file.
 
 A recipe holds the settings of everything that has any, one table each: `[codec]` and `[model]`, which also `name` the
-codec and the model, `[preparation]`, `[training]`, `[player]` (of the player that the model is played by), `[sampling]`,
+codec and the model, `[preparation]`, `[training]`, `[player]` (of what plays the model), `[sampling]`,
 `[request]` (what is composed where nothing else is asked for) and `[plan]`. What a file leaves out has its default, and
 what a run saves is complete; TOML has no word for nothing, so "none" stands for it. `--set model.cell=gru` overrides;
 there is no other syntax. `about` says what the recipe is and `source` whose it is and how its author trained it. Leaves
