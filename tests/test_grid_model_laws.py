@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from test_model_laws import SMALL
 from torch import nn
 
 from partimento.codec import RollSpec
@@ -22,6 +21,7 @@ from partimento.progress import Progress
 from partimento.sampling import Sampling
 from partimento.training import Training, fit, held_out, seeded
 from partimento.windows import Windows
+from test_model_laws import SMALL
 
 OF_GRIDS = sorted(name for name, kind in models().items() if kind.Spec is RollSpec)
 EXACT = [name for name in OF_GRIDS if likelihood_kind(model_named(name)) == "exact"]

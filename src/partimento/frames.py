@@ -2,7 +2,8 @@
 
 A cell is silent, held or struck (see `layers`): whether it sounds is drawn first, and whether it is struck where it
 sounds. Each frame is mended before the next is made: what begins to sound is struck, whatever a model says; and guards
-see to it that a note held too long ends, and that after too long a silence the likeliest cell is struck. Leaves out: loudness.
+see to it that a note held too long ends, and that after too long a silence the likeliest cell is struck. Leaves out:
+loudness.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What models of grids share: the probability of a frame's cells (torch).
+"""What models share: the probability of a frame's cells, and how a recurrent cell begins (torch).
 
 A cell of a `RollSpec` with one plane sounds or is silent. With two planes (onset and sustain, see `codecs.roll`) it is
 silent, held or struck: whether it sounds is decided first, and whether it is struck only where it sounds, as in Johnson
@@ -9,7 +9,8 @@ Leaves out: loudness, a third plane, which is no binary choice.
 
 from __future__ import annotations
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 from torch.nn import functional
 
 from partimento.codec import RollSpec
@@ -49,3 +50,15 @@ def cell_log_probability(logits: Tensor, x: Tensor) -> Tensor:
     silent_or_not = functional.binary_cross_entropy_with_logits(logits[..., SUSTAIN, :], sounds, reduction="none")
     held_or_struck = functional.binary_cross_entropy_with_logits(logits[..., ONSET, :], struck, reduction="none")
     return -(silent_or_not + sounds * held_or_struck)
+
+
+def start_cell(cell: nn.RNNBase) -> None:
+    """Recurrent weights orthogonal (Saxe et al. 2014); an LSTM at first forgets little (Jozefowicz et al. 2015)."""
+    size = cell.hidden_size
+    with torch.no_grad():
+        weights = dict(cell.named_parameters())
+        for block in torch.split(weights["weight_hh_l0"], size):
+            nn.init.orthogonal_(block)
+        if isinstance(cell, nn.LSTM):
+            weights["bias_ih_l0"][size : 2 * size] = 1.0
+            weights["bias_hh_l0"][size : 2 * size] = 0.0

@@ -12,7 +12,7 @@ elsewhere in each epoch, each position meets every length of context in turn, an
 
 Grids are cut in the same way, every frame predicted; models that see a phrase as a whole (an RBM, a VAE, a GAN) get
 windows that are all of one length and begin with a bar, or whatever `align` says. The classic RBM tutorial (Shiebler
-2015) cuts its 128-step windows end to end from each song's beginning; here the beginning moves from epoch to epoch.
+2016) cuts its 128-step windows end to end from each song's beginning; here the beginning moves from epoch to epoch.
 """
 
 from __future__ import annotations

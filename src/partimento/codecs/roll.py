@@ -1,7 +1,7 @@
 """Music as a grid of pitches by steps: the state matrix of the classic systems.
 
 Boulanger-Lewandowski et al. 2012 ("Modeling temporal dependencies in high-dimensional sequences") train on piano rolls;
-Johnson 2015 ("Composing music with recurrent neural networks") and, after him, the RBM tutorial of Shiebler 2015 tell
+Johnson 2015 ("Composing music with recurrent neural networks") and, after him, the RBM tutorial of Shiebler 2016 tell
 held from repeated notes by a second plane. Here plane 0 is the onsets, 1 where a pitch is struck in this step, and
 plane 1 the sustain, 1 where it sounds; those tutorials have the same two in the other order, as "play" and
 "articulate", over the 78 pitches 24..101. With `planes = "velocity"`, plane 2 holds how loud a struck note is, 0..1;

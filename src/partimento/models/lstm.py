@@ -19,18 +19,18 @@ import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
 from partimento.codec import TokenSpec
 from partimento.errors import InvalidBundle, InvalidSettings
+from partimento.exporting import FLOAT, OnnxGraph
+from partimento.layers import start_cell
 from partimento.model import Batch, Model
 from partimento.settings import settings
 
@@ -89,7 +89,7 @@ class Lstm(nn.Module, Model):
         self.head = nn.Linear(width, spec.vocab_size)
         for layer in self.stack:
             if isinstance(layer, nn.RNNBase):
-                _start_cell(layer)
+                start_cell(layer)
 
     def hidden(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """What the head reads its logits from.
@@ -180,18 +180,38 @@ class Lstm(nn.Module, Model):
 
     def export(self, folder: Path) -> str:
         """Write one step as an ONNX graph, `step.onnx` and `player.json`, for the player `step`."""
-        graph = _Graph(self.spec.vocab_size)
-        h = graph.start(self.settings.input, self.embed)
+        graph, states = OnnxGraph(), dict[str, tuple[int | str, ...]]()
+        h = _begun(graph, self.settings.input, self.embed, self.spec.vocab_size)
         for layer in self.stack:
             if isinstance(layer, nn.RNNBase):
-                h = graph.cell(h, layer)
+                kept = ("h", "c") if isinstance(layer, nn.LSTM) else ("h",)
+                own = [f"{part}{len(states)}" for part in kept]
+                states |= dict.fromkeys(own, ("B", layer.hidden_size))
+                h = graph.cell(h, layer, own, [f"next_{name}" for name in own])
             elif isinstance(layer, nn.LayerNorm):
                 h = graph.op("LayerNormalization", h, layer.weight, layer.bias, epsilon=layer.eps)
             elif isinstance(layer, nn.Sequential):
-                h = graph.dense(h, layer)
-        graph.op("Gemm", h, self.head.weight, self.head.bias, transB=1, name="logits")
-        graph.write(folder)
-        return "step"
+                h = graph.linear(h, cast(nn.Linear, layer[0]))
+                if not isinstance(layer[1], nn.Identity):
+                    h = graph.op(type(layer[1]).__name__.capitalize(), h)
+        graph.linear(h, self.head, "logits")
+        after = {f"next_{name}": shape for name, shape in states.items()}
+        logits = ("B", self.spec.vocab_size)
+        graph.write(folder / "step.onnx", {"ids": ("B",), **states}, {"logits": logits, **after}, integers=["ids"])
+        described = {name: {"shape": list(shape[1:]), "dtype": "float32"} for name, shape in states.items()}
+        facts = {"player": "step", "vocab_size": self.spec.vocab_size, "states": described}
+        (folder / "player.json").write_text(json.dumps(facts, indent=1))
+        return self.player
+
+
+def _begun(graph: OnnxGraph, kind: str, embed: nn.Embedding | None, vocab_size: int) -> str:
+    """What goes into the first layer, (B, E)."""
+    if embed is not None:
+        return graph.op("Gather", embed.weight, "ids")
+    if kind == "one-hot":
+        return graph.op("OneHot", "ids", np.array(vocab_size), np.array([0, 1], dtype=np.float32))
+    column = graph.op("Unsqueeze", graph.op("Cast", "ids", to=FLOAT), np.array([1]))
+    return graph.op("Div", column, np.array(vocab_size, dtype=np.float32))
 
 
 def _layer(words: str, width: int, cell: str) -> tuple[nn.Module, int]:
@@ -216,108 +236,3 @@ def _layer(words: str, width: int, cell: str) -> tuple[nn.Module, int]:
         f"{words!r} is no layer; there are 'cell SIZE', 'dense SIZE' (linear, or with 'relu' or 'tanh' after it), "
         f"'dropout SHARE' (0 to 1) and 'norm'"
     )
-
-
-def _start_cell(cell: nn.RNNBase) -> None:
-    """Recurrent weights orthogonal (Saxe et al. 2014); an LSTM at first forgets little (Jozefowicz et al. 2015)."""
-    size = cell.hidden_size
-    with torch.no_grad():
-        weights = dict(cell.named_parameters())
-        for block in torch.split(weights["weight_hh_l0"], size):
-            nn.init.orthogonal_(block)
-        if isinstance(cell, nn.LSTM):
-            weights["bias_ih_l0"][size : 2 * size] = 1.0
-            weights["bias_hh_l0"][size : 2 * size] = 0.0
-
-
-class _Graph:
-    """One decode step as an ONNX graph.
-
-    ONNX's own recurrent operators with a sequence of one were as fast as the same written out with one fused product
-    (3×512 on one thread, steps/s: 1,838 against 1,859; both wait for memory), and are one node each.
-    """
-
-    # where ONNX wants torch's blocks of gates: i o f c from i f g o, and z r h from r z n
-    ORDER: ClassVar[dict[str, tuple[int, ...]]] = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2), "RNN": (0,)}
-
-    def __init__(self, vocab_size: int) -> None:
-        self.vocab_size = vocab_size
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-        self.states: dict[str, int] = {}
-
-    def op(self, kind: str, *inputs: str | Tensor | NDArray[Any], name: str = "", **attributes: Any) -> str:
-        """Add a node with one output, called `name`; arrays among its inputs become constants."""
-        name = name or f"value{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, [self._named(value) for value in inputs], [name], **attributes))
-        return name
-
-    def _named(self, value: str | Tensor | NDArray[Any]) -> str:
-        if isinstance(value, str):
-            return value
-        array = value.detach().cpu().numpy() if isinstance(value, Tensor) else value
-        self.constants.append(numpy_helper.from_array(np.array(array), f"constant{len(self.constants)}"))
-        return str(self.constants[-1].name)
-
-    def start(self, kind: str, embed: nn.Embedding | None) -> str:
-        """What goes into the first layer, (B, E)."""
-        if embed is not None:
-            return self.op("Gather", embed.weight, "ids")
-        if kind == "one-hot":
-            return self.op("OneHot", "ids", np.array(self.vocab_size), np.array([0, 1], dtype=np.float32))
-        column = self.op("Unsqueeze", self.op("Cast", "ids", to=TensorProto.FLOAT), np.array([1]))
-        return self.op("Div", column, np.array(self.vocab_size, dtype=np.float32))
-
-    def cell(self, h: str, layer: nn.RNNBase) -> str:
-        """A recurrent cell with states of its own; h (B, E) -> (B, H)."""
-        kind = type(layer).__name__
-        number = len(self.states)
-        own = {f"{part}{number}": layer.hidden_size for part in (("h", "c") if kind == "LSTM" else ("h",))}
-        self.states |= own
-        first = np.array([0])  # ONNX counts time and directions in front
-        before = [self.op("Unsqueeze", state, first) for state in own]
-        options: dict[str, Any] = {"linear_before_reset": 1} if kind == "GRU" else {}
-        weights = {name: self._gates(kind, value) for name, value in layer.named_parameters()}
-        bias = torch.cat([weights["bias_ih_l0"], weights["bias_hh_l0"]])[None]
-        inputs: list[str | Tensor] = [self.op("Unsqueeze", h, first)]
-        inputs += [weights["weight_ih_l0"][None], weights["weight_hh_l0"][None], bias, "", *before]
-        names = [self._named(value) for value in inputs]
-        after = ["", *(f"after_{state}" for state in own)]
-        self.nodes.append(helper.make_node(kind, names, after, hidden_size=layer.hidden_size, **options))
-        outputs = [self.op("Squeeze", f"after_{state}", first, name=f"next_{state}") for state in own]
-        return outputs[0]
-
-    def _gates(self, kind: str, weight: Tensor) -> Tensor:
-        blocks = weight.detach().chunk(len(self.ORDER[kind]))
-        return torch.cat([blocks[n] for n in self.ORDER[kind]])
-
-    def dense(self, h: str, layer: nn.Sequential) -> str:
-        """A product, a bias and what follows them; h (B, E) -> (B, H)."""
-        weight, bias = layer[0].parameters()
-        activation = layer[1]
-        out = self.op("Gemm", h, weight, bias, transB=1)
-        return out if isinstance(activation, nn.Identity) else self.op(type(activation).__name__.capitalize(), out)
-
-    def write(self, folder: Path) -> None:
-        """Write `step.onnx` and `player.json`; the graph's last value must be called `logits`."""
-
-        def row(name: str, width: int) -> onnx.ValueInfoProto:
-            return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["B", width])
-
-        graph = helper.make_graph(
-            self.nodes,
-            "step",
-            [
-                helper.make_tensor_value_info("ids", TensorProto.INT64, ["B"]),
-                *(row(name, width) for name, width in self.states.items()),
-            ],
-            [row("logits", self.vocab_size), *(row(f"next_{name}", width) for name, width in self.states.items())],
-            self.constants,
-        )
-        # the newest operator set and format that onnxruntime 1.24 and later read
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
-        onnx.checker.check_model(model, full_check=True)
-        onnx.save(model, folder / "step.onnx")
-        states = {name: {"shape": [width], "dtype": "float32"} for name, width in self.states.items()}
-        facts = {"player": "step", "vocab_size": self.vocab_size, "states": states}
-        (folder / "player.json").write_text(json.dumps(facts, indent=1))

@@ -27,16 +27,15 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 from pydantic import Field
 from torch import Tensor, nn
 
 from partimento.codec import RollSpec
 from partimento.errors import InvalidBundle
-from partimento.layers import cell_log_probability, require_cells
+from partimento.exporting import OnnxGraph
+from partimento.layers import cell_log_probability, require_cells, start_cell
 from partimento.model import Batch, Model
 from partimento.settings import settings
 
@@ -120,7 +119,7 @@ class RnnNade(nn.Module, Model):
         self.visible = nn.Linear(settings.width, cells)
         self.hidden = nn.Linear(settings.width, settings.hidden)
         self.nade = Nade(spec.channels, spec.pitches, settings.hidden)
-        _start_cell(self.cell)
+        start_cell(self.cell)
         nn.init.constant_(self.visible.bias.view(spec.channels, -1)[-1], RARE)
 
     def biases(self, before: Tensor, step: Tensor, state: State = None) -> tuple[Tensor, Tensor, State]:
@@ -198,23 +197,21 @@ class RnnNade(nn.Module, Model):
         """Write `time.onnx`, `pitch.onnx` and `player.json` for the player `frame`."""
         spec, s = self.spec, self.settings
         c, p = spec.channels, spec.pitches
-        time = _Graph()
+        time = OnnxGraph()
         row = time.op("Reshape", "frame", np.array([-1, c * p]))
         beat = time.op("Gather", self.beats, time.op("Mod", "step", np.array(len(self.beats))))
-        u, states = time.cell(time.op("Concat", row, beat, axis=1), self.cell)
-        said = time.op("Gemm", u, self.visible.weight, self.visible.bias, transB=1)
+        states = ["u", "c"] if isinstance(self.cell, nn.LSTM) else ["u"]
+        u = time.cell(time.op("Concat", row, beat, axis=1), self.cell, states, [f"next_{name}" for name in states])
+        said = time.linear(u, self.visible)
         time.op("Transpose", time.op("Reshape", said, np.array([-1, c, p])), name="given", perm=[0, 2, 1])
-        time.op("Gemm", u, self.hidden.weight, self.hidden.bias, transB=1, name="first_sum")
+        time.linear(u, self.hidden, "first_sum")
         time.write(
             folder / "time.onnx",
-            [_floats("frame", c, p), _whole("step", "B"), *(_floats(name, s.width) for name in states)],
-            [
-                _floats("given", p, c),
-                _floats("first_sum", s.hidden),
-                *(_floats(f"next_{name}", s.width) for name in states),
-            ],
+            {"frame": ("B", c, p), "step": ("B",), **dict.fromkeys(states, ("B", s.width))},
+            {"given": ("B", p, c), "first_sum": ("B", s.hidden), **{f"next_{n}": ("B", s.width) for n in states}},
+            integers=["step"],
         )
-        pitch = _Graph()
+        pitch = OnnxGraph()
         below = pitch.op("Max", pitch.op("Sub", "pitch", np.array(1)), np.array(0))  # `before` is 0 at the lowest
         told = pitch.op("MatMul", "before", pitch.op("Gather", self.nade.read, below))
         h = pitch.op("Sigmoid", pitch.op("Add", "sum", told, name="next_sum"))
@@ -222,8 +219,9 @@ class RnnNade(nn.Module, Model):
         pitch.op("Add", said, "given", name="logits")
         pitch.write(
             folder / "pitch.onnx",
-            [_floats("given", c), _whole("pitch"), _floats("before", c), _floats("sum", s.hidden)],
-            [_floats("logits", c), _floats("next_sum", s.hidden)],
+            {"given": ("B", c), "pitch": (), "before": ("B", c), "sum": ("B", s.hidden)},
+            {"logits": ("B", c), "next_sum": ("B", s.hidden)},
+            integers=["pitch"],
         )
         facts = {
             "player": "frame",
@@ -247,75 +245,3 @@ def _steps(batch: Batch) -> Tensor:
     """(B, T) the number of each frame in its piece."""
     step = torch.arange(batch.x.shape[1], device=batch.x.device).expand(batch.x.shape[:2])
     return step if batch.begin is None else step + batch.begin[:, None]
-
-
-def _start_cell(cell: nn.RNNBase) -> None:
-    """Recurrent weights orthogonal (Saxe et al. 2014); an LSTM at first forgets little (Jozefowicz et al. 2015)."""
-    size = cell.hidden_size
-    with torch.no_grad():
-        weights = dict(cell.named_parameters())
-        for block in torch.split(weights["weight_hh_l0"], size):
-            nn.init.orthogonal_(block)
-        if isinstance(cell, nn.LSTM):
-            weights["bias_ih_l0"][size : 2 * size] = 1.0
-            weights["bias_hh_l0"][size : 2 * size] = 0.0
-
-
-class _Graph:
-    """An ONNX graph in the making."""
-
-    # where ONNX wants torch's blocks of gates: i o f c from i f g o, and z r h from r z n
-    ORDER: ClassVar[dict[str, tuple[int, ...]]] = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2), "RNN": (0,)}
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def op(self, kind: str, *inputs: str | Tensor | NDArray[Any], name: str = "", **attributes: Any) -> str:
-        """Add a node with one output, called `name`; arrays among its inputs become constants."""
-        name = name or f"value{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, [self._named(value) for value in inputs], [name], **attributes))
-        return name
-
-    def _named(self, value: str | Tensor | NDArray[Any]) -> str:
-        if isinstance(value, str):
-            return value
-        array = value.detach().cpu().numpy() if isinstance(value, Tensor) else value
-        self.constants.append(numpy_helper.from_array(np.array(array), f"constant{len(self.constants)}"))
-        return str(self.constants[-1].name)
-
-    def cell(self, row: str, layer: nn.RNNBase) -> tuple[str, list[str]]:
-        """A recurrent cell; row (B, E) -> what it says, (B, H), and the names of its states."""
-        kind = type(layer).__name__
-        states = ["u", "c"] if kind == "LSTM" else ["u"]
-        first = np.array([0])  # ONNX counts time and directions in front
-        before = [self.op("Unsqueeze", state, first) for state in states]
-        options: dict[str, Any] = {"linear_before_reset": 1} if kind == "GRU" else {}
-        weights = {name: self._gates(kind, value) for name, value in layer.named_parameters()}
-        bias = torch.cat([weights["bias_ih_l0"], weights["bias_hh_l0"]])[None]
-        inputs: list[str | Tensor] = [self.op("Unsqueeze", row, first)]
-        inputs += [weights["weight_ih_l0"][None], weights["weight_hh_l0"][None], bias, "", *before]
-        names = [self._named(value) for value in inputs]
-        after = ["", *(f"after_{state}" for state in states)]
-        self.nodes.append(helper.make_node(kind, names, after, hidden_size=layer.hidden_size, **options))
-        outputs = [self.op("Squeeze", f"after_{state}", first, name=f"next_{state}") for state in states]
-        return outputs[0], states
-
-    def _gates(self, kind: str, weight: Tensor) -> Tensor:
-        blocks = weight.detach().chunk(len(self.ORDER[kind]))
-        return torch.cat([blocks[n] for n in self.ORDER[kind]])
-
-    def write(self, path: Path, takes: list[onnx.ValueInfoProto], gives: list[onnx.ValueInfoProto]) -> None:
-        """Write the graph, in the newest operator set and format that onnxruntime 1.24 and later read."""
-        graph = helper.make_graph(self.nodes, path.stem, takes, gives, self.constants)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
-        onnx.checker.check_model(model, full_check=True)
-        onnx.save(model, path)
-
-
-def _floats(name: str, *shape: int) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["B", *shape])
-
-
-def _whole(name: str, *shape: str) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, TensorProto.INT64, list(shape))
