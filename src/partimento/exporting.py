@@ -59,6 +59,16 @@ class OnnxGraph:
         """A product and a bias; h (B, E) -> (B, H)."""
         return self.op("Gemm", h, layer.weight, layer.bias, transB=1, name=name)
 
+    def affine(self, h: str, weight: Tensor, bias: Tensor | None, name: str = "") -> str:
+        """Apply weight (H, E) and bias (H,), if there is one, to h (..., E)."""
+        if bias is None:
+            return self.op("MatMul", h, weight.T, name=name)
+        return self.op("Add", self.op("MatMul", h, weight.T), bias, name=name)
+
+    def reshape(self, h: str, *shape: int, name: str = "") -> str:
+        """Give h another shape; -1 is what remains, 0 stays as it is."""
+        return self.op("Reshape", h, np.array(shape), name=name)
+
     def cell(self, h: str, layer: nn.RNNBase, before: Sequence[str], after: Sequence[str]) -> str:
         """One step of a recurrent layer.
 

@@ -36,10 +36,8 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
@@ -47,6 +45,7 @@ from torch.nn import functional
 from partimento.codec import RollSpec
 from partimento.codecs.roll import ONSET, SUSTAIN
 from partimento.errors import InvalidBundle
+from partimento.exporting import OnnxGraph
 from partimento.layers import require_cells
 from partimento.model import Batch, Model
 from partimento.settings import settings
@@ -307,7 +306,8 @@ class Gan(nn.Module, Model):
         s, spec = self.settings, self.spec
         graph = _Graph()
         graph.phrase(self.averaged, (s.steps, spec.channels, spec.pitches))
-        graph.write(folder / "decode.onnx", s.latent, (s.steps, spec.channels, spec.pitches))
+        gives: dict[str, tuple[int | str, ...]] = {"logits": ("B", s.steps, spec.channels, spec.pitches)}
+        graph.write(folder / "decode.onnx", {"z": ("B", s.latent)}, gives)
         facts = {"player": self.player, "latent": s.latent, "steps": s.steps, "align": s.align}
         facts |= {"channels": spec.channels, "pitches": spec.pitches}
         (folder / "player.json").write_text(json.dumps(facts, indent=1))
@@ -369,30 +369,12 @@ def _start(layer: nn.Linear) -> None:
         nn.init.zeros_(layer.bias)
 
 
-class _Graph:
+class _Graph(OnnxGraph):
     """The generator as an ONNX graph."""
 
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def op(self, kind: str, *inputs: str | Tensor | NDArray[Any], name: str = "", **attributes: Any) -> str:
-        """Add a node with one output, called `name`; arrays among its inputs become constants."""
-        name = name or f"value{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, [self._named(value) for value in inputs], [name], **attributes))
-        return name
-
-    def _named(self, value: str | Tensor | NDArray[Any]) -> str:
-        if isinstance(value, str):
-            return value
-        array = value.detach().cpu().numpy() if isinstance(value, Tensor) else value
-        self.constants.append(numpy_helper.from_array(np.array(array), f"constant{len(self.constants)}"))
-        return str(self.constants[-1].name)
-
-    def linear(self, h: str, layer: nn.Linear) -> str:
+    def told(self, h: str, layer: nn.Linear) -> str:
         """A product and a bias, where there is one."""
-        product = self.op("MatMul", h, layer.weight.T)
-        return product if layer.bias is None else self.op("Add", product, layer.bias)
+        return self.affine(h, layer.weight, layer.bias)
 
     def active(self, h: str, norm: nn.LayerNorm) -> str:
         """A norm and a leaky rectifier."""
@@ -404,17 +386,17 @@ class _Graph:
         padded = self.op("Pad", h, np.array([0, 1, 0, 0, 1, 0]))
         ends = ((0, -2), (1, -1), (2, np.iinfo(np.int64).max))
         views = [self.op("Slice", padded, *(np.array([n]) for n in (*end, 1))) for end in ends]
-        return self.linear(self.op("Concat", *views, axis=2), layer)
+        return self.told(self.op("Concat", *views, axis=2), layer)
 
     def phrase(self, generator: Generator, shape: tuple[int, ...]) -> None:
         """From `z` to `logits`; see `Generator.forward` and `Gan.decode`."""
         blocks = np.array([0, -1, generator.width])
-        h = self.op("Reshape", self.linear("z", generator.bars), blocks)
+        h = self.op("Reshape", self.told("z", generator.bars), blocks)
         levels = [h]
         for level in (generator.beats, generator.steps):
             h = self.op("Add", h, self.around(self.active(h, level.norm), level.around))
-            h = self.op("Reshape", self.linear(self.active(h, level.norm_again), level.parts), blocks)
-            h = self.op("Add", h, self.op("Unsqueeze", self.linear("z", level.hear), np.array([1])))
+            h = self.op("Reshape", self.told(self.active(h, level.norm_again), level.parts), blocks)
+            h = self.op("Add", h, self.op("Unsqueeze", self.told("z", level.hear), np.array([1])))
             levels.append(h)
         levels[2] = self.op("Add", h, self.around(self.active(h, generator.norm), generator.around))
         planes = self.logits(levels, generator, shape)
@@ -450,17 +432,3 @@ class _Graph:
             goes_on = self.op("Min", goes_on, since)
             reach *= 2
         return begins
-
-    def write(self, path: Path, latent: int, shape: tuple[int, ...]) -> None:
-        """Write the graph, whose last value must be called `logits`."""
-        graph = helper.make_graph(
-            self.nodes,
-            path.stem,
-            [helper.make_tensor_value_info("z", TensorProto.FLOAT, ["B", latent])],
-            [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["B", *shape])],
-            self.constants,
-        )
-        # the newest operator set and format that onnxruntime 1.24 and later read
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
-        onnx.checker.check_model(model, full_check=True)
-        onnx.save(model, path)

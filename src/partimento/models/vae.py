@@ -37,10 +37,8 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
@@ -48,6 +46,7 @@ from torch.nn import functional
 from partimento.attributes import ATTRIBUTES, measure
 from partimento.codec import RollSpec
 from partimento.errors import InvalidBundle
+from partimento.exporting import OnnxGraph, recurrent_weights
 from partimento.layers import cell_log_probability, require_cells
 from partimento.model import Batch, Model
 from partimento.settings import settings
@@ -329,8 +328,11 @@ class Vae(nn.Module, Model):
         """
         s, spec = self.settings, self.spec
         axes = self.prior.axes()
-        _encoder_graph(self.encoder, axes, self.prior.mean, spec).write(folder / "encode.onnx")
-        _decoder_graph(self.decoder, axes, self.prior.mean, spec).write(folder / "decode.onnx")
+        x, z = ("B", s.steps, spec.channels, spec.pitches), ("B", s.latent)
+        encoder = _encoder_graph(self.encoder, axes, self.prior.mean)
+        encoder.write(folder / "encode.onnx", {"x": x}, {"mean": z, "deviation": z})
+        decoder = _decoder_graph(self.decoder, axes, self.prior.mean, spec)
+        decoder.write(folder / "decode.onnx", {"z": z}, {"logits": x})
         directions = (self.directions @ axes.T).cpu().double().numpy()
         facts = {
             "player": self.player,
@@ -345,109 +347,56 @@ class Vae(nn.Module, Model):
         return self.player
 
 
-class _Graph:
-    """An ONNX graph in the making: one input and its outputs, all float32, the batch in front of each."""
-
-    def __init__(self, name: str, shape: tuple[int, ...]) -> None:
-        self.takes = (name, shape)
-        self.gives: dict[str, tuple[int, ...]] = {}
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def op(self, kind: str, *inputs: str | Tensor | NDArray[Any], name: str = "", **attributes: Any) -> str:
-        """Add a node with one output, called `name`; arrays among its inputs become constants."""
-        name = name or f"value{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, [self._named(value) for value in inputs], [name], **attributes))
-        return name
-
-    def _named(self, value: str | Tensor | NDArray[Any]) -> str:
-        if isinstance(value, str):
-            return value
-        array = value.detach().cpu().numpy() if isinstance(value, Tensor) else value
-        self.constants.append(numpy_helper.from_array(np.array(array), f"constant{len(self.constants)}"))
-        return str(self.constants[-1].name)
-
-    def linear(self, h: str, weight: Tensor, bias: Tensor, name: str = "") -> str:
-        """Apply weight (W, H) and bias (W,) to h (..., H)."""
-        return self.op("Add", self.op("MatMul", h, weight.T), bias, name=name)
-
-    def reshape(self, h: str, *shape: int, name: str = "") -> str:
-        """Give h another shape; -1 is what remains, 0 stays as it is."""
-        return self.op("Reshape", h, np.array(shape), name=name)
+class _Graph(OnnxGraph):
+    """A graph of LSTMs that run through whole phrases."""
 
     def split(self, h: str, first: str, second: str) -> None:
         """Cut h (B, 2 H) into two halves of these names."""
-        self.nodes.append(helper.make_node("Split", [h], [first, second], axis=1, num_outputs=2))
+        self.node("Split", [h], [first, second], axis=1, num_outputs=2)
 
     def lstm(self, h: str, cell: nn.LSTM, state: str | None = None) -> str:
         """Run h (T, B, H) through a cell that begins with state (B, 2 W), or 0; gives (T, B, W), 2 W of two ways."""
-        ways = ("", "_reverse") if cell.bidirectional else ("",)
-        weights = dict(cell.named_parameters())
-
-        def gates(name: str) -> Tensor:
-            # ONNX wants the gates as input, output, forget, cell; torch has input, forget, cell, output
-            found = [weights[f"{name}_l0{way}"].detach().chunk(4) for way in ways]
-            return torch.stack([torch.cat([blocks[n] for n in (0, 3, 1, 2)]) for blocks in found])
-
-        bias = torch.cat([gates("bias_ih"), gates("bias_hh")], 1)
         begin: list[str] = []
         if state is not None:
             halves = f"{state}_hidden", f"{state}_memory"
             self.split(self.op("Tanh", state), *halves)
             begin = ["", *(self.op("Unsqueeze", half, np.array([0])) for half in halves)]
         direction = "bidirectional" if cell.bidirectional else "forward"
-        inputs = gates("weight_ih"), gates("weight_hh"), bias
         options: dict[str, Any] = {"hidden_size": cell.hidden_size, "direction": direction}
-        every = self.op("LSTM", h, *inputs, *begin, **options)  # (T, ways, B, W)
+        every = self.op("LSTM", h, *recurrent_weights(cell), *begin, **options)  # (T, ways, B, W)
         return self.reshape(self.op("Transpose", every, perm=[0, 2, 1, 3]), 0, 0, -1)
 
-    def write(self, path: Path) -> None:
-        """Write the graph, with all that `gives` names as outputs."""
 
-        def value(name: str, shape: tuple[int, ...]) -> onnx.ValueInfoProto:
-            return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["B", *shape])
-
-        outputs = [value(*item) for item in self.gives.items()]
-        graph = helper.make_graph(self.nodes, path.stem, [value(*self.takes)], outputs, self.constants)
-        # the newest operator set and format that onnxruntime 1.24 and later read
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
-        onnx.checker.check_model(model, full_check=True)
-        onnx.save(model, path)
-
-
-def _encoder_graph(encoder: Encoder, axes: Tensor, middle: Tensor, spec: RollSpec) -> _Graph:
+def _encoder_graph(encoder: Encoder, axes: Tensor, middle: Tensor) -> _Graph:
     """The graph from x (B, T, C, P) to mean and deviation, (B, Z), of the white z."""
-    latent = len(axes)
     steps = encoder.place.in_features // encoder.step.out_features
-    graph = _Graph("x", (steps, spec.channels, spec.pitches))
+    graph = _Graph()
     x = graph.op("Transpose", graph.reshape("x", 0, steps, -1), perm=[1, 0, 2])
     h = graph.lstm(x, encoder.cell)
-    told = graph.linear(graph.op("Concat", h, x, axis=2), encoder.step.weight, encoder.step.bias)
+    told = graph.affine(graph.op("Concat", h, x, axis=2), encoder.step.weight, encoder.step.bias)
     told = graph.reshape(graph.op("Transpose", told, perm=[1, 0, 2]), 0, -1)
-    graph.split(graph.linear(told, encoder.place.weight, encoder.place.bias), "place", "spread")
-    graph.linear("place", axes, -axes @ middle, name="mean")
+    graph.split(graph.affine(told, encoder.place.weight, encoder.place.bias), "place", "spread")
+    graph.affine("place", axes, -axes @ middle, name="mean")
     deviation = graph.op("Add", graph.op("Softplus", "spread"), np.array(LEAST, np.float32))
     variance = graph.op("MatMul", graph.op("Mul", deviation, deviation), (axes**2).T)
     graph.op("Sqrt", variance, name="deviation")
-    graph.gives = {"mean": (latent,), "deviation": (latent,)}
     return graph
 
 
 def _decoder_graph(decoder: Decoder, axes: Tensor, middle: Tensor, spec: RollSpec) -> _Graph:
     """The graph from the white z (B, Z) to logits (B, T, C, P)."""
     bars, bar, *_ = decoder.shape
-    graph = _Graph("z", (len(axes),))
-    z = graph.linear("z", torch.linalg.inv(axes.double()).float(), middle)
+    graph = _Graph()
+    z = graph.affine("z", torch.linalg.inv(axes.double()).float(), middle)
     repeated = graph.op("Expand", graph.op("Unsqueeze", z, np.array([0])), np.array([bars, 1, 1]))
-    begin = graph.linear(z, decoder.begin.weight, decoder.begin.bias)
+    begin = graph.affine(z, decoder.begin.weight, decoder.begin.bias)
     told = graph.lstm(repeated, decoder.conductor, begin)  # (bars, B, W)
     told = graph.reshape(graph.op("Transpose", told, perm=[1, 0, 2]), -1, decoder.conductor.hidden_size)
-    plan = graph.linear(told, decoder.plan.weight, decoder.plan.bias)
+    plan = graph.affine(told, decoder.plan.weight, decoder.plan.bias)
     plan = graph.reshape(plan, -1, bar, decoder.cell.input_size)
     plan = graph.op("Transpose", plan, perm=[1, 0, 2])  # (bar, B * bars, S)
-    h = graph.lstm(plan, decoder.cell, graph.linear(told, decoder.bar.weight, decoder.bar.bias))
-    logits = graph.linear(graph.op("Concat", h, plan, axis=2), decoder.head.weight, decoder.head.bias)
+    h = graph.lstm(plan, decoder.cell, graph.affine(told, decoder.bar.weight, decoder.bar.bias))
+    logits = graph.affine(graph.op("Concat", h, plan, axis=2), decoder.head.weight, decoder.head.bias)
     whole = (bars * bar, spec.channels, spec.pitches)
     graph.reshape(graph.op("Transpose", logits, perm=[1, 0, 2]), -1, *whole, name="logits")
-    graph.gives = {"logits": whole}
     return graph
