@@ -29,20 +29,20 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from partimento.codec import RollSpec
 from partimento.errors import InvalidBundle
+from partimento.exporting import OnnxGraph, Value, recurrent_weights
 from partimento.frames import planes
 from partimento.layers import cell_log_probability, require_cells
 from partimento.model import Batch, Model
@@ -293,17 +293,17 @@ class Biaxial(nn.Module, Model):
         C, P, H = spec.channels, spec.pitches, self.settings.time[-1]
         time = _Graph({"frame": (C, P), "step": ()}, rows=(P,))
         h = time.axis(time.inputs(spec, features, self.settings.reach), self.time)
-        time.reshape(h, (-1, P, H), "given")
+        time.reshape(h, -1, P, H, name="given")
         firsts = {f"first_{name}": size for name, size in _states(self.pitch).items()}
         for name, size in firsts.items():
             zeros = np.zeros((1, size), dtype=np.float32)
             time.op("Expand", zeros, time.shape_of("step", size), name=name)
-        time.write(folder / "time.onnx", {"given": (P, H), **{name: (size,) for name, size in firsts.items()}})
+        time.finish(folder / "time.onnx", {"given": (P, H), **{name: (size,) for name, size in firsts.items()}})
 
         pitch = _Graph({"given": (H,), "pitch": None, "before": (C,)})
         h = pitch.axis(pitch.op("Concat", "given", "before", axis=1), self.pitch)
         pitch.op("Gemm", h, self.head.weight, self.head.bias, transB=1, name="logits")
-        pitch.write(folder / "pitch.onnx", {"logits": (C,)})
+        pitch.finish(folder / "pitch.onnx", {"logits": (C,)})
 
         def described(axis: Axis, *before: int) -> dict[str, Any]:
             return {name: {"shape": [*before, size], "dtype": "float32"} for name, size in _states(axis).items()}
@@ -319,7 +319,7 @@ def _states(axis: Axis) -> dict[str, int]:
     return {f"{part}{number}": size for number, size in enumerate(axis.sizes) for part in "hc"}
 
 
-class _Graph:
+class _Graph(OnnxGraph):
     """One step along an axis as an ONNX graph.
 
     Args:
@@ -330,28 +330,10 @@ class _Graph:
     INTEGERS = ("step", "pitch")
 
     def __init__(self, inputs: dict[str, tuple[int, ...] | None], rows: tuple[int, ...] = ()) -> None:
+        super().__init__()
         self.inputs_of = inputs
         self.rows = rows
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
         self.states: dict[str, tuple[int, ...]] = {}
-
-    def op(self, kind: str, *inputs: str | Tensor | NDArray[Any], name: str = "", **attributes: Any) -> str:
-        """Add a node with one output, called `name`; arrays among its inputs become constants."""
-        name = name or f"value{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, [self._named(value) for value in inputs], [name], **attributes))
-        return name
-
-    def _named(self, value: str | Tensor | NDArray[Any]) -> str:
-        if isinstance(value, str):
-            return value
-        array = value.detach().cpu().numpy() if isinstance(value, Tensor) else value
-        self.constants.append(numpy_helper.from_array(np.array(array), f"constant{len(self.constants)}"))
-        return str(self.constants[-1].name)
-
-    def reshape(self, value: str, shape: tuple[int, ...], name: str = "") -> str:
-        """`value` in another shape."""
-        return self.op("Reshape", value, np.array(shape), name=name)
 
     def shape_of(self, batch: str, *sizes: int) -> str:
         """The shape (B, *sizes), B being the length of `batch`."""
@@ -369,11 +351,11 @@ class _Graph:
         beats = self.shape_of("step", P, features.beats.shape[1])
         told = (
             self.op("Expand", features.place, self.shape_of("step", *features.place.shape)),
-            self.reshape(near, (-1, P, spec.channels * width)),
+            self.reshape(near, -1, P, spec.channels * width),
             self.op("Gather", sounding, features.rotated, axis=1),
             self.op("Expand", self.op("Unsqueeze", beat, np.array([1])), beats),
         )
-        return self.reshape(self.op("Concat", *told, axis=2), (-1, features.width))
+        return self.reshape(self.op("Concat", *told, axis=2), -1, features.width)
 
     def axis(self, h: str, axis: Axis) -> str:
         """One step through an axis's cells, each with states of its own; h (N, width) -> (N, H)."""
@@ -382,44 +364,23 @@ class _Graph:
         return h
 
     def _cell(self, h: str, cell: nn.Module, number: int) -> str:
-        weights = {name: _gates(value) for name, value in cell.named_parameters()}
-        size = int(weights["weight_hh_l0"].shape[1])
+        weights = recurrent_weights(cell, "LSTM")
+        size = int(weights[1].shape[2])
         own = (f"h{number}", f"c{number}")
         self.states |= dict.fromkeys(own, (*self.rows, size))
-        before = [self.reshape(state, (1, -1, size)) for state in own]
-        bias = torch.cat([weights["bias_ih_l0"], weights["bias_hh_l0"]])[None]
-        inputs: list[str | Tensor] = [self.op("Unsqueeze", h, np.array([0]))]
-        inputs += [weights["weight_ih_l0"][None], weights["weight_hh_l0"][None], bias, "", *before]
-        names = [self._named(value) for value in inputs]
-        after = [f"after_{state}" for state in own]
-        self.nodes.append(helper.make_node("LSTM", names, ["", *after], hidden_size=size))
-        for state in own:
-            self.reshape(f"after_{state}", (-1, *self.states[state]), f"next_{state}")
-        return self.reshape(after[0], (-1, size))
+        before = [self.reshape(state, 1, -1, size) for state in own]
+        inputs: list[Value] = [self.op("Unsqueeze", h, np.array([0])), *weights, "", *before]
+        after = self.node("LSTM", inputs, ["", *(f"after_{state}" for state in own)], hidden_size=size)[1:]
+        for name, state in zip(after, own, strict=True):
+            self.reshape(name, -1, *self.states[state], name=f"next_{state}")
+        return self.reshape(after[0], -1, size)
 
-    def write(self, path: Path, outputs: dict[str, tuple[int, ...]]) -> None:
+    def finish(self, path: Path, outputs: dict[str, tuple[int, ...]]) -> None:
         """Write the graph; all that is asked for must be the name of a value."""
 
-        def value(name: str, shape: tuple[int, ...] | None) -> onnx.ValueInfoProto:
-            kind = TensorProto.INT64 if name in self.INTEGERS else TensorProto.FLOAT
-            return helper.make_tensor_value_info(name, kind, [] if shape is None else ["B", *shape])
+        def batched(shapes: Mapping[str, tuple[int, ...] | None]) -> dict[str, tuple[int | str, ...]]:
+            return {name: () if shape is None else ("B", *shape) for name, shape in shapes.items()}
 
-        taken = {**self.inputs_of, **self.states}
-        given = {**outputs, **{f"next_{name}": shape for name, shape in self.states.items()}}
-        graph = helper.make_graph(
-            self.nodes,
-            path.stem,
-            [value(name, shape) for name, shape in taken.items()],
-            [value(name, shape) for name, shape in given.items()],
-            self.constants,
-        )
-        # the newest operator set and format that onnxruntime 1.24 and later read
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
-        onnx.checker.check_model(model, full_check=True)
-        onnx.save(model, path)
-
-
-def _gates(weight: Tensor) -> Tensor:
-    """ONNX wants the gates as input, output, forget, cell; torch has input, forget, cell, output."""
-    blocks = weight.detach().chunk(4)
-    return torch.cat([blocks[n] for n in (0, 3, 1, 2)])
+        takes = batched({**self.inputs_of, **self.states})
+        gives = batched({**outputs, **{f"next_{name}": shape for name, shape in self.states.items()}})
+        self.write(path, takes, gives, integers=[name for name in self.INTEGERS if name in takes])
