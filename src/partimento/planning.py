@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from partimento.codec import Spec, TokenSpec
 from partimento.errors import InvalidSettings
-from partimento.model import Counted, Model, Phrased, model_named
+from partimento.model import Counted, Judged, Model, Phrased, likelihood_kind, model_named
 from partimento.preparing import Prepared
 from partimento.progress import Progress, Watch, ignore
 from partimento.recipes import Recipe
@@ -72,8 +72,11 @@ def plan(recipe: Recipe, prepared: Prepared, minutes: float | None, watch: Watch
     remark = (
         f"Plan: {recipe.model} with {parameters / 1e6:.1f} million parameters learns from {prepared.notes:,} notes in "
         f"{training.updates:,} updates of {training.batch} × {length} {unit}, {passes:.1f} passes over the "
-        f"music{keys}, in about {seconds / 60:.1f} minutes; less if the held-out loss stops falling."
+        f"music{keys}, in about {seconds / 60:.1f} minutes"
     )
+    if training.patience is not None and (isinstance(model, Judged) or likelihood_kind(model) != "none"):
+        remark += ", less if the held-out loss stops falling"
+    remark += "."
     given = wanted.minutes if minutes is None else minutes
     if given is not None and wanted.epochs is not None and passes < wanted.epochs:
         whole = given * wanted.epochs / max(passes, 1e-9)
