@@ -1,4 +1,4 @@
-"""What models share: the probability of a frame's cells, and how a recurrent cell begins (torch).
+"""What models share: the probability of a frame's cells, how a recurrent cell begins, and weights as arrays (torch).
 
 A cell of a `RollSpec` with one plane sounds or is silent. With two planes (onset and sustain, see `codecs.roll`) it is
 silent, held or struck: whether it sounds is decided first, and whether it is struck only where it sounds, as in Johnson
@@ -9,13 +9,18 @@ Leaves out: loudness, a third plane, which is no binary choice.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from partimento.codec import RollSpec
 from partimento.codecs.roll import ONSET, SUSTAIN
-from partimento.errors import InvalidSettings
+from partimento.errors import InvalidBundle, InvalidSettings
 
 
 def require_cells(spec: object, model: str) -> RollSpec:
@@ -62,3 +67,20 @@ def start_cell(cell: nn.RNNBase) -> None:
         if isinstance(cell, nn.LSTM):
             weights["bias_ih_l0"][size : 2 * size] = 1.0
             weights["bias_hh_l0"][size : 2 * size] = 0.0
+
+
+def arrays_of(module: nn.Module) -> dict[str, NDArray[Any]]:
+    """Every parameter and lasting buffer of a module by name; what `Model.arrays` gives of most networks."""
+    return {name: value.detach().cpu().numpy() for name, value in module.state_dict().items()}
+
+
+def load_into(module: nn.Module, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Take back what `arrays_of` gave.
+
+    Raises:
+        InvalidBundle: they are the weights of another network.
+    """
+    try:
+        module.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in arrays.items()})
+    except RuntimeError as error:
+        raise InvalidBundle("These weights do not belong to the network that the settings describe.") from error

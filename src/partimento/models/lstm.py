@@ -28,9 +28,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from partimento.codec import TokenSpec
-from partimento.errors import InvalidBundle, InvalidSettings
+from partimento.errors import InvalidSettings
 from partimento.exporting import FLOAT, OnnxGraph
-from partimento.layers import start_cell
+from partimento.layers import arrays_of, load_into, start_cell
 from partimento.model import Batch, Model
 from partimento.settings import settings
 
@@ -165,18 +165,11 @@ class Lstm(nn.Module, Model):
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Every weight by name, float32."""
-        return {name: value.detach().cpu().numpy() for name, value in self.state_dict().items()}
+        return arrays_of(self)
 
     def load_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Take back what `arrays` gave.
-
-        Raises:
-            InvalidBundle: they are the weights of another network.
-        """
-        try:
-            self.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in arrays.items()})
-        except RuntimeError as error:
-            raise InvalidBundle("These weights do not belong to the network that the settings describe.") from error
+        """Take back what `arrays` gave; refuse the weights of another network."""
+        load_into(self, arrays)
 
     def export(self, folder: Path) -> str:
         """Write one step as an ONNX graph, `step.onnx` and `player.json`, for the player `step`."""

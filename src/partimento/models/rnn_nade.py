@@ -33,9 +33,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from partimento.codec import RollSpec
-from partimento.errors import InvalidBundle
 from partimento.exporting import OnnxGraph
-from partimento.layers import cell_log_probability, require_cells, start_cell
+from partimento.layers import arrays_of, cell_log_probability, load_into, require_cells, start_cell
 from partimento.model import Batch, Model
 from partimento.settings import settings
 
@@ -180,18 +179,11 @@ class RnnNade(nn.Module, Model):
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Every weight by name, float32."""
-        return {name: value.detach().cpu().numpy() for name, value in self.state_dict().items()}
+        return arrays_of(self)
 
     def load_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Take back what `arrays` gave.
-
-        Raises:
-            InvalidBundle: they are the weights of another network.
-        """
-        try:
-            self.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in arrays.items()})
-        except RuntimeError as error:
-            raise InvalidBundle("These weights do not belong to the network that the settings describe.") from error
+        """Take back what `arrays` gave; refuse the weights of another network."""
+        load_into(self, arrays)
 
     def export(self, folder: Path) -> str:
         """Write `time.onnx`, `pitch.onnx` and `player.json` for the player `frame`."""
