@@ -53,7 +53,7 @@ def test_the_same_seed_gives_the_same_music(bundle: Bundle) -> None:
 
 def test_more_pieces_than_go_side_by_side_all_come_in_order(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     together = list(generate(bundle, n=7, request=Request(bars=3)))
-    monkeypatch.setattr(generation.ids, "SIDE_BY_SIDE", 3)
+    monkeypatch.setattr(generation.requests, "SIDE_BY_SIDE", 3)
     made = list(generate(bundle, n=7, request=Request(bars=3)))
     assert [piece.index for piece in made] == list(range(7))
     assert music(made) == music(together), "each piece draws from its own seed"

@@ -22,7 +22,7 @@ from partimento.auditions import FIGURES, Audition, Heard
 from partimento.bundle import open_bundle, write_bundle
 from partimento.checkpoints import Checkpoint, NoCheckpoints, checkpoints
 from partimento.codec import Codec, codec_named
-from partimento.composing import Composed, Order, Sound, compose_into
+from partimento.composing import Composed, Order, Sound, compose_into, require_empty
 from partimento.errors import ImpossibleRequest, InvalidBundle, PartimentoError
 from partimento.evaluation.features import measured
 from partimento.files import read
@@ -65,8 +65,7 @@ def audition(
         InvalidSettings: the run's recipe is damaged.
         ImpossibleRequest: the folder holds something, or the model cannot do what is asked; nothing is written.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ImpossibleRequest(f"{folder} already holds something; choose a new folder for --to.")
+    require_empty(folder)
     points = checkpoints(run)
     recipe = recipe_of(run)
     codec = codec_of(run, recipe)

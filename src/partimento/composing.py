@@ -158,6 +158,16 @@ def composing_tables(
     return tables
 
 
+def require_empty(folder: Path) -> None:
+    """Refuse a folder that holds something.
+
+    Raises:
+        ImpossibleRequest: it does.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ImpossibleRequest(f"{folder} already holds something; choose a new folder for --to.")
+
+
 def compose_into(
     folder: Path,
     bundle: Bundle,
@@ -182,8 +192,7 @@ def compose_into(
     Raises:
         ImpossibleRequest: the folder holds something, or the bundle cannot do what is asked; nothing is written.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ImpossibleRequest(f"{folder} already holds something; choose a new folder for --to.")
+    require_empty(folder)
     if sound != "none":
         require_soundfont(soundfont)
     pieces = generate(

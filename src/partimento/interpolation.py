@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from partimento.atomic import write_text
 from partimento.bundle import Bundle
 from partimento.codec import Codec, RollSpec
-from partimento.composing import Sound
+from partimento.composing import Sound, require_empty
 from partimento.errors import ImpossibleRequest, InvalidBundle
 from partimento.files import write
 from partimento.frames import Grid, planes
@@ -234,8 +234,7 @@ def interpolate_into(
     Raises:
         ImpossibleRequest: the folder holds something, or the model cannot do what is asked; nothing is written.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ImpossibleRequest(f"{folder} already holds something; choose a new folder for --to.")
+    require_empty(folder)
     if sound != "none":
         require_soundfont(soundfont)
     from_table(Sampling, {"temperature": journey.temperature}, "sampling")

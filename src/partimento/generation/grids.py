@@ -20,7 +20,7 @@ from partimento.codec import Codec, Request, RollSpec
 from partimento.errors import ImpossibleRequest, InvalidBundle
 from partimento.frames import FrameGuard, Grid, GridPlayer, planes
 from partimento.generation.made import Made, guards_acted, tries_needed
-from partimento.generation.requests import ATTEMPTS, SIDE_BY_SIDE, length_asked, prompt_losses
+from partimento.generation.requests import drafted, length_asked, prompt_losses
 from partimento.progress import Progress, Watch, ignore
 from partimento.sampling import Sampling
 from partimento.score import DEFAULT_QPM, Score
@@ -146,21 +146,16 @@ class GridGeneration:
 
     def run(self) -> Iterator[Made]:
         """Make the pieces, in order."""
-        for first in range(0, self.n, SIDE_BY_SIDE):
-            indices = range(first, min(first + SIDE_BY_SIDE, self.n))
-            drafts = dict(zip(indices, self.write([[self.seed, i] for i in indices]), strict=True))
-            tries = dict.fromkeys(indices, 1)
-            for attempt in range(1, ATTEMPTS):
-                again = [i for i in indices if not self.codec.notes(np.stack(drafts[i].frames))]
-                if not again:
-                    break
-                drafts |= dict(zip(again, self.write([[self.seed, i, attempt] for i in again]), strict=True))
-                tries |= dict.fromkeys(again, attempt + 1)
-            for i in indices:
-                self.made_before += len(drafts[i].frames)
-                yield self.finished(i, drafts[i], tries[i])
+        for drafts in drafted(self.n, self.seed, self.write, self.silent):
+            for index, (draft, tries) in drafts.items():
+                self.made_before += len(draft.frames)
+                yield self.finished(index, draft, tries)
 
-    def write(self, seeds: Sequence[Sequence[int]]) -> list[_Draft]:
+    def silent(self, draft: _Draft) -> bool:
+        """Whether a draft has no note."""
+        return not self.codec.notes(np.stack(draft.frames))
+
+    def write(self, seeds: list[list[int]]) -> list[_Draft]:
         """Make pieces side by side, one for each seed.
 
         Raises:
@@ -168,7 +163,7 @@ class GridGeneration:
         """
         spec, heard = self.codec.spec, self.prompt.frames
         drafts = [_Draft(spec, self.request, heard, self.steps) for _ in seeds]
-        rngs = [np.random.default_rng(list(seed)) for seed in seeds]
+        rngs = [np.random.default_rng(seed) for seed in seeds]
         for cells, p in self.player.play(rngs, heard, self.sampling):
             if cells.shape[2:] != (spec.channels, spec.pitches):
                 raise InvalidBundle(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from partimento.codec import Codec, Request, TokenSpec
 from partimento.errors import ImpossibleRequest
 from partimento.generation.made import Made, guards_acted, new_notes, tries_needed
-from partimento.generation.requests import ATTEMPTS, SIDE_BY_SIDE, length_asked, prompt_losses
+from partimento.generation.requests import drafted, length_asked, prompt_losses
 from partimento.guards import Guards
 from partimento.progress import Progress, Watch, ignore
 from partimento.sampling import Draft, Sampling, Stepper, sample
@@ -99,21 +99,16 @@ class IdGeneration:
 
     def run(self) -> Iterator[Made]:
         """Make the pieces, in order."""
-        for first in range(0, self.n, SIDE_BY_SIDE):
-            indices = range(first, min(first + SIDE_BY_SIDE, self.n))
-            drafts = {i: self.draft([self.seed, i]) for i in indices}
-            self.write(list(drafts.values()))
-            tries = dict.fromkeys(indices, 1)
-            for attempt in range(1, ATTEMPTS):
-                again = [i for i in indices if not self.codec.notes(np.array(drafts[i].ids, np.int64))]
-                drafts |= {i: self.draft([self.seed, i, attempt]) for i in again}
-                tries |= dict.fromkeys(again, attempt + 1)
-                self.write([drafts[i] for i in again])
-            self.told += sum(self.measure(np.array(draft.ids, np.int64)) for draft in drafts.values())
-            for i in indices:
-                made = self.finished(i, drafts[i], tries[i])
+        for drafts in drafted(self.n, self.seed, self.write, self.silent):
+            self.told += sum(self.measure(np.array(draft.ids, np.int64)) for draft, _ in drafts.values())
+            for index, (draft, tries) in drafts.items():
+                made = self.finished(index, draft, tries)
                 self.tell([], made)
                 yield made
+
+    def silent(self, draft: Draft) -> bool:
+        """Whether a draft has no note."""
+        return not self.codec.notes(np.array(draft.ids, np.int64))
 
     def draft(self, seeds: Sequence[int]) -> Draft:
         """A piece that has heard its prompt and has nothing of its own yet."""
@@ -129,21 +124,22 @@ class IdGeneration:
             draft.must_end = lambda ids: self.seconds(ids) >= LONGEST_SECONDS
         return draft
 
-    def write(self, drafts: list[Draft]) -> None:
-        """Write drafts to their ends, side by side."""
-        if drafts:
-            longest = IDS_UNASKED
-            if self.asked:
-                longest = IDS_ALWAYS + int(IDS_PER[self.asked] * getattr(self.request, self.asked))
-            sample(
-                self.stepper,
-                drafts,
-                self.codec.spec,
-                longest=longest,
-                sampling=self.sampling,
-                guards=self.guards,
-                look=lambda: self.look(drafts),
-            )
+    def write(self, seeds: list[list[int]]) -> list[Draft]:
+        """Write a piece from each of these seeds, side by side, to its end."""
+        drafts = [self.draft(seed) for seed in seeds]
+        longest = IDS_UNASKED
+        if self.asked:
+            longest = IDS_ALWAYS + int(IDS_PER[self.asked] * getattr(self.request, self.asked))
+        sample(
+            self.stepper,
+            drafts,
+            self.codec.spec,
+            longest=longest,
+            sampling=self.sampling,
+            guards=self.guards,
+            look=lambda: self.look(drafts),
+        )
+        return drafts
 
     def whole(self, ids: Ids) -> Score:
         """The prompt and what is new."""

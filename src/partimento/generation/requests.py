@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from partimento.codec import Codec, Request
 from partimento.errors import ImpossibleRequest
 from partimento.score import Score, note_array
+
+Draft = TypeVar("Draft")
 
 ATTEMPTS = 4  # how often a piece without a note is tried again, in all
 SIDE_BY_SIDE = 32
@@ -45,3 +48,29 @@ def prompt_losses(codec: Codec[Any], prompt: Score) -> list[str]:
         names = ", ".join("drums" if program < 0 else f"program {program + 1}" for program in lost)
         remarks.append(f"The model's codec does not keep these instruments of the prompt: {names} (General MIDI).")
     return remarks
+
+
+def drafted(
+    n: int, seed: int, write: Callable[[list[list[int]]], Sequence[Draft]], silent: Callable[[Draft], bool]
+) -> Iterator[dict[int, tuple[Draft, int]]]:
+    """Let pieces be written side by side, and those without a note again, from other seeds.
+
+    Args:
+        n: how many pieces.
+        seed: of the request; piece i is drawn from (seed, i), and at later attempts from (seed, i, attempt).
+        write: writes a draft from each of some seeds.
+        silent: whether a draft has no note.
+
+    Yields:
+        Some pieces: by its number each draft, and at which attempt it came.
+    """
+    for first in range(0, n, SIDE_BY_SIDE):
+        indices = range(first, min(first + SIDE_BY_SIDE, n))
+        drafts = {i: (draft, 1) for i, draft in zip(indices, write([[seed, i] for i in indices]), strict=True)}
+        for attempt in range(1, ATTEMPTS):
+            again = [i for i in indices if silent(drafts[i][0])]
+            if not again:
+                break
+            written = write([[seed, i, attempt] for i in again])
+            drafts |= {i: (draft, attempt + 1) for i, draft in zip(again, written, strict=True)}
+        yield drafts
