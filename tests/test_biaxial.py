@@ -24,6 +24,8 @@ from partimento.recipes import recipe_named
 from partimento.sampling import Sampling
 from partimento.training import seeded
 
+from cells import batch_of, grids
+
 SMALL: dict[str, Any] = {"time": (10, 8), "pitch": (7, 6), "reach": 4}
 
 
@@ -34,19 +36,6 @@ def made(channels: int = 2, pitches: int = 9, low: int = 57, steps_per_beat: int
         for parameter in model.parameters():
             parameter.data += 0.4 * torch.randn_like(parameter)  # as if something had been learnt
     return model.eval()
-
-
-def grids(*shape: int, seed: int = 0, share: float = 0.4) -> Tensor:
-    """(B, T, C, P) of silent, held and struck cells."""
-    rng = np.random.default_rng(seed)
-    x = (rng.random(shape) < share).astype(np.float32)
-    if shape[2] == 2:
-        x[:, :, 0] *= x[:, :, 1]
-    return torch.from_numpy(x)
-
-
-def batch_of(x: Tensor, begin: list[int] | None = None) -> Batch:
-    return Batch(x, torch.ones(x.shape[:2], dtype=torch.bool), None if begin is None else torch.tensor(begin))
 
 
 @torch.no_grad()

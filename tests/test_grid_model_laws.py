@@ -21,6 +21,7 @@ from partimento.progress import Progress
 from partimento.sampling import Sampling
 from partimento.training import Training, fit, held_out, seeded
 from partimento.windows import Windows
+
 from test_model_laws import SMALL
 
 OF_GRIDS = sorted(name for name, kind in models().items() if kind.Spec is RollSpec)

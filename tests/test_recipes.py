@@ -17,9 +17,9 @@ from partimento.generation import generate
 from partimento.model import Counted, model_named
 from partimento.recipes import Recipe, from_tables, presets, recipe_named
 from partimento.runs import train
-from test_model_laws import SMALL
 
 from music import tune
+from test_model_laws import SMALL
 
 PAGES = Path(__file__).parent.parent / "docs" / "recipes"
 CLASSIC = [name for name in presets() if name.startswith("classic-") and name.endswith(("lstm", "adam"))]

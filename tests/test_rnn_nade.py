@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from partimento.codec import RollSpec, TokenSpec
 from partimento.errors import InvalidBundle, InvalidSettings, Unreadable
@@ -29,6 +28,8 @@ from partimento.players.frame import Settings, open_player
 from partimento.sampling import Sampling
 from partimento.training import seeded
 
+from cells import batch_of, grids
+
 CELLS = ("rnn", "gru", "lstm")
 
 
@@ -38,19 +39,6 @@ def made(channels: int = 2, pitches: int = 7, seed: int = 0, **settings: Any) ->
         for parameter in model.parameters():
             parameter.data += 0.4 * torch.randn_like(parameter)  # as if something had been learnt
     return model.eval()
-
-
-def grids(*shape: int, seed: int = 0, share: float = 0.4) -> Tensor:
-    """(B, T, C, P) of silent, held and struck cells."""
-    rng = np.random.default_rng(seed)
-    x = (rng.random(shape) < share).astype(np.float32)
-    if shape[2] == 2:
-        x[:, :, 0] *= x[:, :, 1]
-    return torch.from_numpy(x)
-
-
-def batch_of(x: Tensor) -> Batch:
-    return Batch(x, torch.ones(x.shape[:2], dtype=torch.bool))
 
 
 def sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:

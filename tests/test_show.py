@@ -28,9 +28,9 @@ from partimento.model import Batch, Model, model_named, models
 from partimento.render.drawing import SCALE, Boxes, Text
 from partimento.render.network import MOST_LAYERS, Layer, draw, network
 from partimento.showing import shown
-from test_model_laws import SMALL
 
 from little import Crotchets, write_player
+from test_model_laws import SMALL
 
 SPECS = (TokenSpec(12, 9, 10, 11), RollSpec(1, 60, 12, 4), RollSpec(1, 21, 88, 4), RollSpec(2, 24, 78, 4))
 
