@@ -250,6 +250,12 @@ def interpolate_into(
     for name, grid, stage in ((names[0], first, made[0]), (names[1], second, made[-1])):
         back, notes = brought_back(grid, stage.cells.reshape(grid.shape))
         remarks.append(f"{back} of {notes} notes of {name} come back in the model's version of it.")
+    silent = sum(not stage.notes for stage in made)
+    if silent:
+        remarks.append(
+            f"{silent} of {len(made)} pieces are silent: the model is sure of no note there. Train it for longer, or "
+            "draw by chance with --temperature 1."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder, codec, made, " to ".join(names), sound, soundfont, watch)
     about = {
