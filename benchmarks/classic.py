@@ -210,7 +210,7 @@ def learn(path: Path, plan: str, place: Path, threads: int | None) -> None:
     from partimento.model import model_named
     from partimento.pieces import Pieces
     from partimento.settings import from_table, to_table
-    from partimento.training import Training, fit, seeded
+    from partimento.training.loop import Training, fit, seeded
     from partimento.windows import Windows
 
     codec, splits = songs_of(path)
@@ -290,11 +290,11 @@ def batches(work: Work, recipe: str, threads: int | None) -> None:
 
 def updates(path: Path, threads: int | None) -> dict[str, float]:
     """Time one epoch's updates by the plan "match", after a few that warm up."""
-    from partimento.learning import Run
     from partimento.model import Batch, model_named
     from partimento.pieces import Pieces
     from partimento.settings import from_table
-    from partimento.training import Training, torch
+    from partimento.training.learning import Run
+    from partimento.training.loop import Training, torch
     from partimento.windows import Windows
 
     codec, splits = songs_of(path)

@@ -29,13 +29,13 @@ from numpy.typing import NDArray
 
 from partimento.atomic import write_text
 from partimento.corpus import inspect
-from partimento.learning import Run, Training
 from partimento.model import Batch
 from partimento.models.lstm import Lstm
 from partimento.pieces import Pieces
-from partimento.preparing import prepare
 from partimento.recipes import recipe_named
-from partimento.training import held_out, seeded
+from partimento.training.learning import Run, Training
+from partimento.training.loop import held_out, seeded
+from partimento.training.preparing import prepare
 from partimento.windows import Windows
 
 WINDOW = 100

@@ -17,7 +17,6 @@ import safetensors.numpy
 
 from partimento.auditioning import audition, held_out_features, recipe_of
 from partimento.bundle import open_bundle
-from partimento.checkpoints import NoCheckpoints, checkpoints
 from partimento.cli import app
 from partimento.cli.tables import lines
 from partimento.codec import Request
@@ -30,9 +29,10 @@ from partimento.guards import Guards
 from partimento.progress import Progress
 from partimento.recipes import recipe_named
 from partimento.render.listening import Link, Strong, Table
-from partimento.runs import train
 from partimento.sampling import Sampling
 from partimento.score import Score, bar_lines
+from partimento.training.checkpoints import NoCheckpoints, checkpoints
+from partimento.training.runs import train
 
 from music import tune
 

@@ -22,7 +22,7 @@ from partimento.models.biaxial import Axis, Biaxial, Features
 from partimento.players.frame import open_player
 from partimento.recipes import recipe_named
 from partimento.sampling import Sampling
-from partimento.training import seeded
+from partimento.training.loop import seeded
 
 from cells import batch_of, grids
 

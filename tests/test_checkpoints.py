@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from partimento.checkpoints import Checkpoint, NoCheckpoints, checkpoints, keep_checkpoint
-from partimento.learning import Run, Training
 from partimento.models.lstm import Lstm
-from partimento.training import seeded
+from partimento.training.checkpoints import Checkpoint, NoCheckpoints, checkpoints, keep_checkpoint
+from partimento.training.learning import Run, Training
+from partimento.training.loop import seeded
 
 from little import SPEC
 

@@ -26,7 +26,7 @@ from partimento.files import read, write
 from partimento.progress import Progress
 from partimento.recipes import Recipe, from_tables, recipe_named
 from partimento.render.listening import Strong
-from partimento.training import RunExists
+from partimento.training.loop import RunExists
 
 from music import tune
 

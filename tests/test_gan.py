@@ -21,7 +21,7 @@ from partimento.models.gan import Gan, binary, spread
 from partimento.pieces import Pieces
 from partimento.players import graph
 from partimento.sampling import Sampling
-from partimento.training import Training, fit, held_out, seeded
+from partimento.training.loop import Training, fit, held_out, seeded
 from partimento.windows import Windows
 
 SPEC = RollSpec(channels=2, low=60, pitches=12, steps_per_beat=2)

@@ -22,7 +22,7 @@ from partimento.models.rnn_rbm import RnnRbm
 from partimento.players.gibbs import Gibbs, Machine, Settings, open_player
 from partimento.sampling import Sampling
 from partimento.settings import from_table
-from partimento.training import seeded
+from partimento.training.loop import seeded
 
 Grid = NDArray[np.float32]
 PLAIN = Sampling()

@@ -19,7 +19,7 @@ from partimento.model import Batch, Judged, Learns, Likelihood, Model, Phrased, 
 from partimento.pieces import Pieces
 from partimento.progress import Progress
 from partimento.sampling import Sampling
-from partimento.training import Training, fit, held_out, seeded
+from partimento.training.loop import Training, fit, held_out, seeded
 from partimento.windows import Windows
 
 from test_model_laws import SMALL

@@ -17,7 +17,7 @@ from partimento.models import lstm
 from partimento.models.lstm import Lstm
 from partimento.players.step import open_player
 from partimento.settings import from_table, to_table
-from partimento.training import seeded
+from partimento.training.loop import seeded
 
 SPEC = TokenSpec(vocab_size=20, pad=17, bos=18, eos=19)
 

@@ -18,7 +18,7 @@ from partimento.codec import RollSpec, TokenSpec
 from partimento.errors import InvalidSettings
 from partimento.model import Batch, Learns, Likelihood, Model, Predicts, model_named, models
 from partimento.pieces import Pieces
-from partimento.training import Training, fit, held_out, seeded
+from partimento.training.loop import Training, fit, held_out, seeded
 from partimento.windows import Windows
 
 # settings that make a model small enough to be trained here in a second; defaults where there are none

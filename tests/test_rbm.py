@@ -20,7 +20,7 @@ from partimento.models.rnn_rbm import RnnRbm
 from partimento.pieces import Pieces
 from partimento.progress import Progress
 from partimento.settings import from_table
-from partimento.training import Training, fit, seeded
+from partimento.training.loop import Training, fit, seeded
 from partimento.windows import Windows
 
 SPEC = RollSpec(channels=2, low=60, pitches=4, steps_per_beat=4)

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from partimento.bundle import Bundle, open_bundle
-from partimento.checkpoints import checkpoints
 from partimento.codec import Request
 from partimento.errors import InvalidSettings
 from partimento.files import write
 from partimento.generation import generate
 from partimento.model import Counted, model_named
 from partimento.recipes import Recipe, from_tables, presets, recipe_named
-from partimento.runs import train
+from partimento.training.checkpoints import checkpoints
+from partimento.training.runs import train
 
 from music import tune
 from test_model_laws import SMALL

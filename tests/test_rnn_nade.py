@@ -26,7 +26,7 @@ from partimento.models import rnn_nade
 from partimento.models.rnn_nade import Nade, RnnNade
 from partimento.players.frame import Settings, open_player
 from partimento.sampling import Sampling
-from partimento.training import seeded
+from partimento.training.loop import seeded
 
 from cells import batch_of, grids
 

@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from partimento.checkpoints import checkpoints
 from partimento.corpus import inspect
 from partimento.errors import InvalidSettings, TooLittleMusic
 from partimento.files import write
-from partimento.planning import plan
-from partimento.preparing import prepare
 from partimento.progress import Progress
 from partimento.recipes import from_tables, recipe_named
-from partimento.runs import train
-from partimento.training import RunExists
+from partimento.training.checkpoints import checkpoints
+from partimento.training.loop import RunExists
+from partimento.training.planning import plan
+from partimento.training.preparing import prepare
+from partimento.training.runs import train
 from partimento.windows import Windows
 
 from music import tune

@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor, nn
 
-from partimento.anatomy import layers_of
 from partimento.bundle import Bundle, open_bundle, write_bundle
 from partimento.cli import app
 from partimento.codec import RollSpec, TokenSpec
@@ -28,6 +27,7 @@ from partimento.model import Batch, Model, model_named, models
 from partimento.render.drawing import SCALE, Boxes, Text
 from partimento.render.network import MOST_LAYERS, Layer, draw, network
 from partimento.showing import shown
+from partimento.training.anatomy import layers_of
 
 from little import Crotchets, write_player
 from test_model_laws import SMALL

@@ -23,7 +23,6 @@ import safetensors.numpy
 import torch
 from torch import Tensor, nn
 
-from partimento import learning
 from partimento.codec import TokenSpec
 from partimento.errors import InvalidSettings, PartimentoError, TooLittleMusic
 from partimento.model import Batch, Model
@@ -31,7 +30,8 @@ from partimento.models.lstm import Lstm
 from partimento.models.markov import Markov
 from partimento.pieces import Pieces
 from partimento.progress import Progress
-from partimento.training import (
+from partimento.training import learning
+from partimento.training.loop import (
     Diverged,
     History,
     Interrupted,

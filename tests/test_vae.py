@@ -24,9 +24,9 @@ from partimento.models.vae import Vae
 from partimento.pieces import Pieces
 from partimento.players.graph import Latent, Settings, open_player
 from partimento.recipes import recipe_named
-from partimento.runs import train
 from partimento.settings import from_table
-from partimento.training import seeded
+from partimento.training.loop import seeded
+from partimento.training.runs import train
 
 SPEC = RollSpec(channels=2, low=60, pitches=14, steps_per_beat=2)
 TINY: dict[str, Any] = {"steps": 8, "align": 4, "latent": 8, "encoder": 24, "conductor": 16, "decoder": 24, "step": 32}

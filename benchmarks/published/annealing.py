@@ -31,12 +31,12 @@ from partimento.atomic import write_text
 from partimento.boltzmann import Machine, log_partition
 from partimento.codec import RollSpec
 from partimento.errors import PartimentoError
-from partimento.learning import Training
 from partimento.models.rbm import Rbm
 from partimento.models.rnn_rbm import RnnRbm
 from partimento.progress import Progress
 from partimento.settings import from_table, to_table
-from partimento.training import fit, seconds_per_update, seeded
+from partimento.training.learning import Training
+from partimento.training.loop import fit, seconds_per_update, seeded
 from partimento.windows import Windows
 
 RESULTS = Path(__file__).parent / "annealing.json"

@@ -40,13 +40,13 @@ from partimento.atomic import write_text
 from partimento.codec import RollSpec
 from partimento.codecs.roll import Roll
 from partimento.errors import InvalidSettings, PartimentoError, Unreadable
-from partimento.learning import Training
 from partimento.model import Model, model_named
 from partimento.models.rnn_nade import RnnNade
 from partimento.pieces import Pieces
 from partimento.progress import Progress
 from partimento.settings import from_table, to_table
-from partimento.training import Interrupted, fit, held_out, seconds_per_update, seeded
+from partimento.training.learning import Training
+from partimento.training.loop import Interrupted, fit, held_out, seconds_per_update, seeded
 from partimento.windows import Windows
 
 HERE = Path(__file__).parent

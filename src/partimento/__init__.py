@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from partimento.guards import Guards
     from partimento.progress import Progress
     from partimento.recipes import Recipe, presets, recipe_named
-    from partimento.runs import train
     from partimento.sampling import Sampling
     from partimento.score import Score
+    from partimento.training.runs import train
 
 _HOMES = {
     "bundle": ("Bundle", "open_bundle"),
@@ -36,9 +36,9 @@ _HOMES = {
     "guards": ("Guards",),
     "progress": ("Progress",),
     "recipes": ("Recipe", "presets", "recipe_named"),
-    "runs": ("train",),
     "sampling": ("Sampling",),
     "score": ("Score",),
+    "training.runs": ("train",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

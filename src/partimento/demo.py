@@ -19,9 +19,9 @@ from partimento.errors import MissingExtra
 from partimento.guards import Guards
 from partimento.progress import Watch, ignore
 from partimento.recipes import Recipe, recipe_named
-from partimento.runs import train
 from partimento.sampling import Sampling
 from partimento.settings import from_table
+from partimento.training.runs import train
 
 MINUTES = 1.5  # of training; reading, measuring and composing take about another
 PIECES = 3

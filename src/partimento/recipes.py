@@ -26,7 +26,7 @@ from partimento.errors import InvalidSettings
 from partimento.model import model_named
 from partimento.sampling import Sampling
 from partimento.settings import assigned, describe, from_table, put, settings, to_table
-from partimento.training import Training
+from partimento.training.loop import Training
 
 
 @settings

@@ -57,7 +57,7 @@ def train(
     """
     with needs_training("Training", "train"):
         from partimento.recipes import recipe_named
-        from partimento.runs import train as train_run
+        from partimento.training.runs import train as train_run
     if minutes is not None and not 0 < minutes < math.inf:
         raise InvalidSettings(f"--minutes must be more than 0, not {minutes:g}.")
     if minutes is not None and any(setting.startswith("training.updates=") for setting in set_):

@@ -32,7 +32,7 @@ from partimento.model import model_named
 from partimento.progress import Progress, Watch, ignore
 from partimento.recipes import SENTENCES, Recipe, from_tables
 from partimento.render.audio import require_soundfont
-from partimento.training import Interrupted, RunExists
+from partimento.training.loop import Interrupted, RunExists
 
 __all__ = ["COMMON", "Comparison", "Terms", "compare", "systems_of"]
 

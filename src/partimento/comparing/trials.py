@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from partimento.atomic import atomic_folder
 from partimento.bundle import Bundle
-from partimento.checkpoints import CURVES, FOLDER
 from partimento.codec import Codec, Request, TokenSpec
 from partimento.errors import ImpossibleRequest
 from partimento.evaluation.features import measured
@@ -31,9 +30,10 @@ from partimento.progress import Progress, Watch
 from partimento.prompts import first_bars
 from partimento.recipes import Recipe
 from partimento.render import render
-from partimento.runs import train
 from partimento.score import Score, end_tick, seconds_at
 from partimento.settings import to_table
+from partimento.training.checkpoints import CURVES, FOLDER
+from partimento.training.runs import train
 
 __all__ = ["SHOWN", "Figures", "Piece", "Result", "Trial", "from_plain", "plain", "to_plain", "try_out", "write_music"]
 

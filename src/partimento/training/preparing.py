@@ -109,7 +109,7 @@ def _opened(kind: Any, folder: Path, recipe: Recipe) -> tuple[Codec[Any], dict[s
 def _encoding_version() -> str:
     """The version of the code that encodes: what another encoded is encoded again."""
     digest = hashlib.sha256()
-    package = Path(__file__).parent
+    package = Path(__file__).parent.parent
     for source in sorted([package / "codec.py", package / "score.py", *(package / "codecs").rglob("*.py")]):
         digest.update(source.read_bytes())
     for library in ("miditok", "symusic"):

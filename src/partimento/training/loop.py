@@ -26,12 +26,12 @@ import torch
 from torch import nn
 
 from partimento.atomic import write_text
-from partimento.checkpoints import BEST, CHECKPOINTS, CURVES, keep_checkpoint
 from partimento.errors import InvalidSettings, PartimentoError, TooLittleMusic
-from partimento.learning import LAST, Diverged, Row, Run, Training, as_csv
 from partimento.model import Batch, Counted, Judged, Learns, Likelihood, Model, Predicts
 from partimento.progress import Progress, Watch, ignore
 from partimento.settings import to_table
+from partimento.training.checkpoints import BEST, CHECKPOINTS, CURVES, keep_checkpoint
+from partimento.training.learning import LAST, Diverged, Row, Run, Training, as_csv
 from partimento.windows import Drawn, Windows
 
 __all__ = [

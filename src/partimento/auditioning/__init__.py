@@ -18,9 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from partimento.auditions import FIGURES, Audition, Heard
+from partimento.auditioning.report import FIGURES, Audition, Heard
 from partimento.bundle import open_bundle, write_bundle
-from partimento.checkpoints import Checkpoint, NoCheckpoints, checkpoints
 from partimento.codec import Codec, codec_named
 from partimento.composing import Composed, Order, Sound, compose_into, require_empty
 from partimento.errors import ImpossibleRequest, InvalidBundle, PartimentoError
@@ -28,12 +27,13 @@ from partimento.evaluation.features import measured
 from partimento.files import read
 from partimento.model import Judged, Model
 from partimento.pieces import Pieces
-from partimento.planning import new_model
 from partimento.progress import Progress, Watch, ignore
 from partimento.prompts import first_bars
 from partimento.recipes import Recipe, read_recipe
 from partimento.render.audio import require_soundfont
 from partimento.score import Score, bar_lines, end_tick, excerpt, note_array
+from partimento.training.checkpoints import Checkpoint, NoCheckpoints, checkpoints
+from partimento.training.planning import new_model
 
 BUNDLES = "bundles"
 MOST_HELD_OUT = 40  # pieces measured for the row to compare with

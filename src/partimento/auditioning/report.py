@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from partimento.atomic import write_text
-from partimento.checkpoints import CURVES, FOLDER
 from partimento.composing import Composed, Order
 from partimento.errors import Unreadable
 from partimento.evaluation.features import FEATURES
 from partimento.recipes import Recipe
 from partimento.render import SOUNDS, curves
 from partimento.render.listening import Card, Cell, Link, Part, Picture, Section, Strong, Table, Text, page
+from partimento.training.checkpoints import CURVES, FOLDER
 
 __all__ = ["Audition", "Heard"]
 

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from partimento.codec import Spec, TokenSpec
 from partimento.errors import InvalidSettings
 from partimento.model import Counted, Judged, Model, Phrased, likelihood_kind, model_named
-from partimento.preparing import Prepared
 from partimento.progress import Progress, Watch, ignore
 from partimento.recipes import Recipe
-from partimento.training import seconds_per_update, seeded
+from partimento.training.loop import seconds_per_update, seeded
+from partimento.training.preparing import Prepared
 from partimento.windows import Windows, importance
 
 LEAST_NOTES = 5_000  # training notes below which a run warns

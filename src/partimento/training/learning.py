@@ -26,10 +26,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from partimento.atomic import atomic_file, write_text
-from partimento.checkpoints import BEST, CURVES, forget_after, keep_checkpoint
 from partimento.errors import InvalidSettings, PartimentoError
 from partimento.model import Batch, Learns, Model
 from partimento.settings import settings
+from partimento.training.checkpoints import BEST, CURVES, forget_after, keep_checkpoint
 
 FORMAT = "partimento training 1"
 LAST = "last.safetensors"

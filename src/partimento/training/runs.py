@@ -15,20 +15,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from partimento.anatomy import layers_of
 from partimento.atomic import atomic_folder, write_text
 from partimento.bundle import Bundle, open_bundle, write_bundle
-from partimento.checkpoints import CURVES
 from partimento.codec import TokenSpec
 from partimento.corpus import Corpus, inspect
 from partimento.errors import InvalidSettings
 from partimento.model import Counted, Judged, Learns, Model, likelihood_kind, model_named
-from partimento.planning import new_model, plan, warnings, windows_of
-from partimento.preparing import SPLITS, Prepared, prepare
 from partimento.progress import Progress, Watch, ignore
 from partimento.recipes import Recipe, read_recipe
 from partimento.render.curves import draw
-from partimento.training import RunExists, fit, held_out
+from partimento.training.anatomy import layers_of
+from partimento.training.checkpoints import CURVES
+from partimento.training.loop import RunExists, fit, held_out
+from partimento.training.planning import new_model, plan, warnings, windows_of
+from partimento.training.preparing import SPLITS, Prepared, prepare
 from partimento.windows import Windows
 
 try:
