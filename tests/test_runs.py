@@ -20,7 +20,7 @@ from partimento.progress import Progress
 from partimento.recipes import from_tables, recipe_named
 from partimento.training.checkpoints import checkpoints
 from partimento.training.loop import RunExists
-from partimento.training.planning import plan
+from partimento.training.planning import new_model, plan, windows_of
 from partimento.training.preparing import prepare
 from partimento.training.runs import train
 from partimento.windows import Windows
@@ -82,6 +82,23 @@ def test_a_second_run_on_the_same_folder_reads_no_music(music: Path, tmp_path: P
     second = train(music, tmp_path / "two", recipe, watch=events.append)
     assert "Encoding" not in {event.job for event in events}
     assert (first.folder / "model.safetensors").read_bytes() == (second.folder / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize(("share", "expected"), [("none", 1 / 3), ("1", 1.0), ("0", 0.0), ("0.6", 0.6)])
+def test_pieces_are_learnt_in_their_own_keys_as_often_as_asked(
+    music: Path, tmp_path: Path, share: str, expected: float
+) -> None:
+    recipe = recipe_named("lstm").override([*SETTINGS, f"preparation.own_key={share}"])
+    prepared = prepare(inspect(music), recipe, tmp_path)
+    windows = windows_of(prepared, recipe, "train", new_model(recipe, prepared.codec.spec))
+    own = sum(prepared.shares(recipe)[::3] * prepared.pieces["train"].targets[::3])
+    assert windows.weights.mean() == pytest.approx(1.0)
+    assert own / (windows.weights * windows.pieces.targets).sum() == pytest.approx(expected, abs=0.02)
+
+
+def test_a_share_of_other_keys_needs_other_keys() -> None:
+    with pytest.raises(InvalidSettings, match="own_key needs other keys"):
+        recipe_named("lstm").override(["preparation.transpose=0", "preparation.own_key=0.5"])
 
 
 def test_music_that_changed_is_not_gone_on_with(music: Path, tmp_path: Path) -> None:

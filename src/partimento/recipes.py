@@ -35,8 +35,15 @@ class Preparation:
 
     transpose: Annotated[int, Field(ge=0, le=12)] = 0
     """Learn from each training piece in every key up to this many semitones up and down; 0 as written only."""
+    own_key: Annotated[float, Field(ge=0, le=1)] | None = None
+    """The share of all that is learnt which is in the pieces' own keys, the rest in the other keys evenly; not set for
+    all keys alike. A model that counts (`markov`) takes all alike."""
     oversample: Annotated[int, Field(ge=1)] | None = None
     """Let each rarer note or chord count while learning as if it occurred this many times; not set for as it is."""
+
+    def __post_init__(self) -> None:
+        if self.own_key is not None and not self.transpose:
+            raise ValueError("own_key needs other keys: set transpose to 1 or more")
 
 
 @settings

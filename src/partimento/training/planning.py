@@ -40,7 +40,8 @@ def windows_of(prepared: Prepared, recipe: Recipe, split: str, model: Model) -> 
         )
     heavier = None if least is None or split != "train" else importance(pieces, least)
     length, align = (model.steps, model.align) if isinstance(model, Phrased) else (training.length, None)
-    return Windows(pieces, length, training.batch, training.seed, align=align, importance=heavier)
+    shares = prepared.shares(recipe) if split == "train" else None
+    return Windows(pieces, length, training.batch, training.seed, shares, align=align, importance=heavier)
 
 
 def plan(recipe: Recipe, prepared: Prepared, minutes: float | None, watch: Watch = ignore) -> tuple[Recipe, str]:

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from partimento.atomic import atomic_folder
@@ -45,6 +46,19 @@ class Prepared:
     folder: Path
     pieces: dict[str, Pieces]
     notes: int
+
+    def shares(self, recipe: Recipe) -> NDArray[np.float64]:
+        """How often each encoded training piece occurs in an epoch: (P,), on average once.
+
+        A piece's keys follow one another, its own first.
+        """
+        count, wanted = len(self.pieces["train"]), recipe.settings["preparation"]
+        keys = 2 * wanted.transpose + 1
+        if wanted.own_key is None:
+            return np.ones(count)
+        share = np.full(keys, (1 - wanted.own_key) * keys / (keys - 1))
+        share[0] = wanted.own_key * keys
+        return np.tile(share, count // keys)
 
 
 def prepare(corpus: Corpus, recipe: Recipe, spare: Path, watch: Watch = ignore) -> Prepared:
