@@ -51,8 +51,8 @@ class Training:
     """Ids predicted in one window; what a model learns to remember is at most this far apart."""
     batch: Annotated[int, Field(ge=1)] = 16
     """Windows trained on at once."""
-    optimiser: Literal["adamw", "adam", "rmsprop"] = "adamw"
-    """How gradients become steps."""
+    optimiser: Literal["adamw", "adam", "rmsprop", "sgd"] = "adamw"
+    """How gradients become steps; sgd is plain gradient descent, without momentum."""
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
     """How slowly Adam and AdamW forget: gradients, and their squares. Two sides that learn against one another go
     round in circles where gradients are long remembered (0 to 0.5 for them)."""
@@ -269,6 +269,8 @@ def _optimiser(parameters: list[nn.Parameter], training: Training) -> torch.opti
             return torch.optim.Adam(parameters, lr=rate, betas=training.betas, fused=True)
         case "rmsprop":  # with the constants of Keras, whose recipes use it
             return torch.optim.RMSprop(parameters, lr=rate, alpha=0.9, eps=1e-7)
+        case "sgd":
+            return torch.optim.SGD(parameters, lr=rate)
 
 
 def _rate(training: Training, update: int) -> float:
