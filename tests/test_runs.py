@@ -96,6 +96,15 @@ def test_pieces_are_learnt_in_their_own_keys_as_often_as_asked(
     assert own / (windows.weights * windows.pieces.targets).sum() == pytest.approx(expected, abs=0.02)
 
 
+def test_notes_are_those_of_the_scores_whatever_the_codec_drops(music: Path, tmp_path: Path) -> None:
+    recipe = recipe_named("chords").override(["preparation.transpose=0"])  # drops the drums
+    corpus = inspect(music)
+    prepared = prepare(corpus, recipe, tmp_path)
+    for split, pieces in prepared.pieces.items():
+        said = sum(prepared.codec.notes(pieces[number]) for number in range(len(pieces)))
+        assert said < pieces.notes.sum() == sum(piece.notes for piece in corpus.pieces(split))
+
+
 def test_a_share_of_other_keys_needs_other_keys() -> None:
     with pytest.raises(InvalidSettings, match="own_key needs other keys"):
         recipe_named("lstm").override(["preparation.transpose=0", "preparation.own_key=0.5"])
@@ -181,8 +190,10 @@ def test_music_that_a_codec_cannot_say_is_refused_before_training(
 
 def test_a_damaged_cache_is_encoded_again(music: Path, tmp_path: Path) -> None:
     first = train(music, tmp_path / "one", recipe_named("markov"))
-    for ids in (tmp_path / "cache").rglob("ids.npy"):
-        ids.write_bytes(ids.read_bytes()[:100])
+    damaged = list((tmp_path / "cache").rglob("rows.npy"))
+    assert damaged
+    for rows in damaged:
+        rows.write_bytes(rows.read_bytes()[:100])
     second = train(music, tmp_path / "two", recipe_named("markov"))
     assert first.digest == second.digest
 

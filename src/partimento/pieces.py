@@ -21,7 +21,7 @@ from partimento.atomic import atomic_folder
 from partimento.codec import RollSpec, Spec, TokenSpec
 from partimento.errors import PartimentoError
 
-FORMAT = "partimento pieces 2"
+FORMAT = "partimento pieces 3"
 SPECS: dict[str, type[Any]] = {"tokens": TokenSpec, "roll": RollSpec}
 LOUDEST = 127  # what a loudness of 1 is stored as
 
@@ -40,7 +40,7 @@ class Pieces:
 
     Attributes:
         spec: what the rows mean.
-        notes: (P,) notes in each piece, as its codec counts them.
+        notes: (P,) notes of each piece before it was encoded, those that its codec drops among them.
         lengths: (P,) rows in each piece, `bos` and `eos` among them.
         given: rows at the beginning of a piece that are never predicted: 1 of ids (`bos`), 0 of frames.
         digest: a hash of all this; equal for equal pieces.
@@ -61,7 +61,7 @@ class Pieces:
 
         Args:
             path: a folder, made anew; it is there when all is written and not before. An old one is replaced.
-            arrays: for each piece what `Codec.encode` gives, (T,) ids or (T, C, P) frames, and how many notes it has.
+            arrays: for each piece what `Codec.encode` gives, (T,) ids or (T, C, P) frames, and how many notes the score has.
             spec: what they mean.
 
         Raises:

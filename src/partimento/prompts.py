@@ -78,7 +78,8 @@ def random_prompt(run: Path, bundle: Bundle, opening: Opening, seed: int) -> tup
         raise ImpossibleRequest(f"A seed is 0 or more; {seed} is not.")
     rng = np.random.default_rng([seed, opening.count])
     codec = bundle.codec()
-    number = int(rng.choice(np.flatnonzero(pieces.notes)))
+    drawn = rng.permutation(len(pieces)).tolist()
+    number = next((number for number in drawn if codec.notes(pieces[number])), drawn[0])
     score = codec.decode(pieces[number])
     lines = bar_lines(score)
     onsets = note_array(score)["onset"]

@@ -95,12 +95,6 @@ def prepare(corpus: Corpus, recipe: Recipe, spare: Path, watch: Watch = ignore) 
         with atomic_folder(cached) as new:
             _encode(corpus, kind(recipe.settings["codec"]), recipe.settings["preparation"].transpose, new, watch)
         codec, pieces = _opened(kind, cached, recipe)
-    silent = [split for split in SPLITS if not pieces[split].notes.sum()]
-    if silent:
-        raise TooLittleMusic(
-            f"The codec {recipe.codec} finds no note in the {silent[0]} pieces; it may not keep their instruments. "
-            "Take a recipe with another codec, such as --recipe lstm, which keeps drums and all instruments."
-        )
     notes = sum(piece.notes for piece in corpus.pieces("train"))
     return Prepared(corpus=corpus, codec=codec, folder=cached, pieces=pieces, notes=notes)
 
@@ -144,12 +138,19 @@ def _encode(corpus: Corpus, codec: Codec[Any], semitones: int, folder: Path, wat
 
     def encoded(split: str) -> Iterator[tuple[NDArray[Any], int]]:
         nonlocal done
+        heard = 0
         for number, score in enumerate(scores(split)):
             x = codec.encode(score)
-            yield x, codec.notes(x)
+            heard += codec.notes(x)
+            yield x, score.note_num()
             if (number + 1) % len(shifts[split]) == 0:
                 done += 1
                 watch(Progress("Encoding", done, total, "pieces"))
+        if not heard:
+            raise TooLittleMusic(
+                f"The codec {codec.name} finds no note in the {split} pieces; it may not keep their instruments. "
+                "Take a recipe with another codec, such as --recipe lstm, which keeps drums and all instruments."
+            )
 
     codec.learn(scores("train"))
     (folder / "codec").mkdir()
