@@ -61,7 +61,8 @@ class Pieces:
 
         Args:
             path: a folder, made anew; it is there when all is written and not before. An old one is replaced.
-            arrays: for each piece what `Codec.encode` gives, (T,) ids or (T, C, P) frames, and how many notes the score has.
+            arrays: for each piece what `Codec.encode` gives, (T,) ids or (T, C, P) frames, and how many notes its score
+                has.
             spec: what they mean.
 
         Raises:
