@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from partimento.render.embedding import embedded
 from partimento.render.listening import Card, Link, Picture, Section, Strong, Table, Text, number, page
 
 VOID = {"meta", "img", "link", "br"}
@@ -141,3 +143,22 @@ def test_big_numbers_are_readable() -> None:
         "-3",
         "12",
     ]
+
+
+def test_an_embedded_page_refers_to_no_file_and_has_every_byte(tmp_path: Path) -> None:
+    files = {"a b.png": b"\x89PNG a picture", "1.mp3": b"a sound", "1.mid": b"MThd"}
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    links = [Link("MIDI", "1.mid"), Link("Above", "#one")]
+    card = Card('say src="x.png" <a href="y">', "a b.png", "1.mp3", ["3 s"], ["It ends."], links, name="one")
+    html = page("Pieces", [Section("All", [card, Picture("a b.png", "A picture")])])
+    whole = Reader(embedded(html, tmp_path))
+    places = whole.places()
+    assert all(place.startswith(("data:", "#")) for place in places)
+    held = [base64.b64decode(place.partition(",")[2]) for place in places if place.startswith("data:")]
+    assert sorted(held) == sorted([files["a b.png"], files["a b.png"], files["1.mp3"], files["1.mid"]])
+    assert [a["download"] for a in whole.of("a") if "download" in a] == ["1.mid"]
+    assert whole.of("audio")[0]["src"].startswith("data:audio/mpeg;base64,")
+    assert whole.text == {**Reader(html).text, "a": ["MIDI", "Above"], "p": ["It ends.", " · "]}
+    with pytest.raises(FileNotFoundError):
+        embedded(page("Gone", [Section("All", [Picture("gone.png", "Gone")])]), tmp_path)
