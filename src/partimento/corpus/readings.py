@@ -31,8 +31,8 @@ from partimento.score import Score, note_array
 __all__ = ["Taken", "content_hash", "read_again", "score_hash", "take", "take_all", "version"]
 
 CODE = (  # what a row depends on, below the package
-    *("files/__init__", "files/repair", "files/tracks", "files/tidying", "files/notation", "score", "passages"),
-    *("corpus/statistics", "corpus/readings", "corpus/cache"),
+    *("files/__init__", "files/repair", "files/tracks", "files/tidying", "files/notation", "score"),
+    *("passages/lines", "passages/traces", "corpus/statistics", "corpus/readings", "corpus/cache"),
 )
 LIBRARIES = ("symusic", "verovio")
 SECONDS, MEGABYTES = 20.0, 2048  # the most that reading one file may take
