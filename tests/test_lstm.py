@@ -81,6 +81,17 @@ def test_one_hot_is_one_hot_and_a_scalar_is_the_id_over_the_vocabulary() -> None
         torch.testing.assert_close(model.hidden(ids(2, 9))[0], cell(fed)[0])
 
 
+@pytest.mark.parametrize(("given", "spread"), [("scalar", 10.0), ("one-hot", 1.0)])
+@pytest.mark.parametrize("stack", [("dropout 0.1", "cell 64"), ("dense 64", "cell 64")])
+def test_a_spread_input_tells_ids_apart_from_the_outset(given: str, spread: float, stack: tuple[str, ...]) -> None:
+    every = torch.arange(20)[:, None]
+    differ = {}
+    for of in (0.0, spread):
+        with torch.no_grad():
+            differ[of] = network(input=given, spread=of, stack=stack).hidden(every)[0].std(0).mean().item()
+    assert differ[spread] > 3 * differ[0.0]
+
+
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 def test_a_long_piece_in_segments_is_the_piece_at_once(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model = network(cell=cell, stack=("cell 8", "norm", "cell 8"))

@@ -19,11 +19,12 @@ import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, Literal, cast
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -59,6 +60,9 @@ class Lstm(nn.Module, Model):
         """Kind of recurrent cell."""
         input: Literal["embedding", "one-hot", "scalar"] = "embedding"
         """How an id goes in: as a learnt vector, as a 1 among 0s, or (as in the first tutorials) as id / vocabulary."""
+        spread: Annotated[float, Field(ge=0, le=100)] = 0.0
+        """How far apart the ids of a scalar or one-hot input lie for the first layer as it begins: the deviation of its
+        weights. 0 leaves them as small as a layer of many inputs at once has them, to which all ids are nearly one."""
         embedding: int = 256
         """Length of the learnt vector; of no effect with other inputs."""
         stack: tuple[str, ...] = ("dropout 0.2", "cell 512", "dropout 0.3", "cell 512", "dropout 0.3")
@@ -90,6 +94,8 @@ class Lstm(nn.Module, Model):
         for layer in self.stack:
             if isinstance(layer, nn.RNNBase):
                 start_cell(layer)
+        if settings.input != "embedding" and settings.spread:
+            _spread(next(layer for layer in self.stack if list(layer.parameters())), settings.spread)
 
     def hidden(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """What the head reads its logits from.
@@ -205,6 +211,15 @@ def _begun(graph: OnnxGraph, kind: str, embed: nn.Embedding | None, vocab_size: 
         return graph.op("OneHot", "ids", np.array(vocab_size), np.array([0, 1], dtype=np.float32))
     column = graph.op("Unsqueeze", graph.op("Cast", "ids", to=FLOAT), np.array([1]))
     return graph.op("Div", column, np.array(vocab_size, dtype=np.float32))
+
+
+def _spread(layer: nn.Module, deviation: float) -> None:
+    """Begin a layer so that it tells ids apart; over one number in 0..1 each unit by a threshold of its own."""
+    weight, bias = [p for name, p in layer.named_parameters() if not name.startswith(("weight_hh", "bias_hh"))]
+    with torch.no_grad():
+        weight.normal_(0, deviation)
+        if weight.shape[1] == 1:
+            bias.sub_(weight[:, 0] * torch.rand(len(weight)))
 
 
 def _layer(words: str, width: int, cell: str) -> tuple[nn.Module, int]:
