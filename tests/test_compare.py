@@ -152,7 +152,29 @@ def test_what_a_codec_drops_is_measured(desk: Desk) -> None:
     assert found["tiny"]["notes_kept"] < 0.9
     assert {"lengths", "instruments", "loudness"} <= set(found["tiny"]["lost"])
     near = desk.made.near(found["markov"]["through"])
+    assert near.pop("dynamics spread").distance < 0.3  # 32 levels of loudness
     assert all(nearness.distance < 1e-6 for nearness in near.values()), near
+
+
+def test_results_of_an_earlier_version_are_compared_on_what_they_have(desk: Desk) -> None:
+    tiny = next(row for row in desk.made.rows if row.name == "tiny")
+    assert tiny.result is not None
+    without = {"key clarity", "dynamics spread"}
+    fewer = [{n: c for n, c in of.items() if n not in without} for of in (tiny.result.features, tiny.result.through)]
+    earlier = dataclasses.replace(tiny, result=dataclasses.replace(tiny.result, features=fewer[0], through=fewer[1]))
+    made = dataclasses.replace(desk.made, rows=(earlier,))
+    assert set(desk.made.near(tiny.result.features)) - set(made.near(fewer[0])) == without
+    for table, before in ((made.distances(), desk.made.distances()), (made.medians(), desk.made.medians())):
+        assert table.heads == before.heads
+        mine, whole = (next(row for row in t.rows if row[0] == "tiny") for t in (table, before))
+        assert {head for head, cell in zip(table.heads, mine, strict=True) if cell is None} >= {
+            head for head in table.heads if head.partition(" (")[0] in without
+        }
+        assert [c for h, c in zip(table.heads, mine, strict=True) if h.partition(" (")[0] not in without] == [
+            c for h, c in zip(table.heads, whole, strict=True) if h.partition(" (")[0] not in without
+        ]
+    counted = next(row for row in made.systems().rows if row[0] == "tiny")
+    assert str(counted[-1]).endswith(f"of {len(made.near(fewer[0]))}")
 
 
 def test_the_page_leads_to_what_is_there(desk: Desk) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from partimento.evaluation.features import FEATURES, GRID, bar_edges, features, measured
-from partimento.score import Note, Score, TimeSignature, Track, transpose
+from partimento.evaluation.features import FEATURES, GRID, HISTOGRAMS, bar_edges, features, measured, survey
+from partimento.evaluation.features.form import LONG, SHORT
+from partimento.evaluation.features.pitch import _KEYS
+from partimento.evaluation.features.rhythm import VALUES
+from partimento.score import Note, Score, Tempo, TimeSignature, Track, transpose
 
 from music import scores, tune
 
@@ -34,6 +38,7 @@ def crotchets(*pitches: int | None) -> Notes:
 SCALE = piece(crotchets(60, 62, 64, 65, 67, 69, 71, 72))
 CHROMATIC = piece(crotchets(*range(60, 72)))
 CHORD = piece([(0, 4, 60), (0, 4, 64), (0, 4, 67), (4, 4, 72)])
+EIGHT = [(40 + 4 * bar, 41 + 4 * bar, 42 + 4 * bar, 43 + 4 * bar) for bar in range(8)]  # no two have a note in common
 WALTZ = [(3 * bar + on, long, 60) for bar in range(4) for on, long in ((0.0, 1.0), (1.0, 2.0))]
 
 
@@ -73,6 +78,23 @@ WALTZ = [(3 * bar + on, long, 60) for bar in range(4) for on, long in ((0.0, 1.0
         (piece([(0, 4, 60), (4, 4, 62), (12, 1, 60)]), "empty bars", 1 / 4),
         (piece(WALTZ, metre=(3, 4)), "groove consistency", 1),
         (piece(WALTZ, metre=(3, 4)), "repetition", 3 / 4),
+        (piece([(0, 1, pitch) for pitch in range(60, 72)]), "key clarity", 0),  # all classes alike: no key
+        (piece(crotchets(60)), "key clarity", 2.8675 / (4.375639953195418 * math.sqrt(11 / 12))),  # of major
+        (piece(crotchets(60, 62, 64, 65, 60, 62, 64, 65)), "short self-similarity", 1),
+        # three of four notes the same: 3 in common, 5 in all
+        (piece(crotchets(60, 62, 64, 65, 60, 62, 64, 67)), "short self-similarity", 3 / 5),
+        # bars 2 to 5 have their like three bars back or sooner, or share nothing: 1/3 of two bars, none, all
+        (
+            piece(crotchets(60, 62, None, None, 60, 64, None, None, 71, 71, 71, 71, 60, 64)),
+            "short self-similarity",
+            4 / 9,
+        ),
+        (piece(crotchets(*sum(EIGHT + EIGHT, ()))), "long self-similarity", 1),
+        (piece(crotchets(*sum(EIGHT + EIGHT[::-1], ()))), "long self-similarity", 4 / 8),  # only four lie eight back
+        (piece(crotchets(*sum(EIGHT, ()), *[None] * 4 * 56, 40)), "long self-similarity", 1 / 4),
+        (piece(crotchets(*sum(EIGHT, ()), *[None] * 4 * 57, 40)), "long self-similarity", 0),  # 65 bars are too far
+        (piece(crotchets(60, 62), drums=True), "dynamics spread", 0),
+        (SCALE, "tempo spread", 0),
     ],
 )
 def test_figures_worked_out_by_hand(score: Score, name: str, expected: float) -> None:
@@ -103,7 +125,8 @@ def test_what_does_not_exist_is_not_a_number() -> None:
 def test_drums_have_rhythm_and_no_pitch() -> None:
     found = features(piece(crotchets(36, 38, 36, 38, 36, 38, 36, 38), drums=True))
     assert {name for name, figure in found.items() if math.isnan(figure)} == {
-        *("pitch-class entropy", "pitch range", "scale consistency", "polyphony", "mean duration"),
+        *("pitch-class entropy", "pitch range", "scale consistency", "key clarity", "polyphony", "mean duration"),
+        "long self-similarity",  # of two bars
     }
     assert (found["groove consistency"], found["repetition"], found["note density"]) == (1, 0.5, 1)
 
@@ -133,10 +156,14 @@ def test_every_score_has_figures_within_their_bounds(score: Score) -> None:
 
 @given(st.integers(0, 1000), st.integers(-11, 11), st.sampled_from((24, 96, 960)))
 def test_key_and_resolution_change_nothing(seed: int, semitones: int, ticks: int) -> None:
-    score = tune(seed, bars=6)
-    expected = features(score)
-    assert features(transpose(score, semitones)) == pytest.approx(expected)
-    assert features(score.resample(ticks)) == pytest.approx(expected)
+    score = tune(seed, bars=10)
+    expected = survey([score])
+    for other in (transpose(score, semitones), score.resample(ticks)):
+        found = survey([other])
+        for name, figure in expected.figures.items():
+            assert found.figures[name] == pytest.approx(figure)
+        for name, shares in expected.histograms.items():
+            assert found.histograms[name] == pytest.approx(shares)
 
 
 @given(scores())
@@ -151,3 +178,76 @@ def test_a_set_is_measured_piece_by_piece() -> None:
     assert np.array_equal(np.isnan(table["pitch range"]), [False, True, False])
     assert table["pitch-class entropy"][2] == pytest.approx(math.log2(12))
     assert GRID % 3 == GRID % 4 == 0
+
+
+def test_profiles_of_keys_are_as_alike_as_listeners_find_them() -> None:
+    # Krumhansl and Kessler 1982, table 3: the profile of C major with those of other keys
+    major, minor = _KEYS[:12], _KEYS[12:]
+    published = {(0, "F"): 0.591, (0, "G"): 0.591, (0, "D"): 0.040, (0, "E"): -0.185, (0, "F#"): -0.683}
+    for (_, key), expected in published.items():
+        tonic = ["C", "C#", "D", "D#", "E", "F", "F#", "G"].index(key)
+        assert major[0] @ major[tonic] == pytest.approx(expected, abs=0.005)
+    assert major[0] @ minor[9] == pytest.approx(0.651, abs=0.005)  # the relative minor
+    assert major[0] @ minor[0] == pytest.approx(0.511, abs=0.005)  # and the parallel one
+
+
+def test_a_piece_that_keeps_to_a_profile_has_the_clearest_key() -> None:
+    # the worked example of rnhart.net/articles/key-finding: steps that each pitch class sounds in "Toroko's Theme"
+    sounding = (432, 231, 0, 405, 12, 316, 4, 126, 612, 0, 191, 1)
+    theme = piece([(0, steps, 60 + pitch_class) for pitch_class, steps in enumerate(sounding)])
+    time = np.array(sounding, dtype=np.float64)
+    assert np.corrcoef(time, _KEYS[0])[0, 1] == pytest.approx(-0.00009, abs=5e-6)  # C major, as they have it
+    assert features(theme)["key clarity"] == pytest.approx(max(np.corrcoef(time, key)[0, 1] for key in _KEYS))
+    profile = piece([(0, 10 * float(p), 60 + n) for n, p in enumerate(_KEYS[3] - _KEYS[3].min() + 0.1)], ticks=9600)
+    assert features(profile)["key clarity"] == pytest.approx(1, abs=1e-6)
+
+
+def test_tempo_and_loudness_spread_as_far_as_they_vary() -> None:
+    score = piece([(0, 2, 60), (2, 2, 62), (6, 2, 64)])
+    score.tempos.extend([Tempo(0, 60), Tempo(4 * 480, 120)])  # half of eight beats each
+    for note, velocity in zip(score.tracks[0].notes, (50, 50, 80), strict=True):
+        note.velocity = velocity
+    assert features(score)["tempo spread"] == pytest.approx(30)
+    assert features(score)["dynamics spread"] == pytest.approx(math.sqrt(200))
+    score.tempos.append(Tempo(8 * 480, 300))  # after the last note
+    assert features(score)["tempo spread"] == pytest.approx(30)
+    score.tempos.append(Tempo(7 * 480, 60_000))  # as fast as a file can say counts as as fast as one can play
+    assert features(score)["tempo spread"] < 350
+
+
+def shares(score: Score, name: str) -> dict[str, float]:
+    """The bins of a histogram that are not empty."""
+    histogram = next(h for h in HISTOGRAMS if h.name == name)
+    row = survey([score]).histograms[name][0]
+    return {label: share for label, share in zip(histogram.bins, row.tolist(), strict=True) if share}
+
+
+def test_histograms_count_what_is_there() -> None:
+    values = [Fraction(1, 4), Fraction(1, 3), Fraction(3, 8), Fraction(1), Fraction(3, 2), Fraction(16)]
+    played = piece([(20 * n, float(value) * 1.05, 60) for n, value in enumerate(values)], ticks=960)
+    assert shares(played, "durations") == dict.fromkeys(map(str, values), 1 / 6)
+    assert shares(played, "inter-onset intervals") == {"16": 1}  # what is longer counts as the longest
+    assert shares(piece([(0, 1, 60), (0, 1, 64), (1, 1, 60), (1.5, 1, 60)]), "inter-onset intervals") == {
+        "1": 0.5,
+        "1/2": 0.5,
+    }
+    assert len(VALUES) == len(set(VALUES)) == 25
+    assert sorted(VALUES) == list(VALUES)
+    line = piece([(0, 1, 72), (1, 1, 74), (2, 1, 60), (3, 1, 90), (4, 1, 90)], [(0, 5, 48)])
+    assert shares(line, "melodic intervals") == {"+2": 0.25, "beyond -12": 0.25, "beyond +12": 0.25, "0": 0.25}
+    assert shares(line, "harmonic intervals") == {"octaves": 2 / 5, "major seconds": 1 / 5, "tritones": 2 / 5}
+    held = piece([(0, 4, 72), (4, 1, 71)], [(1, 1, 60), (2, 1, 62), (3, 2, 64)])  # nothing above what is held
+    assert shares(held, "melodic intervals") == {"-1": 1}
+    drums = piece([(0, 1, 36), (1, 1, 38)], drums=True)
+    assert np.isnan(survey([drums]).histograms["durations"]).all()
+    assert shares(drums, "inter-onset intervals") == {"1": 1}
+
+
+@given(scores())
+def test_shares_sum_to_one_or_are_not_there(score: Score) -> None:
+    for name, rows in survey([score]).histograms.items():
+        assert np.isnan(rows).all() or ((rows >= 0).all() and rows.sum() == pytest.approx(1)), name
+
+
+def test_short_and_long_lie_apart() -> None:
+    assert SHORT[-1] < LONG[0]

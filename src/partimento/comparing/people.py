@@ -104,6 +104,7 @@ def _mean_nearness(figures: Values, like: Values, size: int, rng: np.random.Gene
             distance=float(np.mean([draw[name].distance for draw in found])),
             overlap=float(np.mean([draw[name].overlap for draw in found])),
             without=near.without,
+            divergence=float(np.mean([draw[name].divergence for draw in found])),
         )
         for name, near in whole.items()
     }

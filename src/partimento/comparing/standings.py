@@ -118,7 +118,7 @@ class Comparison:
         return named
 
     def near(self, figures: Figures) -> dict[str, Nearness]:
-        """How near a set lies to the held-out pieces, by feature."""
+        """How near a set lies to the held-out pieces, by feature; without what an earlier version did not measure."""
         made = {name: np.array(column, dtype=np.float64) for name, column in figures.items()}
         return nearness(made, self.people.like)
 
@@ -173,11 +173,11 @@ class Comparison:
         sets = [(name, self.people.yardsticks[name]) for name in (OTHERS, NOISE, SHUFFLED)]
         once = {result.written: result for _, result in self.finished}
         sets += [(f"{HELD_OUT} through {self.labels[w]}", self.near(r.through)) for w, r in once.items()]
-        rows: list[list[Cell]] = [[name, *[_known(near[f].distance) for f in features]] for name, near in sets]
+        rows: list[list[Cell]] = [[name, *[_known(_far(near, f)) for f in features]] for name, near in sets]
         for row, result in self.finished:
             near = self.near(result.features)
             nearer = self.nearer(near, NOISE, SHUFFLED)
-            found = {f: _known(near[f].distance) for f in features}
+            found = {f: _known(_far(near, f)) for f in features}
             rows.append([row.name, *[Strong(value) if f in nearer else value for f, value in found.items()]])
         caption = "Distance from the held-out pieces, in their standard deviations; bold: nearer than both yardsticks"
         return Table(["", *features], rows, caption)
@@ -191,7 +191,8 @@ class Comparison:
         rows += [[name, *[_known(found.made) for found in yard.values()], alike[name]] for name, yard in yards]
         for row, result in self.finished:
             share = None if result.likeness is None else _known(result.likeness)
-            rows.append([row.name, *[_known(found.made) for found in self.near(result.features).values()], share])
+            mine = self.near(result.features)
+            rows.append([row.name, *[_known(mine[name].made) if name in mine else None for name in near], share])
         heads = [f"{f.name} ({f.unit})" if f.unit else f.name for f in FEATURES if f.name in near]
         caption = "Medians; and the share of passages that two pieces of a set have in common (1: all are one piece)"
         return Table(["", *heads, "likeness of pieces"], rows, caption)
@@ -246,6 +247,10 @@ def _setting(name: str, value: Any) -> str:
 
 def _bits(result: Result) -> str:
     return f"{'≤ ' if result.likelihood == 'bound' else ''}{result.bits:.3f}"
+
+
+def _far(near: Mapping[str, Nearness], feature: str) -> float:
+    return near[feature].distance if feature in near else math.nan
 
 
 def _known(value: float) -> float | None:
