@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from partimento.composing import Order, compose_again, compose_into
     from partimento.corpus import Corpus, inspect
     from partimento.errors import PartimentoError
+    from partimento.evaluating import Evaluation, evaluate
     from partimento.files import read, write
     from partimento.generation import Made, generate
     from partimento.guards import Guards
@@ -31,6 +32,7 @@ _HOMES = {
     "composing": ("Order", "compose_again", "compose_into"),
     "corpus": ("Corpus", "inspect"),
     "errors": ("PartimentoError",),
+    "evaluating": ("Evaluation", "evaluate"),
     "files": ("read", "write"),
     "generation": ("Made", "generate"),
     "guards": ("Guards",),
@@ -45,6 +47,7 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
     "Bundle",
     "Corpus",
+    "Evaluation",
     "Guards",
     "Made",
     "Order",
@@ -56,6 +59,7 @@ __all__ = [
     "Score",
     "compose_again",
     "compose_into",
+    "evaluate",
     "generate",
     "inspect",
     "open_bundle",

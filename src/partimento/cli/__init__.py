@@ -26,6 +26,7 @@ for name, summary in {
     "audition": "Hear how a run learnt: compose from each of its checkpoints with one seed.",
     "show": "Show what a model is made of: layers, shapes, parameters, facts.",
     "compare": "Train every system on the same music, and set what they make side by side.",
+    "evaluate": "Judge pieces of music: how good beside human music, and how new.",
     "interpolate": "Go from one piece to another through those that a model knows between them.",
     "render": "Make a picture or a sound of a piece.",
     "recipes": "List the recipes that `train` knows.",

@@ -42,6 +42,7 @@ class Every:
     Attributes:
         refused: files and tunes that cannot be read, each with the reason.
         names: of the pieces, in order.
+        score_hashes: of the pieces, in order.
     """
 
     def __init__(self, folder: Path, taken: list[Taken], refused: list[tuple[str, Unreadable]]) -> None:
@@ -61,6 +62,7 @@ class Every:
                 else:
                     self._found.append((name, file, number, row.record["score"]))
         self.names = [name for name, *_ in self._found]
+        self.score_hashes = [score_hash for *_, score_hash in self._found]
 
     def __len__(self) -> int:
         return len(self._found)

@@ -26,6 +26,7 @@ from partimento.recipes import Recipe, read_recipe
 from partimento.render.curves import draw
 from partimento.training.anatomy import layers_of
 from partimento.training.checkpoints import CURVES
+from partimento.training.index import INDEX, indexed
 from partimento.training.loop import RunExists, fit, held_out
 from partimento.training.planning import new_model, plan, warnings, windows_of
 from partimento.training.preparing import SPLITS, Prepared, prepare
@@ -138,6 +139,8 @@ def _learn(
         draw(run / "training" / CURVES, run / "curves.png")
     scores = scores_of(model, windows, "")
     watch(Progress("Measuring", 1, 2, "models"))
+    if not (run / INDEX).is_file():
+        indexed(prepared.corpus, prepared.corpus.pieces("train"), watch).save(run / INDEX)
     if not isinstance(model, Counted) and isinstance(prepared.codec.spec, TokenSpec):
         scores |= scores_of(baseline(prepared), windows, "Markov baseline, ")
     corpus = prepared.corpus

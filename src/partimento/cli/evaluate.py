@@ -1,0 +1,61 @@
+"""`partimento evaluate`: how good some pieces are, and how new."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from partimento.cli.tables import show
+from partimento.cli.terminal import say, watching
+from partimento.errors import InvalidSettings
+
+
+def evaluate(
+    pieces: Path,
+    /,
+    *,
+    like: Path,
+    trained_on: Path | None = None,
+    model: Path | None = None,
+    json: Path | None = None,
+    html: Path | None = None,
+    seed: int = 0,
+) -> None:
+    """Judge pieces of music, by whomever they were made: how good beside human music, and how new.
+
+    Args:
+        pieces: A folder of music, or one file. Copies count: nothing in it is sifted.
+        like: A folder of human music: what the pieces should be like.
+        trained_on: What they must not copy: the folder that was learnt from, or a run; what --like names if not given.
+        model: A bundle or run, to say how well it foretells human music.
+        json: Write every figure to this file.
+        html: Write a page to look at and to listen to, all in this one file.
+        seed: Decides which excerpts are compared.
+    """
+    from partimento.evaluating import evaluate as judge
+    from partimento.evaluating import report
+
+    if seed < 0:
+        raise InvalidSettings(f"A seed is 0 or more; {seed} is not.")
+    for file in (json, html):
+        if file is not None and file.is_dir():
+            raise InvalidSettings(f"{file} is a folder; name a file.")
+    with watching() as watch:
+        made = judge(pieces, like, trained_on=trained_on, model=model, seed=seed, watch=watch)
+        if json is not None:
+            made.write_json(json)
+        if html is not None:
+            report.write_page(made, html, watch)
+    show(report.features(made))
+    say("")
+    show(report.rows(made))
+    say("")
+    if made.scorecard.flagged:
+        show(report.originality(made, made.scorecard.flagged))
+        say("")
+    for sentence in [*report.lead(made), *made.remarks]:
+        say(sentence)
+    for name, why in made.refused:
+        say(f"Left out: {name}: {why}")
+    for file in (json, html):
+        if file is not None:
+            say(f"Written: {file}")
