@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from partimento.bundle import open_bundle
 from partimento.cli import app
-from partimento.errors import InvalidSettings, TooLittleMusic, Unreadable
+from partimento.codec import Request
+from partimento.composing import Order, compose_again, compose_into
+from partimento.errors import ImpossibleRequest, InvalidSettings, TooLittleMusic, Unreadable
 from partimento.evaluating import Evaluation, evaluate
 from partimento.evaluating.report import lead, write_page
-from partimento.evaluation.features import FEATURES, HISTOGRAMS
+from partimento.evaluation.features import FEATURES, HISTOGRAMS, features
+from partimento.evaluation.ranking import place
 from partimento.files import read, write
+from partimento.guards import Guards
 from partimento.recipes import recipe_named
+from partimento.sampling import Sampling
 from partimento.score import transpose
 from partimento.training.index import INDEX
 from partimento.training.runs import train
@@ -176,3 +184,26 @@ def test_the_command_writes_and_says_what_it_found(
     assert json.loads((tmp_path / "e.json").read_text())["summary"]["flagged"] == 1
     with pytest.raises(InvalidSettings, match="is a folder"):
         app([*command[:-1], str(tmp_path)], result_action="return_value")
+
+
+def test_the_best_of_many_are_those_most_like_people(folders: dict[str, Path], tmp_path: Path) -> None:
+    bundle = open_bundle(folders["run"])
+    tables = {"n": 8, "seed": 5, "request": Request(bars=6), "sampling": Sampling(), "guards": Guards()}
+    order = Order(**tables, prompt=np.empty(0, dtype=np.int64))  # type: ignore[arg-type]
+    best = compose_into(tmp_path / "best", bundle, order, sound="none", best=3)
+    every = compose_into(tmp_path / "every", bundle, order, sound="none")
+    people = bundle.facts["human"]["figures"]
+    places = {made.midi.name: place(features(read(made.midi).score), people).score for made in every}
+    assert [made.midi.name for made in best] == sorted(places, key=lambda name: -places[name])[:3]
+    assert sorted(file.name for file in (tmp_path / "best").glob("*.mid")) == sorted(made.midi.name for made in best)
+    assert [made.remarks[-1].split(":")[0] for made in best] == [f"Ranked {rank} of 8" for rank in (1, 2, 3)]
+    (chosen, *_) = best
+    again = compose_again(chosen.midi, tmp_path / "again", sound="none")
+    assert again.midi.read_bytes() == chosen.midi.read_bytes()
+    with pytest.raises(ImpossibleRequest, match="best 9 of 8"):
+        compose_into(tmp_path / "more", bundle, order, sound="none", best=9)
+    unknown = dataclasses.replace(bundle, facts={name: v for name, v in bundle.facts.items() if name != "human"})
+    with pytest.raises(ImpossibleRequest, match="does not say what people's pieces are like"):
+        compose_into(tmp_path / "unknown", unknown, order, sound="none", best=1)
+    assert not (tmp_path / "more").exists()
+    assert not (tmp_path / "unknown").exists()

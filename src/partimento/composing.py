@@ -11,8 +11,8 @@ import copy
 import itertools
 import json
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +25,8 @@ from partimento.atomic import write_text
 from partimento.bundle import Bundle, open_bundle
 from partimento.codec import Request
 from partimento.errors import ImpossibleRequest, InvalidBundle, Unreadable
+from partimento.evaluation.features import features
+from partimento.evaluation.ranking import place
 from partimento.files import read_safely, write
 from partimento.generation import Made, generate
 from partimento.generation.requests import MOST
@@ -176,9 +178,10 @@ def compose_into(
     sound: Sound = "wav",
     soundfont: Path | None = None,
     only: int | None = None,
+    best: int | None = None,
     watch: Watch = ignore,
 ) -> list[Composed]:
-    """Compose and write each piece as it is made.
+    """Compose and write each piece as it is made; with `best`, when all are made.
 
     Args:
         folder: new or empty.
@@ -187,12 +190,16 @@ def compose_into(
         sound: the sound's format, or "none".
         soundfont: the SoundFont to play with; the installed one if None.
         only: write only the piece of this index, from 0 (all are made: they come in one batch).
+        best: write only so many, those most like the music that was learnt from (`evaluation.ranking`), best first.
         watch: hears of progress.
 
     Raises:
         ImpossibleRequest: the folder holds something, or the bundle cannot do what is asked; nothing is written.
     """
     require_empty(folder)
+    if best is not None and not 1 <= best <= order.n:
+        raise ImpossibleRequest(f"The best {best} of {order.n} pieces cannot be chosen: ask for 1 to {order.n}.")
+    people = {} if best is None else _people(bundle)
     if sound != "none":
         require_soundfont(soundfont)
     pieces = generate(
@@ -208,8 +215,39 @@ def compose_into(
     )
     folder.mkdir(parents=True, exist_ok=True)
     pieces = itertools.islice(pieces, None if only is None else only + 1)  # those of later batches need not be made
-    kept = (made for made in pieces if only is None or made.index == only)
+    kept: Iterable[Made] = (made for made in pieces if only is None or made.index == only)
+    if best is not None:
+        kept = _ranked(list(kept), people)[:best]
     return [_write(folder, bundle, order, made, sound, soundfont) for made in kept]
+
+
+def _people(bundle: Bundle) -> Mapping[str, Sequence[float]]:
+    """The figures of people's pieces by feature, as the run that made the bundle found them.
+
+    Raises:
+        ImpossibleRequest: the bundle has none.
+    """
+    try:
+        figures = bundle.facts["human"]["figures"]
+        return {str(name): [math.nan if one is None else float(one) for one in of] for name, of in figures.items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ImpossibleRequest(
+            f"{bundle.folder} does not say what people's pieces are like, so none of its own can be called best: an "
+            "older version made it. Compose without --best."
+        ) from error
+
+
+def _ranked(pieces: Sequence[Made], people: Mapping[str, Sequence[float]]) -> list[Made]:
+    """Pieces, those most like people's first; each says which it is, and why."""
+    places = {made.index: place(features(made.score), people) for made in pieces}
+    order = sorted(pieces, key=lambda made: (-places[made.index].score, made.index))
+    ranked = []
+    for rank, made in enumerate(order, start=1):
+        found = places[made.index]
+        why = f": {'; '.join(found.says)}" if found.says else ""
+        said = f"Ranked {rank} of {len(order)}: like people's pieces on {found.usual} of {found.features} figures{why}."
+        ranked.append(replace(made, remarks=(*made.remarks, said)))
+    return ranked
 
 
 def _write(folder: Path, bundle: Bundle, order: Order, made: Made, sound: Sound, soundfont: Path | None) -> Composed:

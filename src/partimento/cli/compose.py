@@ -41,6 +41,7 @@ def compose(
     min_p: Annotated[float | None, Parameter(help=_SAMPLING["min_p"])] = None,
     sound: Sound = "wav",
     soundfont: Path | None = None,
+    best: int | None = None,
     again: Path | None = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
 ) -> None:
@@ -58,6 +59,7 @@ def compose(
         prompt_notes: How many notes of the prompt to take, in place of bars.
         sound: The sound's format, or none.
         soundfont: Play with this SoundFont (.sf2) instead of the installed one.
+        best: Keep only so many of the pieces, those most like the music that was learnt from; each says why.
         again: Make this piece (its .mid or .json) again, exactly.
         set_: Change a setting of the player, the sampling, the guards or the request, e.g. --set guards.loop_repeats=4
             or --set player.walk=0.5; can be given several times. `partimento recipes NAME` lists them.
@@ -83,7 +85,7 @@ def compose(
                 prompt_from=source,
                 player=tables["player"],
             )
-            pieces = compose_into(to, bundle, order, sound=sound, soundfont=soundfont, watch=watch)
+            pieces = compose_into(to, bundle, order, sound=sound, soundfont=soundfont, best=best, watch=watch)
     _report(pieces)
 
 

@@ -9,6 +9,7 @@ broken off at any moment and resumed ends as if it had never stopped.
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from partimento.bundle import Bundle, open_bundle, write_bundle
 from partimento.codec import TokenSpec
 from partimento.corpus import Corpus, inspect
 from partimento.errors import InvalidSettings
+from partimento.evaluation.features import measured
+from partimento.evaluation.scorecard import cut
 from partimento.model import Counted, Judged, Learns, Model, likelihood_kind, model_named
 from partimento.progress import Progress, Watch, ignore
 from partimento.recipes import Recipe, read_recipe
@@ -39,6 +42,7 @@ except ImportError:  # Windows
 
 LOCK = ".lock"
 BEFORE_PLAN = {"corpus.json", "pieces", "encoded", LOCK}  # what a run may have written before its plan
+HUMAN, HUMAN_BARS = 200, 16  # held-out pieces that a bundle knows the figures of, and how long their excerpts are
 NOT_THE_SAME = ("seconds", "notes/s")  # columns of the curve that differ from run to run, and stay out of the bundle
 
 
@@ -164,6 +168,7 @@ def _learn(
         **({"figure": model.figure} if isinstance(model, Judged) else {}),
         "layers": layers_of(model),
         "scores": scores,
+        "human": _human(corpus, training.seed),
         "curve": [{k: v for k, v in row.items() if k not in NOT_THE_SAME} for row in history.rows],
     }
     bundle = write_bundle(
@@ -178,6 +183,19 @@ def _learn(
     )
     watch(Progress("Measuring", 2, 2, "models", remark=_summary(scores, facts["likelihood"], facts.get("figure", ""))))
     return bundle
+
+
+def _human(corpus: Corpus, seed: int) -> dict[str, Any]:
+    """What people's pieces are like that the model did not learn from: figures of excerpts, by feature."""
+    pieces = [corpus.score(piece) for split in ("valid", "test") for piece in corpus.pieces(split)[: HUMAN // 2]]
+    figures = measured(cut(pieces, HUMAN_BARS, seed))
+    return {
+        "bars": HUMAN_BARS,
+        "figures": {
+            name: [None if math.isnan(one) else float(f"{one:.6g}") for one in column]
+            for name, column in figures.items()
+        },
+    }
 
 
 def baseline(prepared: Prepared) -> Model:
