@@ -15,6 +15,7 @@ from partimento.codec import codec_named
 from partimento.corpus import inspect
 from partimento.evaluation.distances import (
     common,
+    densities,
     distance,
     divergence,
     jensen_shannon,
@@ -63,6 +64,11 @@ def test_the_divergence_of_two_normal_densities() -> None:
     assert divergence(normal, normal + 2, 0.01) == pytest.approx(expected, abs=0.03)
     assert divergence(np.zeros(5), np.ones(5), 0.01) == pytest.approx(1)
     assert math.isnan(divergence(np.array([np.nan]), normal, 0.1))
+    grid, one, other = densities(normal, np.append(normal + 2, np.nan), 0.01)
+    assert one.sum() == pytest.approx(1)
+    assert (grid * one).sum() == pytest.approx(0, abs=0.05)
+    assert (grid * other).sum() == pytest.approx(2, abs=0.05)
+    assert np.minimum(one, other).sum() == pytest.approx(overlap(normal, normal + 2, 0.01))
 
 
 def test_histograms_have_areas_in_common_and_diverge() -> None:

@@ -234,7 +234,7 @@ def test_histograms_count_what_is_there() -> None:
     assert len(VALUES) == len(set(VALUES)) == 25
     assert sorted(VALUES) == list(VALUES)
     line = piece([(0, 1, 72), (1, 1, 74), (2, 1, 60), (3, 1, 90), (4, 1, 90)], [(0, 5, 48)])
-    assert shares(line, "melodic intervals") == {"+2": 0.25, "beyond -12": 0.25, "beyond +12": 0.25, "0": 0.25}
+    assert shares(line, "melodic intervals") == {"+2": 0.25, "-13 or more": 0.25, "+13 or more": 0.25, "0": 0.25}
     assert shares(line, "harmonic intervals") == {"octaves": 2 / 5, "major seconds": 1 / 5, "tritones": 2 / 5}
     held = piece([(0, 4, 72), (4, 1, 71)], [(1, 1, 60), (2, 1, 62), (3, 2, 64)])  # nothing above what is held
     assert shares(held, "melodic intervals") == {"-1": 1}
@@ -247,6 +247,12 @@ def test_histograms_count_what_is_there() -> None:
 def test_shares_sum_to_one_or_are_not_there(score: Score) -> None:
     for name, rows in survey([score]).histograms.items():
         assert np.isnan(rows).all() or ((rows >= 0).all() and rows.sum() == pytest.approx(1)), name
+
+
+def test_a_note_long_after_costs_no_memory() -> None:
+    late = features(piece([*crotchets(60, 62, 64, 65), (4_000_000.0, 1.0, 60)], ticks=24))
+    assert math.isnan(late["long self-similarity"])
+    assert late["repetition"] == 0
 
 
 def test_short_and_long_lie_apart() -> None:

@@ -38,6 +38,7 @@ __all__ = [
     "Nearness",
     "between",
     "common",
+    "densities",
     "differences",
     "distance",
     "divergence",
@@ -141,16 +142,25 @@ def between(values: Figures, one: Figures, other: Figures, least: float) -> Betw
         other: (R, K) the same of the other, which is the reference.
         least: the narrowest kernel, and the least spread.
     """
-    spread, reference = _spread(values, one), _spread(values, other)
-    size = np.minimum(one.sum(axis=1), other.sum(axis=1))
-    width = np.maximum(np.sqrt((spread**2 + reference**2) / 2) * size**-0.2, least)
-    margin = REACH * float(width.max())
-    low, high = values[0] - margin, values[-1] + margin
-    cell = (high - low) / (CELLS - 1)
-    densities = [_smoothed(_binned((values - low) / cell, weights), width / cell) for weights in (one, other)]
-    return Between(
-        _moved(values, one, other) / np.maximum(reference, least), common(*densities), jensen_shannon(*densities)
-    )
+    _, mine, theirs = _densities(values, one, other, least)
+    far = _moved(values, one, other) / np.maximum(_spread(values, other), least)
+    return Between(far, common(mine, theirs), jensen_shannon(mine, theirs))
+
+
+def densities(made: Figures, reference: Figures, least: float) -> tuple[Figures, Figures, Figures]:
+    """Both densities on their common grid, as `overlap` and `divergence` compare them: to be drawn.
+
+    Args:
+        made: (N,) figures, at least one that is not NaN.
+        reference: (M,) the same of human pieces.
+        least: the narrowest kernel.
+
+    Returns:
+        (CELLS,) the figures at which they are given, and (CELLS,) shares of either set, each of sum 1.
+    """
+    values, weights = _together(known(made), known(reference))
+    at, mine, theirs = _densities(values, *weights, least)
+    return at, mine[0], theirs[0]
 
 
 @dataclass(frozen=True)
@@ -210,6 +220,18 @@ def _together(one: Figures, other: Figures) -> tuple[Figures, tuple[Figures, Fig
     mine = np.bincount(place[: len(one)], minlength=len(values)).astype(np.float64)
     theirs = np.bincount(place[len(one) :], minlength=len(values)).astype(np.float64)
     return values, (mine[None], theirs[None])
+
+
+def _densities(values: Figures, one: Figures, other: Figures, least: float) -> tuple[Figures, Figures, Figures]:
+    """The grid (CELLS,), and the densities (R, CELLS) of R pairs of samples; see `between`."""
+    size = np.minimum(one.sum(axis=1), other.sum(axis=1))
+    within = np.sqrt((_spread(values, one) ** 2 + _spread(values, other) ** 2) / 2)
+    width = np.maximum(within * size**-0.2, least)
+    margin = REACH * float(width.max())
+    at = np.linspace(values[0] - margin, values[-1] + margin, CELLS)
+    cell = at[1] - at[0]
+    mine, theirs = (_smoothed(_binned((values - at[0]) / cell, weights), width / cell) for weights in (one, other))
+    return at, mine, theirs
 
 
 def _moved(values: Figures, one: Figures, other: Figures) -> Figures:

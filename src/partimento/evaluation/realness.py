@@ -34,7 +34,7 @@ __all__ = ["FEWEST", "Realness", "Tell", "auc", "interval", "realness"]
 
 FEWEST = 10  # pieces of each kind
 FOLDS = 5
-REPEATS = 4
+REPEATS = 10
 PENALTY = 0.1  # half the square of a weight costs so much, beside the mean loss of a piece in nats
 FARTHEST = 4.0  # spreads from the mean; a figure further off counts as this
 WORTH = 0.5  # of a piece, in the interval

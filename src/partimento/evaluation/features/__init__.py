@@ -152,7 +152,7 @@ FEATURES: tuple[Feature, ...] = (
 )
 
 _BEATS = tuple(str(value) for value in VALUES)
-_MOVES = ("beyond -12", *(f"{step:+d}" if step else "0" for step in range(-FARTHEST + 1, FARTHEST)), "beyond +12")
+_MOVES = ("-13 or more", *(f"{step:+d}" if step else "0" for step in range(-FARTHEST + 1, FARTHEST)), "+13 or more")
 _INTERVALS = (
     *("octaves", "minor seconds", "major seconds", "minor thirds", "major thirds", "fourths", "tritones", "fifths"),
     *("minor sixths", "major sixths", "minor sevenths", "major sevenths"),

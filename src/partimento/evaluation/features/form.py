@@ -62,29 +62,39 @@ def _self_similarity(view: View, lags: range) -> float:
     bars there are to choose from, the more alike is the best of them: compare pieces of about the same length.
     """
     bar, inside = _contents(view)
-    count = np.bincount(bar, minlength=len(view.placed.steps))
-    shared = _shared(bar, inside, len(count), lags[-1])
-    best = np.full(len(count), -1.0)
-    for lag in lags[: max(len(count) - lags[0], 0)]:
-        now, before = slice(lag, None), slice(None, len(count) - lag)
-        union = count[now] + count[before] - shared[now, lag]
-        alike = (view.placed.steps[now] == view.placed.steps[before]) & (count[now] > 0) & (count[before] > 0)
-        best[now] = np.maximum(best[now], np.where(alike, shared[now, lag] / np.maximum(union, 1), -1.0))
+    bars, row, count = np.unique(bar, return_inverse=True, return_counts=True)  # those with a note: (B,), (N,), (B,)
+    if not len(bars):
+        return np.nan
+    length = view.placed.steps[bars]
+    wanted = bars[:, None] - np.array(lags)  # (B, L)
+    before = np.searchsorted(bars, wanted)
+    alike = (bars[before] == wanted) & (length[before] == length[:, None])
+    shared = _shared(bar, row, inside, lags)
+    likeness = np.where(alike, shared / (count[:, None] + count[before] - shared), -1.0)
+    best = likeness.max(axis=1)
     return float(best[best >= 0].mean()) if (best >= 0).any() else np.nan
 
 
-def _shared(bar: Ints, inside: Ints, bars: int, farthest: int) -> NDArray[np.int64]:
-    """(bars, farthest + 1) how many notes each bar has in common with the one so many bars before it."""
+def _shared(bar: Ints, row: Ints, inside: Ints, lags: range) -> NDArray[np.int64]:
+    """(B, L) how many notes each bar has in common with the one so many bars before it.
+
+    Args:
+        bar: (N,) of each note.
+        row: (N,) the same, the B bars with a note being numbered from 0.
+        inside: (N,) what the note is, and where in its bar.
+        lags: L numbers of bars.
+    """
     order = np.lexsort((bar, inside))
-    bar, inside = bar[order], inside[order]
-    result = np.zeros(bars * (farthest + 1), dtype=np.int64)
+    bar, row, inside = bar[order], row[order], inside[order]
+    result = np.zeros((int(row.max()) + 1) * len(lags), dtype=np.int64)
     for ahead in range(1, len(bar)):  # the bars of one note ascend: once none is near, none further ahead is
         lag = bar[ahead:] - bar[:-ahead]
-        near = (inside[ahead:] == inside[:-ahead]) & (lag <= farthest)
+        near = (inside[ahead:] == inside[:-ahead]) & (lag <= lags[-1])
         if not near.any():
             break
-        result += np.bincount(bar[ahead:][near] * (farthest + 1) + lag[near], minlength=len(result))
-    return result.reshape(bars, farthest + 1)
+        near &= lag >= lags[0]
+        result += np.bincount(row[ahead:][near] * len(lags) + lag[near] - lags[0], minlength=len(result))
+    return result.reshape(-1, len(lags))
 
 
 def _contents(view: View) -> tuple[Ints, Ints]:
