@@ -14,6 +14,7 @@ from partimento.codec import Request, RollSpec
 from partimento.codecs.roll import Roll
 from partimento.errors import ImpossibleRequest, InvalidBundle
 from partimento.frames import FrameGuard, Grid, draw_cells, planes
+from partimento.generation import grids
 from partimento.generation.grids import GridGeneration, GridPrompt
 from partimento.generation.made import Made
 from partimento.progress import Progress, ignore
@@ -133,15 +134,21 @@ def test_silent_pieces_are_tried_again_and_at_last_said() -> None:
     assert made.remarks == ("It has no notes, though it was tried 4 times.",)
 
 
-def test_progress_is_told_and_never_goes_beyond_the_whole() -> None:
+@pytest.mark.parametrize("sounds", [0.05, 0.003])  # of the second, most pieces are silent at first
+def test_progress_is_told_never_falls_and_never_goes_beyond_the_whole(
+    sounds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grids, "TELL_EVERY", 0.0)
     codec = codec_of("onset")
     events: list[Progress] = []
     generation = GridGeneration(
-        codec, Noise(codec.spec), Request(bars=2), Sampling(), GridPrompt.of(codec, None), 3, 0, events.append
+        codec, Noise(codec.spec, sounds), Request(bars=2), Sampling(), GridPrompt.of(codec, None), 3, 0, events.append
     )
     assert len(list(generation.run())) == 3
-    assert events[-1].done == events[-1].total == 96
-    assert all(event.done <= (event.total or 0) for event in events)
+    done = [event.done for event in events]
+    assert events[-1].total == done[-1] == 96
+    assert done == sorted(done)
+    assert len(set(done)) > 10
 
 
 @pytest.mark.parametrize("planes", PLANES)

@@ -127,6 +127,7 @@ class GridGeneration:
         self.watch = watch
         self.steps = self._steps()
         self.made_before = 0  # steps of finished pieces
+        self.done = 0.0  # steps of all; never falls, though a piece may be tried again
         self.began = self.told = time.monotonic()
 
     def _steps(self) -> int:
@@ -187,6 +188,7 @@ class GridGeneration:
 
     def tell(self, done: float, remark: str = "") -> None:
         """Say how far the work is, in steps."""
+        self.done = done = max(self.done, done)
         total = None if self.request.notes else float(self.steps * self.n)
         facts = {"steps/s": done / max(time.monotonic() - self.began, 1e-3)}
         self.watch(Progress("Composing", min(done, total or done), total, "steps", facts, remark))
