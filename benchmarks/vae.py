@@ -11,7 +11,7 @@ what is printed was used to learn. It plays from the bundle, without torch. The 
 - KL: nats a phrase, summed over the dimensions, and how many of these carry more than 0.1 nat.
 - Attributes: their mean over all phrases decoded one way back, as they are, and one way on along each direction.
 - The prior: pieces of 16 bars, walked in several ways, beside excerpts of the held-out pieces as long, noise and
-  shuffled bars: the distance of ten features (`partimento.evaluation`), less is nearer, and how well neighbouring
+  shuffled bars: the distance of each feature (`partimento.evaluation`), less is nearer, and how well neighbouring
   phrases agree (the correlation of their pitch-class histograms).
 """
 
