@@ -94,7 +94,7 @@ class Realness:
         """What this means."""
         if math.isnan(self.auc):
             return f"Not enough pieces: {self.made} made and {self.people} human ones, and {FEWEST} of each are needed."
-        known = f"{self.auc:.0%} of pairs ({self.low:.0%} to {self.high:.0%}; 50 % is guessing)"
+        known = f"{self.auc:.0%} of pairs ({self.low:.0%} to {self.high:.0%}; 50% is guessing)"
         if self.low > 0.5:
             by = "; ".join(tell.says for tell in self.tells[:3])
             return f"A small classifier knows the made piece in {known}" + (f", by {by}." if by else ".")

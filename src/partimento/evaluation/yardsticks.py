@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,13 +17,11 @@ from numpy.typing import NDArray
 from partimento.evaluation.features import bar_edges
 from partimento.score import Note, Score, Track, end_tick, excerpt, note_array
 
-__all__ = ["Excerpts", "excerpts", "fair_excerpts", "noise", "shuffled_bars"]
+__all__ = ["excerpts", "noise", "shuffled_bars"]
 
 STEPS = 4  # of a beat, on which noise begins: its onsets are no easier to tell from music than written ones
 LONGEST = 4  # beats of a note of noise
 VELOCITY = 80
-MOST_BARS = 32  # of a fair excerpt
-RARELY = 0.1  # the share of pieces, at most, that are too short for it
 RESOLUTION = 480  # ticks of a beat in which bars of different pieces are put together
 
 Bar = list[tuple[int, bool, Note]]  # program, drums, and a note counted from the bar's beginning
@@ -49,46 +46,6 @@ def excerpts(score: Score, bars: int, most: int, rng: np.random.Generator) -> li
         excerpt(score, int(edges[first]), int(edges[min(first + bars, len(edges) - 1)]))
         for first in sounding[chosen].tolist()
     ]
-
-
-@dataclass(frozen=True, eq=False)
-class Excerpts:
-    """Excerpts of pieces.
-
-    Attributes:
-        scores: N excerpts.
-        of: (N,) the number of the piece that each is of, counted as the pieces came.
-        bars: of each excerpt.
-    """
-
-    scores: list[Score]
-    of: NDArray[np.int64]
-    bars: int
-
-
-def fair_excerpts(
-    made: Sequence[Score], people: Sequence[Score], rng: np.random.Generator, *, most: int = 1
-) -> tuple[Excerpts, Excerpts]:
-    """Cut two sets of pieces so that their lengths tell nothing: excerpts of as many bars, from anywhere in a piece.
-
-    They have as many bars as nine pieces in ten of either set have, but `MOST_BARS` at most. What is shorter, or has no
-    note, is left out.
-
-    Args:
-        made: pieces that a machine made.
-        people: human pieces.
-        rng: draws the excerpts.
-        most: excerpts of a piece.
-    """
-    lengths = [np.array([len(bar_edges(score)) - 1 for score in scores]) for scores in (made, people)]
-    least = [int(np.quantile(of, RARELY, method="lower")) for of in lengths if len(of)]
-    bars = min([MOST_BARS, *least])
-    both = []
-    for scores, length in zip((made, people), lengths, strict=True):
-        parts = [excerpts(score, bars, most, rng) if n >= bars else [] for score, n in zip(scores, length, strict=True)]
-        of = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-        both.append(Excerpts([score for part in parts for score in part], of, bars))
-    return both[0], both[1]
 
 
 def noise(scores: Sequence[Score], rng: np.random.Generator) -> list[Score]:
