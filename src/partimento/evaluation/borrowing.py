@@ -5,18 +5,18 @@ People borrow: chorales have tunes in common, jigs their cadences. So a piece is
 the same baseline, by a confidence interval of its mean, which says nothing about single pieces).
 
 One figure is compared, so that several ways of looking do not each find their own hundredth piece. Of every piece
-four *traits* are taken: heard by pitch and rhythm and by pitch order (`originality.KINDS`), the notes of the longest
-passage, which a long loan inside a long piece makes large, and the notes of the passage that a note lies in on
-average, which loans sewn together make large though none is long. Each trait is divided by its own 99th human
-percentile, or by its floor (`FLOORS`) where that is more: less is nobody's theft, a scale for instance. The largest of
-the four quotients is the piece's *excess*, and the piece is flagged where its excess is above the 99th percentile of
-people's.
+four *traits* are taken: heard by pitch and rhythm and by pitch order (`originality.KINDS`), the largest loan
+(`Common.largest`), which a long passage inside a long piece makes large, and the mean loan (`Common.loan`), which
+passages sewn together make large though none is long. Each trait is divided by its own 99th human percentile, or by its
+floor (`FLOORS`) where that is more: less is nobody's theft, a scale for instance. The largest of the four quotients is
+the piece's *excess*, and the piece is flagged where its excess is above the 99th percentile of people's.
 
 - A melody alone flags nothing: whole tunes are common property in much music (every twentieth chorale has its tune in
   common with another), so percentiles of melodies lie far out and are known badly.
-- People's pieces of which one training piece holds a third or more in long passages (`VERSION`) are versions of it:
-  they are judged like any other but do not count in the percentiles, for one such piece among a hundred would excuse
-  all copies. Where more than a quarter are versions, that is what people do here, and they count.
+- People's pieces of which a third or more is lent in large loans (`VERSION`) are versions of training pieces. They are
+  judged like any other but do not count in the percentiles, for one such piece among a hundred would excuse all copies.
+  No more than three in a hundred, or one, are left out so: where there are more, that is what people do here. So of the
+  pieces that the percentiles were taken from, four in a hundred are flagged at most if there are a hundred.
 - The percentile is the least of people's figures that at least 99 % do not exceed. Of fewer than 100 pieces that is
   the largest, which one further piece exceeds with a probability of 1 / (n + 1). The longest of many chance matches
   follows Gumbel's distribution (Karlin and Altschul 1990, "Methods for assessing the statistical significance of
@@ -32,28 +32,29 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from partimento.evaluation.originality import LEAST, LONG, Originality
+from partimento.evaluation.originality import LONG, Originality
 from partimento.passages import NEAR
 from partimento.passages.bars import WINDOWS
+from partimento.passages.index import NOTES
 
 __all__ = ["FEWEST", "FLOORS", "VERSION", "People", "traits"]
 
 PERCENT = 99
 FEWEST = 5  # pieces of people: below, a standard deviation says too little
-VERSION = NEAR  # of a piece's notes, in long passages of one training piece: what makes near-copies
-MOST_VERSIONS = 0.25  # of people's pieces
-FLOORS = {"longest": LONG, "mean": LEAST}  # notes
+VERSION = NEAR  # of a piece's notes, in large loans: what makes near-copies
+VERSIONS = 0.03  # of people's pieces, at most
+FLOORS = {"largest": LONG, "mean": NOTES}  # notes
 FIGURES = ("longest_copied_bars", "longest_copied_notes", *(f"share_{bars}bar" for bars in WINDOWS))
 HEARD = ("notes", "pitch order")
 
 
 def traits(judged: Originality) -> dict[str, float]:
-    """The traits by which pieces are compared, in notes: "longest" and "mean" of each way of hearing."""
+    """The traits by which pieces are compared, in notes: the largest and the mean loan in each way of hearing."""
     found = {}
     for kind in HEARD:
         common = judged.common.get(kind)
-        found[f"longest, {kind}"] = float(common.longest.notes) if common and common.longest else 0.0
-        found[f"mean, {kind}"] = common.mean if common else 0.0
+        found[f"largest, {kind}"] = float(common.largest) if common else 0.0
+        found[f"mean, {kind}"] = common.loan if common else 0.0
     return found
 
 
@@ -62,7 +63,7 @@ class People:
 
     Attributes:
         pieces: how many count.
-        versions: how many were left out as versions of one training piece.
+        versions: how many were left out as versions of training pieces.
         usual: by trait, what 99 of 100 pieces do not exceed, or the floor; empty if there are too few.
         limit: the excess above which a piece is flagged; NaN if there are too few.
         figures: of what a report says of a piece (`Originality.to_json`), the median and the 99th percentile over the
@@ -70,10 +71,11 @@ class People:
     """
 
     def __init__(self, judged: Sequence[Originality]) -> None:
-        own = [one for one in judged if not one.nearest or one.nearest.held < VERSION]
-        if len(judged) - len(own) > MOST_VERSIONS * len(judged):
-            own = list(judged)
-        self.pieces, self.versions = len(own), len(judged) - len(own)
+        lent = [one.common["pitch order"].lent if one.common else 0.0 for one in judged]
+        most = sorted(range(len(judged)), key=lambda number: -lent[number])[: math.ceil(VERSIONS * len(judged))]
+        versions = {number for number in most if lent[number] >= VERSION}
+        own = [one for number, one in enumerate(judged) if number not in versions]
+        self.pieces, self.versions = len(own), len(versions)
         self.figures = {name: _spread([one.to_json(None)[name] for one in own]) for name in FIGURES}
         self.usual: dict[str, float] = {}
         self.limit = np.nan

@@ -14,8 +14,8 @@ Conventions. A passage is a stretch of successive events, all that begins togeth
 in twelfths of a quarter note; lengths of notes, loudness, tempo, instruments and unison doublings do not count; drums
 count where nothing else sounds). It is shared where the events are the same in any key, without gap. Its length is in
 *notes*, the different pitches that begin in it, and in *bars* of the judged piece's own metre, from its first onset to
-the onset after its last. Passages of fewer than `passages.index.SEED` events or `LEAST` notes are not counted: those
-are a language's words. Windows of bars are those of `passages.bars`.
+the onset after its last. Passages of fewer than 8 notes or 4 events (`passages.index`) are not counted: those are a
+language's words. Windows of bars are those of `passages.bars`.
 
 Leaves out: passages altered within (each alteration ends one), inner voices alone, inversion, retrograde, harmony and
 form. What is found is likeness, which is not always borrowing, nor is borrowing always wrong.
@@ -24,6 +24,7 @@ form. What is found is likeness, which is not always borrowing, nor is borrowing
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,14 +37,13 @@ from partimento.atomic import atomic_file
 from partimento.errors import InvalidSettings, Unreadable
 from partimento.passages.bars import WINDOWS, WindowIndex, windows
 from partimento.passages.events import VOICES, Events, events
-from partimento.passages.index import PassageIndex, Runs
-from partimento.passages.lines import LENGTH
+from partimento.passages.index import NOTES, PassageIndex, Runs
 from partimento.score import Score, bar_lines, end_tick, excerpt
 
-__all__ = ["KINDS", "LEAST", "LONG", "Common", "Nearest", "Originality", "Passage", "TrainingIndex"]
+__all__ = ["IDIOM", "KINDS", "LONG", "Common", "Nearest", "Originality", "Passage", "TrainingIndex"]
 
-LEAST = LENGTH  # notes of a passage that counts
-LONG = 2 * LEAST  # notes of a passage that unrelated pieces seldom share
+LONG = 2 * NOTES  # notes of a large loan
+IDIOM = 10  # pieces: what so many have in common is nobody's
 KINDS = {  # the ways of hearing: of which voice, and whether the rhythm must agree
     "notes": ("texture", True),
     "pitch order": ("texture", False),
@@ -85,14 +85,19 @@ class Common:
         longest: the longest passage in notes, in any key; None where nothing is shared.
         exact: the longest in the same key.
         share: of the piece's notes, those that lie in a shared passage, 0 to 1.
-        mean: the notes of the longest shared passage that a note lies in (0 if in none), on average over notes. A
-            whole copy has as many as it has notes, a piece sewn together from slices as many as a slice.
+        loan: how many notes are borrowed where a note lies: those of the longest shared passage that it lies in (0 if
+            in none), less those of the longest that `IDIOM` pieces share there; on average over notes. A whole copy
+            has nearly as many as notes, a piece sewn together from slices nearly as many as a slice.
+        largest: the same where it is largest.
+        lent: the share of notes where it is `LONG` or more.
     """
 
     longest: Passage | None
     exact: Passage | None
     share: float
-    mean: float
+    loan: float
+    largest: int
+    lent: float
 
 
 @dataclass(frozen=True)
@@ -102,12 +107,10 @@ class Nearest:
     Attributes:
         source: its name.
         share: of the judged piece's notes, those in passages that it has too, 0 to 1.
-        held: those in such passages of `LONG` notes or more, which chance seldom makes.
     """
 
     source: str
     share: float
-    held: float
 
 
 @dataclass(frozen=True)
@@ -204,7 +207,7 @@ class TrainingIndex:
         for voice, readings in heard.items():
             found = [_Found(self, voice, piece, numbers) for piece in readings]
             for kind in (kind for kind, (of, _) in KINDS.items() if of == voice):
-                common[kind] = max((one.common(KINDS[kind][1]) for one in found), key=lambda known: known.mean)
+                common[kind] = max((one.common(KINDS[kind][1]) for one in found), key=lambda known: known.share)
             if voice == "texture":
                 nearest = max((one.nearest() for one in found), key=lambda known: known.share if known else 0.0)
         bars = windows(score)
@@ -250,14 +253,14 @@ class TrainingIndex:
         """
         advice = "Make it again from the music that was learnt from."
         try:
-            with np.load(path, allow_pickle=False) as file:
-                parts = {name: file[name] for name in file.files}
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+                parts = {name: archive[name] for name in archive.files}
             if int(parts["format"][0]) != FORMAT:
                 raise Unreadable(f"{path} is an index of another version.", advice)
             names = bytes(parts["names"]).decode("utf-8", "surrogateescape").split("\0")[:-1]
             voices = {voice: PassageIndex(_under(parts, voice)) for voice in VOICES}
             return cls(names, voices, WindowIndex(_under(parts, "bars")))
-        except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise Unreadable(f"{path} cannot be read as an index of passages.", advice) from error
 
     def _arrays(self) -> dict[str, NDArray[np.generic]]:
@@ -282,36 +285,43 @@ class _Found:
     def __init__(self, training: TrainingIndex, voice: str, piece: Events, without: Sequence[int]) -> None:
         self.names, self.index, self.piece = training.names, training._voices[voice], piece
         self.before = np.concatenate([[0], np.cumsum(piece.notes, dtype=np.int64)])  # notes before each event
-        self.runs = self._counted(self.index.runs(piece, without))
-
-    def _counted(self, runs: Runs) -> Runs:
-        return runs[self._notes(runs) >= LEAST]
+        self.runs = self.index.runs(piece, without)
 
     def _notes(self, runs: Runs) -> Ints:
         return np.asarray(self.before[runs.start + runs.length] - self.before[runs.start])
 
     def common(self, rhythm: bool) -> Common:
-        runs = self._counted(self.index.in_rhythm(self.piece, self.runs)) if rhythm else self.runs
-        cover = self._cover(runs)
+        runs = self.index.in_rhythm(self.piece, self.runs) if rhythm else self.runs
         notes = self.piece.notes.astype(np.int64)
+        best, idiom = self._shared(runs)
+        loan = best - idiom
         return Common(
             longest=self.longest(runs),
             exact=self.longest(self.index.exact(self.piece, runs)),
-            share=float(notes[cover > 0].sum() / notes.sum()),
-            mean=float((notes * cover).sum() / notes.sum()),
+            share=float(notes[best > 0].sum() / notes.sum()),
+            loan=float((notes * loan).sum() / notes.sum()),
+            largest=int(loan.max()),
+            lent=float(notes[loan >= LONG].sum() / notes.sum()),
         )
 
-    def _cover(self, runs: Runs) -> Ints:
-        """(N,) the notes of the longest run that each event lies in."""
-        length = np.zeros(len(self.piece), dtype=np.int64)
-        np.maximum.at(length, runs.start, runs.length)
-        starts = np.flatnonzero(length)
-        ends = starts + length[starts]
-        notes = self.before[ends] - self.before[starts]
-        cover = np.zeros(len(self.piece), dtype=np.int64)
-        for order in np.argsort(notes, kind="stable"):
-            cover[starts[order] : ends[order]] = notes[order]
-        return cover
+    def _shared(self, runs: Runs) -> tuple[Ints, Ints]:
+        """The notes of the longest run that each event lies in, (N,), and of the longest of `IDIOM` pieces' longest."""
+        count = len(self.piece)
+        best, idiom = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
+        if not len(runs):
+            return best, idiom
+        event = np.repeat(runs.start - np.cumsum(runs.length) + runs.length, runs.length) + np.arange(runs.length.sum())
+        owner = np.repeat(self.index.piece_of(runs.found), runs.length)
+        notes = np.repeat(self._notes(runs), runs.length)
+        known = np.sort((event * len(self.names) + owner) << 24 | notes)
+        known = known[np.append(known[1:] >> 24 != known[:-1] >> 24, True)]  # the longest of each piece
+        event, notes = (known >> 24) // len(self.names), known & (1 << 24) - 1
+        order = np.lexsort((-notes, event))
+        event, notes = event[order], notes[order]
+        rank = np.arange(len(event)) - np.searchsorted(event, event)
+        best[event[rank == 0]] = notes[rank == 0]
+        idiom[event[rank == IDIOM - 1]] = notes[rank == IDIOM - 1]
+        return best, idiom
 
     def longest(self, runs: Runs, skipped: int = 0) -> Passage | None:
         """The longest of the runs; of equals the first in the piece, then in the index."""
@@ -335,17 +345,14 @@ class _Found:
             return None
         owner = self.index.piece_of(self.runs.found)
         most = np.bincount(owner, weights=self._notes(self.runs))
-        long = self._notes(self.runs) >= LONG
-        return max(
-            (
-                Nearest(self.names[number], self._held(owner == number), self._held((owner == number) & long))
-                for number in np.argsort(-most, kind="stable")[:CANDIDATES].tolist()
-                if most[number]
-            ),
-            key=lambda near: near.share,
-        )
+        candidates = np.argsort(-most, kind="stable")[:CANDIDATES].tolist()
+        shares = {number: self._held(self.runs[owner == number]) for number in candidates if most[number]}
+        best = max(shares, key=lambda number: shares[number])
+        return Nearest(self.names[best], shares[best])
 
-    def _held(self, chosen: NDArray[np.bool_]) -> float:
-        """The share of the piece's notes that lie in the chosen runs."""
-        cover = self._cover(self.runs[chosen])
-        return float(self.piece.notes[cover > 0].sum() / self.before[-1])
+    def _held(self, runs: Runs) -> float:
+        """The share of the piece's notes that lie in runs."""
+        inside = np.zeros(len(self.piece) + 1, dtype=np.int64)
+        np.add.at(inside, runs.start, 1)
+        np.add.at(inside, runs.start + runs.length, -1)
+        return float(self.piece.notes[np.cumsum(inside)[:-1] > 0].sum() / self.before[-1])

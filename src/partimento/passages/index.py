@@ -1,12 +1,13 @@
 """An index of passages: every stretch that a piece shares with any of thousands of others, in milliseconds.
 
 Seed and extend, as sequence search has done it since BLAST (Altschul et al. 1990, "Basic local alignment search
-tool"): the hash of every `SEED` successive events of the indexed pieces lies in one sorted array; those of the judged
-piece are looked up by binary search, hits on one diagonal (the same distance between both places) are joined, and what
-is joined is compared step by step and lengthened both ways as far as it goes. So a *run* is maximal, verified and
-exact; wherever it has one seed that the index kept, it is found whole. Kept of a seed are its first `REPEATS` places in
-a piece (an ostinato would fill the index), and looked at are `CROWD` places at most: what so many pieces have in common
-is nobody's. Runs shorter than `SEED` events are not found: three notes in a row are in every piece.
+tool"). A *seed* is as many successive events as hold `NOTES` notes, at least `EVENTS`: eight notes of a tune, four
+chords. The hashes of all seeds of the indexed pieces lie in one sorted array; those of the judged piece are looked up
+by binary search, hits on one diagonal (the same distance between both places) are joined, and what is joined is
+compared step by step and lengthened both ways as far as it goes. So a *run* is maximal, verified and exact; every run
+that is as long as a seed begins with one, and is found if any of its seeds was kept. Kept of a seed are its first
+`REPEATS` places in a piece (an ostinato would fill the index), and looked at are `CROWD` places at most: what so many
+pieces have in common is nobody's.
 
 Memory is 18 bytes for each event: a step, its gap, lowest pitch, number of notes and bar, a seed and its place.
 """
@@ -20,11 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partimento.passages.events import ENDS, Events
-from partimento.passages.lines import mix
+from partimento.passages.lines import LENGTH, mix
 
-__all__ = ["CROWD", "REPEATS", "SEED", "PassageIndex", "Runs"]
+__all__ = ["CROWD", "EVENTS", "NOTES", "REPEATS", "PassageIndex", "Runs"]
 
-SEED = 6  # events
+EVENTS = 4  # of a seed, at least
+NOTES = LENGTH  # of a seed, at least; with one note an event at the least, it has so many events at most
 REPEATS = 4  # places of a seed in one piece
 CROWD = 256  # places of a seed in all
 
@@ -39,7 +41,7 @@ class Runs:
     Attributes:
         start: (R,) the first event in the judged piece.
         found: (R,) the first event in the index.
-        length: (R,) events, at least `SEED`.
+        length: (R,) events, at least `EVENTS`.
     """
 
     start: Ints
@@ -81,7 +83,7 @@ class PassageIndex:
         kinds = {"step": np.uint32, "gap": np.int16, "low": np.uint8, "notes": np.uint8, "bar": np.uint16}
         parts = {name: np.concatenate([np.empty(0), *found]).astype(kinds[name]) for name, found in columns.items()}
         parts["first"] = np.cumsum(sizes, dtype=np.int64)
-        seeds, places = _seeds(parts["step"])
+        seeds, places, _ = _seeds(parts["step"], parts["notes"])
         order = np.argsort(seeds, kind="stable")
         seeds, places = seeds[order], places[order]
         home = np.searchsorted(parts["first"], places, side="right")
@@ -104,35 +106,37 @@ class PassageIndex:
         return np.asarray(np.searchsorted(self.first, place, side="right") - 1)
 
     def runs(self, piece: Events, without: Sequence[int] = ()) -> Runs:
-        """All passages of `SEED` events or more, in any key and rhythm, that a piece shares with the indexed ones.
+        """All passages as long as a seed or longer, in any key and rhythm, that a piece shares with the indexed ones.
 
         Args:
             piece: the judged one.
             without: the numbers of indexed pieces that do not count.
         """
         step = np.where(piece.step < ENDS, ENDS - 1, piece.step).astype(np.uint32)  # its end equals no other end
-        seeds, starts = _seeds(piece.step)
+        seeds, starts, lengths = _seeds(piece.step, piece.notes)
         low = np.searchsorted(self._seeds, seeds, side="left")
         count = np.minimum(np.searchsorted(self._seeds, seeds, side="right") - low, CROWD)
-        start = np.repeat(starts, count)
+        start, length = np.repeat(starts, count), np.repeat(lengths, count)
         within = np.arange(len(start)) - np.repeat(np.cumsum(count) - count, count)
         found = self._places[np.repeat(low, count) + within].astype(np.int64)
         true = np.ones(len(start), dtype=bool)
         for number in without:
             true &= (found < self.first[number]) | (found >= self.first[number + 1])
-        for offset in range(SEED - 1):
-            true &= step[start + offset] == self.step[found + offset]
-        return self._lengthened(step, start[true], found[true])
+        for offset in range(NOTES - 1):
+            at = np.minimum(offset, length - 2)
+            true &= step[start + at] == self.step[np.minimum(found + at, len(self.step) - 1)]
+        return self._lengthened(step, start[true], found[true], length[true])
 
-    def _lengthened(self, step: NDArray[np.uint32], start: Ints, found: Ints) -> Runs:
+    def _lengthened(self, step: NDArray[np.uint32], start: Ints, found: Ints, length: Ints) -> Runs:
         """Join seeds that lie on one diagonal one after another, and lengthen them both ways."""
         order = np.lexsort((start, found - start))
-        start, found = start[order], found[order]
+        start, found, length = start[order], found[order], length[order]
         begins = np.ones(len(start), dtype=bool)
         begins[1:] = (start[1:] != start[:-1] + 1) | (found[1:] != found[:-1] + 1)
         head = np.flatnonzero(begins)
         tail = np.append(head[1:], len(start))[: len(head)] - 1
-        after, after_found = start[tail] + SEED - 1, found[tail] + SEED - 1  # the step that is to be compared next
+        after = start[tail] + length[tail] - 1  # the step that is to be compared next
+        after_found = found[tail] + length[tail] - 1
         start, found = start[head], found[head]
         left = np.arange(len(start))
         while len(left):
@@ -149,7 +153,7 @@ class PassageIndex:
         return Runs(start[once], found[once], (after - start)[once] + 1)
 
     def in_rhythm(self, piece: Events, runs: Runs) -> Runs:
-        """The longest passages within runs whose rhythm agrees as well; those of `SEED` events or more."""
+        """The longest passages within runs whose rhythm agrees as well, if they are as long as a seed."""
         steps = runs.length - 1
         edge = np.cumsum(steps + 1)  # a place after each run's steps where nothing agrees
         within = np.arange(edge[-1] if len(edge) else 0) - np.repeat(edge - steps - 1, steps + 1)
@@ -157,21 +161,27 @@ class PassageIndex:
         agree = (within < np.repeat(steps, steps + 1)) & (piece.gap[start] == self.gap[found])
         change = np.flatnonzero(np.diff(agree, prepend=False))
         head, length = change[::2], change[1::2] - change[::2] + 1
-        return Runs(start[head], found[head], length)[length >= SEED]
+        before = np.concatenate([[0], np.cumsum(piece.notes, dtype=np.int64)])
+        long = (length >= EVENTS) & (before[start[head] + length] - before[start[head]] >= NOTES)
+        return Runs(start[head], found[head], length)[long]
 
     def exact(self, piece: Events, runs: Runs) -> Runs:
         """Those of the runs that are in the same key as what they are found in."""
         return runs[piece.low[runs.start] == self.low[runs.found]]
 
 
-def _seeds(step: NDArray[np.uint32]) -> tuple[NDArray[np.uint32], Ints]:
-    """The hashes of `SEED` successive events, and where they begin; none reaches over the end of a piece."""
-    count = max(len(step) - SEED + 2, 0)
-    total = np.zeros(count, dtype=np.uint64)
-    whole = np.ones(count, dtype=bool)
-    for offset in range(SEED - 1):
-        part = step[offset : offset + count]
-        total = total * _BASE + part
-        whole &= part >= ENDS
-    places = np.flatnonzero(whole)
-    return (mix(total[places]) >> np.uint64(32)).astype(np.uint32), places
+def _seeds(step: NDArray[np.uint32], notes: NDArray[np.uint8]) -> tuple[NDArray[np.uint32], Ints, Ints]:
+    """The hashes of all seeds, where they begin, and how many events they have; none reaches over a piece's end."""
+    last = len(step)
+    before = np.concatenate([[0], np.cumsum(notes, dtype=np.int64)])
+    place = np.arange(last)
+    length = np.maximum(np.searchsorted(before, before[:-1] + NOTES) - place, EVENTS)
+    total = np.zeros(last, dtype=np.uint64)
+    whole = place + length <= last
+    for offset in range(NOTES - 1):
+        within = offset < length - 1
+        part = step[np.minimum(place + offset, last - 1)]
+        total = np.where(within, mix(total + part), total)
+        whole &= ~within | (part >= ENDS)
+    kept = np.flatnonzero(whole)
+    return (mix(total[kept]) >> np.uint64(32)).astype(np.uint32), kept, length[kept]
