@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from symusic.core import NoteTickList
 
 from partimento.codec import Request, RollSpec
 from partimento.codecs.roll import Roll
@@ -19,7 +20,7 @@ from partimento.generation.grids import GridGeneration, GridPrompt
 from partimento.generation.made import Made
 from partimento.progress import Progress, ignore
 from partimento.sampling import Sampling
-from partimento.score import note_array
+from partimento.score import Note, Score, TimeSignature, Track, note_array
 
 PLANES = ["sustain", "onset"]
 
@@ -33,6 +34,7 @@ class Noise:
     strikes: float = 0.6
     steps: int = 1
     hears: bool = True
+    align: int = 1
 
     def play(self, rngs: Sequence[np.random.Generator], heard: Grid, sampling: Sampling) -> Iterator[tuple[Grid, Grid]]:
         onset, _ = planes(self.spec.channels)
@@ -52,7 +54,7 @@ def codec_of(planes: str) -> Roll:
 def make(
     codec: Roll, player: Noise, request: Request, n: int = 1, seed: int = 0, prompt: Grid | None = None
 ) -> list[Made]:
-    given = GridPrompt.of(codec, prompt)
+    given = GridPrompt.of(codec, prompt, player.align)
     return list(GridGeneration(codec, player, request, Sampling(), given, n, seed, ignore).run())
 
 
@@ -102,15 +104,41 @@ def test_the_same_seed_gives_the_same_music_and_more_pieces_do_not_change_it() -
 
 
 @pytest.mark.parametrize("planes", PLANES)
-def test_new_bars_begin_where_bars_begin_and_the_prompt_is_kept(planes: str) -> None:
+def test_frames_go_on_where_the_prompt_ends_and_the_prompt_is_kept(planes: str) -> None:
     codec = codec_of(planes)
-    prompt = make(codec, Noise(codec.spec), Request(seconds=2.6), seed=9)[0]
-    (made,) = make(codec, Noise(codec.spec), Request(bars=2), prompt=prompt.encoded)
-    assert made.begins_bar == 3, "21 steps are filled up to two bars"
-    kept = note_array(made.score)
+    prompt = make(codec, Noise(codec.spec, sounds=0.3), Request(seconds=2.6), seed=9)[0]
+    (made,) = make(codec, Noise(codec.spec, sounds=0.3), Request(bars=2), prompt=prompt.encoded)
+    onsets = note_array(made.score)["onset"]
+    assert len(prompt.encoded) == 20
+    assert onsets[onsets >= 20].min() <= 22
+    assert len(made.encoded) == 32
+    assert not made.remarks
     assert set(map(tuple, note_array(prompt.score)[["onset", "pitch"]].tolist())) <= set(
-        map(tuple, kept[["onset", "pitch"]].tolist())
+        map(tuple, note_array(made.score)[["onset", "pitch"]].tolist())
     )
+
+
+def test_phrases_go_on_where_phrases_begin_and_the_silence_is_said() -> None:
+    codec = codec_of("onset")
+    prompt = make(codec, Noise(codec.spec, sounds=0.3), Request(seconds=2.6), seed=9)[0]
+    phrased = Noise(codec.spec, sounds=0.3, steps=32, align=16)
+    (made,) = make(codec, phrased, Request(bars=2), prompt=prompt.encoded)
+    onsets = note_array(made.score)["onset"]
+    assert onsets[onsets >= 20].min() >= 32
+    assert made.remarks == (
+        "This model goes on in phrases that begin at every 4 beats, so 3 beats of silence come after the prompt.",
+    )
+
+
+@pytest.mark.parametrize(("metre", "steps"), [((3, 4), 12), ((6, 8), 12), ((5, 4), 20), ((4, 4), 16)])
+def test_a_prompt_of_bars_ends_with_a_bar_of_its_own_metre(metre: tuple[int, int], steps: int) -> None:
+    codec = codec_of("onset")
+    score = Score(480)
+    score.time_signatures.append(TimeSignature(0, *metre))
+    track = Track("", 0)
+    track.notes.extend(NoteTickList([Note(0, 480, 60, 64), Note(480 * steps // 4, 240, 62, 64)]))
+    score.tracks.append(track)
+    assert len(GridPrompt.of(codec, score).frames) == 2 * steps
 
 
 def test_what_cannot_be_is_refused() -> None:

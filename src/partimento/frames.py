@@ -27,10 +27,12 @@ class GridPlayer(Protocol):
     Attributes:
         steps: how many frames it makes at a time: 1, or a phrase.
         hears: whether it can go on from what came before.
+        align: it goes on at multiples of this many frames.
     """
 
     steps: int
     hears: bool
+    align: int
 
     def play(self, rngs: Sequence[np.random.Generator], heard: Grid, sampling: Sampling) -> Iterator[tuple[Grid, Grid]]:
         """Make frames without end.

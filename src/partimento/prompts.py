@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from symusic.core import NoteTickList
 
 from partimento.bundle import Bundle
+from partimento.codec import Codec, RollSpec
 from partimento.errors import ImpossibleRequest, PartimentoError
 from partimento.files import read_safely
 from partimento.generation import prompt_losses
+from partimento.generation.grids import to_bar_line
 from partimento.pieces import Pieces
 from partimento.score import Score, bar_lines, end_tick, excerpt, note_array
 
@@ -51,7 +53,7 @@ def prompt_from_file(bundle: Bundle, file: Path, opening: Opening) -> tuple[NDAr
     """
     reading, codec = read_safely(file), bundle.codec()
     score = opening.of(reading.score)
-    ids = codec.encode(score)
+    ids = _encoded(codec, score, opening)
     if not len(ids):
         raise ImpossibleRequest(
             f"{file} has no note in its first {opening.count} {opening.unit} that this model can say."
@@ -90,8 +92,13 @@ def random_prompt(run: Path, bundle: Bundle, opening: Opening, seed: int) -> tup
         left = len(onsets) - np.searchsorted(np.sort(onsets), lines[starting])
     fitting = starting[left >= opening.count]
     start = int(rng.choice(fitting if len(fitting) else starting[:1]))
-    ids = codec.encode(opening.of(excerpt(score, int(lines[start]), end_tick(score) + 1)))
-    return ids, number
+    return _encoded(codec, opening.of(excerpt(score, int(lines[start]), end_tick(score) + 1)), opening), number
+
+
+def _encoded(codec: Codec[Any], score: Score, opening: Opening) -> NDArray[Any]:
+    """An opening as a codec has it; a grid of so many bars to the last one's end."""
+    x = codec.encode(score)
+    return to_bar_line(x, score, codec.spec) if opening.unit == "bars" and isinstance(codec.spec, RollSpec) else x
 
 
 def first_bars(score: Score, bars: int) -> Score:

@@ -75,8 +75,8 @@ def generate(
     if sampling is None:
         sampling = from_table(Sampling, bundle.recipe.get("sampling", {}), "sampling")
     if not isinstance(codec.spec, TokenSpec):
-        grid_prompt = GridPrompt.of(codec, prompt)
         frames = open_player(bundle, threads, player)
+        grid_prompt = GridPrompt.of(codec, prompt, frames.align)
         return GridGeneration(codec, frames, request, sampling, grid_prompt, n, seed, watch).run()
     _check_grammar(request, codec, bundle)
     heard = IdPrompt.of(codec, prompt)

@@ -1,8 +1,9 @@
 """Making pieces frame by frame or phrase by phrase: grids of one request side by side, each frame mended by its guard.
 
 A grid has no end of its own and no metre but 4/4 at 120 quarter notes a minute (see `codecs.roll`), so a length in bars
-or seconds is a number of steps. Of so many notes the last ones ring out: nothing new is struck after them. A prompt is
-filled up with silence to its bar's end, so that new bars begin where bars begin.
+or seconds is a number of steps. Of so many notes the last ones ring out: nothing new is struck after them. What is made
+frame by frame goes on where a prompt ends; what is made in phrases goes on where its phrases may begin, and the silence
+until then is said.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from partimento.codec import Codec, Request, RollSpec
 from partimento.errors import ImpossibleRequest, InvalidBundle
+from partimento.evaluation.features import bar_edges
 from partimento.frames import FrameGuard, Grid, GridPlayer, planes
 from partimento.generation.made import Made, guards_acted, tries_needed
 from partimento.generation.requests import drafted, length_asked, prompt_losses
@@ -36,13 +38,18 @@ TELL_EVERY = 0.2  # seconds
 class GridPrompt:
     """What the new music goes on from."""
 
-    frames: Grid  # (T, C, P), whole bars
+    frames: Grid  # (T, C, P), to where the model goes on
     score: Score  # as the codec says it
     remarks: tuple[str, ...]
 
     @classmethod
-    def of(cls, codec: Codec[RollSpec], prompt: Score | NDArray[Any] | None) -> GridPrompt:
+    def of(cls, codec: Codec[RollSpec], prompt: Score | NDArray[Any] | None, align: int = 1) -> GridPrompt:
         """Say a prompt in the codec's frames.
+
+        Args:
+            codec: the bundle's.
+            prompt: a score, to the end of its last bar, or frames; nothing if None.
+            align: the model goes on at multiples of so many frames.
 
         Raises:
             ImpossibleRequest: nothing of it can be said.
@@ -55,12 +62,25 @@ class GridPrompt:
                 raise ImpossibleRequest("The prompt is not of the grid that this bundle's codec has.")
             frames, remarks = prompt.astype(np.float32), []
         else:
-            frames, remarks = codec.encode(prompt), prompt_losses(codec, prompt)
+            frames, remarks = to_bar_line(codec.encode(prompt), prompt, spec), prompt_losses(codec, prompt)
         if not codec.notes(frames):
             raise ImpossibleRequest("The prompt has no note that this bundle can say; choose another prompt.")
-        bar = BEATS_IN_A_BAR * spec.steps_per_beat
-        whole = np.concatenate([frames, np.zeros((-len(frames) % bar, spec.channels, spec.pitches), np.float32)])
+        missing = -len(frames) % align
+        if missing >= spec.steps_per_beat:
+            beats = missing / spec.steps_per_beat
+            remarks.append(
+                f"This model goes on in phrases that begin at every {align / spec.steps_per_beat:g} beats, so "
+                f"{beats:.3g} beats of silence come after the prompt."
+            )
+        whole = np.concatenate([frames, np.zeros((missing, spec.channels, spec.pitches), np.float32)])
         return cls(whole, codec.decode(whole), tuple(remarks))
+
+
+def to_bar_line(frames: Grid, score: Score, spec: RollSpec) -> Grid:
+    """Frames of a score filled up with silence to the end of its last bar, by its own metre."""
+    end = int(bar_edges(score)[-1])
+    missing = round(end * spec.steps_per_beat / score.ticks_per_quarter) - len(frames)
+    return np.concatenate([frames, np.zeros((max(missing, 0), spec.channels, spec.pitches), np.float32)])
 
 
 class _Draft:

@@ -71,6 +71,7 @@ class Frame:
     """Plays one exported model, for several pieces side by side; a `GridPlayer`."""
 
     steps = 1
+    align = 1
     hears = True
 
     def __init__(self, time: Graph, pitch: Graph, shapes: _Shapes, settings: Settings) -> None:
