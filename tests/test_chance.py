@@ -9,7 +9,7 @@ import pytest
 
 from partimento.evaluation import chance
 from partimento.evaluation.chance import FEWEST, LEVEL, beside, human_sets
-from partimento.evaluation.distances import differences
+from partimento.evaluation.distances import CELLS, differences
 from partimento.evaluation.features import FEATURES, HISTOGRAMS, Survey, survey
 from partimento.evaluation.yardsticks import noise
 
@@ -30,6 +30,19 @@ def test_human_sets_are_inside_as_often_as_is_said() -> None:
         assert drawn is not None
         inside += differences(others, like, 0.05)[2] <= np.quantile(drawn.divergence, LEVEL)
     assert 0.88 <= inside / 100 <= 1  # 95 of 100, and three standard deviations of that
+
+
+def test_many_values_are_drawn_from_a_grid_to_the_same_end() -> None:
+    values = np.random.default_rng(0).normal(size=3000)
+    rounded = np.round(values, 1)  # so few values that they need no grid
+    rng = np.random.default_rng(1)
+    many, few = (human_sets(sample, 30, 0.05, rng, draws=400) for sample in (values, rounded))
+    assert many is not None
+    assert few is not None
+    assert len(np.unique(rounded)) < CELLS < len(np.unique(values))
+    for name in ("distance", "overlap", "divergence"):
+        one, other = getattr(many, name), getattr(few, name)
+        assert one.mean() == pytest.approx(other.mean(), rel=0.1)
 
 
 def test_people_are_inside_and_noise_is_not(people: Survey) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +13,8 @@ from hypothesis import strategies as st
 
 from partimento.evaluation.features import FEATURES, HISTOGRAMS, Survey, survey
 from partimento.evaluation.realness import FEWEST, Z, auc, interval, realness
-from partimento.evaluation.yardsticks import noise, shuffled_bars
+from partimento.evaluation.yardsticks import excerpts, noise, shuffled_bars
+from partimento.files import read
 
 from music import tune
 
@@ -141,3 +144,18 @@ def test_few_pieces_say_that_they_are_few() -> None:
     unclear = realness(drawn(rng, FEWEST), drawn(rng, FEWEST), rng)
     assert unclear.high - unclear.low > 0.3
     assert ("Not enough pieces" in unclear.sentence) == (unclear.low <= 0.5 and unclear.high >= 0.65)
+
+
+@pytest.mark.long
+@pytest.mark.skipif("PARTIMENTO_DATA" not in os.environ, reason="PARTIMENTO_DATA names no folder of data sets")
+def test_real_pieces_are_told_from_yardsticks_and_not_from_one_another() -> None:
+    files = sorted((Path(os.environ["PARTIMENTO_DATA"]) / "classical-piano-composer").rglob("*.mid"))
+    rng = np.random.default_rng(0)
+    scores = [part for file in files for part in excerpts(read(file).score, 16, 1, rng)]
+    order = rng.permutation(len(scores))
+    ours, theirs = ([scores[n] for n in half] for half in np.array_split(order, 2))
+    people = survey(theirs)
+    others = realness(survey(ours), people, np.random.default_rng(1))
+    assert others.low < 0.5 < others.high
+    assert realness(survey(noise(ours, rng)), people, np.random.default_rng(1)).low > 0.9
+    assert realness(survey(shuffled_bars(ours, rng)), people, np.random.default_rng(1)).low > 0.6

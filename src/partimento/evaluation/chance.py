@@ -14,12 +14,22 @@ independent: give one figure a piece, not several excerpts of it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from partimento.evaluation.distances import Between, between, common, differences, jensen_shannon, known, median
+from partimento.evaluation.distances import (
+    Between,
+    between,
+    common,
+    differences,
+    gridded,
+    jensen_shannon,
+    known,
+    median,
+)
 from partimento.evaluation.features import FEATURES, HISTOGRAMS, Survey
 
 __all__ = ["DRAWS", "FEWEST", "LEVEL", "Standing", "beside"]
@@ -103,23 +113,55 @@ def human_sets(reference: Figures, size: int, least: float, rng: np.random.Gener
     total = int(counts.sum())
     if total < FEWEST or not size:
         return None
+    values, shares = gridded(values, counts / total)
+    shares /= shares.sum()  # rounding
     found = []
-    for start in range(0, draws, AT_ONCE):
-        number = min(AT_ONCE, draws - start)
-        sets, likes = (rng.multinomial(n, counts / total, size=number).astype(np.float64) for n in (size, total))
+    for number in _parts(draws):
+        sets, likes = (rng.multinomial(n, shares, size=number).astype(np.float64) for n in (size, total))
         found.append(between(values, sets, likes, least))
     return Between(*(np.concatenate([getattr(f, n) for f in found]) for n in ("distance", "overlap", "divergence")))
+
+
+def human_means(reference: Figures, size: int, rng: np.random.Generator, draws: int) -> Between | None:
+    """How far the mean histograms of human sets lie from those of human references.
+
+    Args:
+        reference: (M, B) shares of human pieces.
+        size: of the sets.
+        rng: draws.
+        draws: how many pairs.
+
+    Returns:
+        As `human_sets`; the distances are NaN.
+    """
+    total = len(reference)
+    if total < FEWEST or not size:
+        return None
+    shared, apart = [], []
+    for number in _parts(draws):
+        sets, likes = (_counts(rng.integers(0, total, (number, n)), total) @ reference / n for n in (size, total))
+        shared.append(common(sets, likes))
+        apart.append(jensen_shannon(sets, likes))
+    return Between(np.full(draws, np.nan), np.concatenate(shared), np.concatenate(apart))
+
+
+def _parts(draws: int) -> Iterator[int]:
+    """So many draws, in parts."""
+    yield from (min(AT_ONCE, draws - start) for start in range(0, draws, AT_ONCE))
+
+
+def _counts(drawn: NDArray[np.int64], total: int) -> Figures:
+    """(R, total) how often each number occurs in each row of (R, n)."""
+    rows = len(drawn)
+    flat = (drawn + total * np.arange(rows)[:, None]).ravel()
+    return np.bincount(flat, minlength=rows * total).reshape(rows, total).astype(np.float64)
 
 
 def _histogram(made: Figures, reference: Figures, without: int, rng: np.random.Generator, draws: int) -> Standing:
     """Compare histograms (N, B) and (M, B) by their means."""
     like = reference.mean(axis=0)
     mean = made.mean(axis=0) if len(made) else np.full(len(like), np.nan)
-    drawn = None
-    if len(reference) >= FEWEST and len(made):
-        even = np.full(len(reference), 1 / len(reference))
-        sets, likes = (rng.multinomial(n, even, size=draws) / n @ reference for n in (len(made), len(reference)))
-        drawn = Between(np.full(draws, np.nan), common(sets, likes), jensen_shannon(sets, likes))
+    drawn = human_means(reference, len(made), rng, draws)
     shared, apart = (float(compare(mean, like)) if len(made) else np.nan for compare in (common, jensen_shannon))
     return _standing(tuple(mean.tolist()), tuple(like.tolist()), np.nan, shared, apart, without, drawn)
 

@@ -42,6 +42,7 @@ __all__ = [
     "differences",
     "distance",
     "divergence",
+    "gridded",
     "jensen_shannon",
     "nearness",
     "overlap",
@@ -201,6 +202,20 @@ def nearness(made: Mapping[str, Figures], reference: Mapping[str, Figures]) -> d
             median(mine), median(theirs), far, shared, without=int(np.isnan(mine).sum()), divergence=apart
         )
     return found
+
+
+def gridded(values: Figures, counts: Figures) -> tuple[Figures, Figures]:
+    """Many values put on a grid between the least and the greatest: at most CELLS of them, and how often each occurs.
+
+    Args:
+        values: (K,) ascending.
+        counts: (K,) how often each occurs.
+    """
+    if len(values) <= CELLS:
+        return values, counts
+    at = np.linspace(values[0], values[-1], CELLS)
+    there = _binned((values - at[0]) / (at[1] - at[0]), counts[None])[0]
+    return at[there > 0], there[there > 0]
 
 
 def known(sample: Figures) -> Figures:

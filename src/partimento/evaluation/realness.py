@@ -130,7 +130,7 @@ def realness(
         return Realness(np.nan, np.nan, np.nan, counts[0], counts[1])
     of = np.concatenate([pieces[0], counts[0] + pieces[1]])
     parts = np.array([column.part for column in columns])
-    rights, gaps = [], []
+    rights, gaps, weights = [], [], []
     for _ in range(REPEATS):
         fold = np.concatenate([rng.permutation(count) % FOLDS for count in counts])[of]
         for number in range(FOLDS):
@@ -139,10 +139,11 @@ def realness(
             seen = _standard(rows[asked], judge.mean, judge.spread)
             weight = _weights(is_made[asked], of[asked])
             rights.append(_right(seen @ judge.weights, is_made[asked], weight))
+            weights.append(judge.weights)
             gaps.append(judge.weights * (seen * (weight * np.where(is_made[asked], 2, -2))[:, None]).sum(axis=0))
     found = float(np.mean(rights))
     low, high = interval(found, counts[0] * WORTH, counts[1] * WORTH)
-    tells = _tells(columns, rows, is_made, of, np.mean(gaps, axis=0)) if low > 0.5 else ()
+    tells = _tells(columns, rows, is_made, of, np.mean(gaps, axis=0), np.mean(weights, axis=0)) if low > 0.5 else ()
     return Realness(found, low, high, counts[0], counts[1], tells)
 
 
@@ -272,7 +273,7 @@ def _missing(name: str) -> _Column:
 
 
 def _tells(
-    columns: list[_Column], rows: Figures, is_made: NDArray[np.bool_], of: Ints, gaps: Figures
+    columns: list[_Column], rows: Figures, is_made: NDArray[np.bool_], of: Ints, gaps: Figures, weights: Figures
 ) -> tuple[Tell, ...]:
     """What tells most: each feature and each histogram once, by its most telling column.
 
@@ -282,6 +283,7 @@ def _tells(
         is_made: (N + M,) of made pieces.
         of: (N + M,) the number of each one's piece.
         gaps: (C,) how much further each column puts made pieces from people's, on average, in the judge's logits.
+        weights: (C,) of the judge, on average.
     """
     weight = _weights(is_made, of)
     numbers: dict[str, list[int]] = {}
@@ -297,7 +299,7 @@ def _tells(
         figures, column = rows[:, number], columns[number]
         there = ~np.isnan(figures)
         mine, theirs = (_mean(figures[kind], weight[kind]) for kind in (there & is_made, there & ~is_made))
-        says = f"{column.more if mine > theirs else column.less} than people's"
+        says = f"{column.more if weights[number] > 0 else column.less} than people's"
         alone = auc(figures[is_made], figures[~is_made])
         found.append(Tell(name, says, whole[name] / total, alone, mine, theirs))
     return tuple(found)
