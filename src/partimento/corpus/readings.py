@@ -31,7 +31,7 @@ from partimento.score import Score, note_array
 __all__ = ["Taken", "content_hash", "read_again", "score_hash", "take", "take_all", "version"]
 
 CODE = (  # what a row depends on, below the package
-    *("files/__init__", "files/repair", "files/tracks", "files/tidying", "files/notation", "score"),
+    *("files/__init__", "files/repair", "files/tracks", "files/tidying", "files/lengths", "files/notation", "score"),
     *("passages/lines", "passages/traces", "corpus/statistics", "corpus/readings", "corpus/cache"),
 )
 LIBRARIES = ("symusic", "verovio")

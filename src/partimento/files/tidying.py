@@ -15,6 +15,7 @@ import numpy as np
 from symusic.core import NoteTickList as NoteList
 from symusic.core import TempoTickList as TempoList
 
+from partimento.files.lengths import end_stuck_notes, shorten_silences
 from partimento.score import KeySignature, Score, TimeSignature, Track
 
 __all__ = ["LONGEST_METRE", "tidy"]
@@ -29,6 +30,11 @@ SAID = {
         "a note that ran into the next of its pitch was shortened",
         "{n} notes that ran into the next of their pitch were shortened",
     ),
+    "stuck": (
+        "a note that nobody ended was given 16 beats",
+        "{n} notes that nobody ended were given 16 beats",
+    ),
+    "hush": ("a silence of more than 128 beats was shortened", "{n} silences of more than 128 beats were shortened"),
     "tempo": ("an impossible tempo was left out", "{n} impossible tempi were left out"),
     "metre": ("an impossible metre was left out", "{n} impossible metres were left out"),
     "key": ("an impossible key was left out", "{n} impossible keys were left out"),
@@ -42,9 +48,11 @@ SAID = {
 def tidy(score: Score) -> tuple[str, ...]:
     """Bring a score, in place, into the one shape; say what was changed, one phrase each."""
     counts: Counter[str] = Counter()
+    end_stuck_notes(score, counts)
     for track in score.tracks:
         _tidy_notes(track, counts)
     score.tracks = type(score.tracks)([track for track in score.tracks if len(track.notes)])
+    shorten_silences(score, counts)
     _tidy_tempi(score, counts)
     metres: dict[int, TimeSignature] = {}
     for metre in score.time_signatures:
