@@ -22,7 +22,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
-from partimento.errors import PartimentoError
+from partimento.errors import PartimentoError, explained
 from partimento.progress import Progress, Watch, ignore
 
 __all__ = ["Broken", "alone"]
@@ -124,18 +124,12 @@ def _work(connection: Connection, function: Callable[[Any, Watch], Any], argumen
 
     try:
         reply = ("done", function(argument, tell))
-    except PartimentoError as error:
-        reply = ("broken", str(error))
-    except MemoryError:
-        reply = ("broken", "It needs more memory than there is.")
-    except OSError as error:
-        traceback.print_exc()
-        where = f"{error.filename}: " if error.filename else ""
-        reply = ("broken", f"{where}{error.strerror or error}. Look whether the place may be written to and has room.")
     except Exception as error:
-        traceback.print_exc()
+        if not isinstance(error, PartimentoError):
+            traceback.print_exc()
         text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        reply = ("broken", f"It met an internal error ({text}); {Path(log).name} says where. Please report this.")
+        ours = f"It met an internal error ({text}); {Path(log).name} says where. Please report this."
+        reply = ("broken", explained(error) or ours)
     _send(connection, reply)
 
 

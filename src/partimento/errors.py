@@ -1,10 +1,13 @@
 """The few exceptions a user meets.
 
 Each carries a whole sentence that says what was wrong and what to do about it; the command line prints that sentence
-and no traceback. Anything else that reaches a user is a bug.
+and no traceback. What the machine lacks, room, memory or leave to write, is noticed by many libraries, each of which
+says so in its own way; `explained` knows them all. Anything else that reaches a user is a bug.
 """
 
 from __future__ import annotations
+
+import re
 
 
 class PartimentoError(Exception):
@@ -55,3 +58,40 @@ class MissingExtra(PartimentoError):
     def __init__(self, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs an optional part that is not installed: pip install 'partimento[{extra}]'.")
         self.extra = extra
+
+
+PLACE = "Look whether the place is there, may be written to and has room."
+MEMORY = (
+    "It needs more memory than there is: take a smaller model, smaller batches or shorter windows, or ask for less."
+)
+
+_OS_ERROR = re.compile(r"(?P<why>[^:]+) \(os error \d+\)")  # as Rust says it
+_NO_MEMORY = re.compile(
+    "can't allocate memory|not enough memory|out of memory|failed to allocate memory|bad.?alloc"
+    "|storage size calculation overflowed|overflow when unpacking long|array is too big|maximum allowed dimension",
+    re.IGNORECASE,
+)
+
+
+def explained(error: BaseException) -> str | None:
+    """The sentence to show for an error that is no bug, whichever library raised it; None for any other.
+
+    The system's own errors are `OSError`s and `MemoryError`s. But safetensors tells of a full disk by an exception of
+    its own that quotes the system, libsndfile by one that only says "System error", and torch and numpy tell of sizes
+    beyond all memory by whatever came to hand (`RuntimeError`, `TypeError`, `ValueError`).
+    """
+    if isinstance(error, PartimentoError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return MEMORY
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}. {PLACE}"
+    kind, text = type(error).__name__, str(error)
+    if kind == "SafetensorError" and (quoted := _OS_ERROR.search(text)):
+        return f"{quoted['why'].strip()}. {PLACE}"
+    if kind == "LibsndfileError" and "System error" in text:
+        return f"A sound cannot be written. {PLACE}"
+    if isinstance(error, RuntimeError | TypeError | ValueError) and _NO_MEMORY.search(text):
+        return MEMORY
+    return None

@@ -12,12 +12,13 @@ from importlib.metadata import version
 
 from cyclopts import App
 
-from partimento.errors import PartimentoError
+from partimento.errors import explained
 
 app = App(
     name="partimento",
     help="Teach a machine your music: train on a folder of MIDI, compose new pieces in its style.",
     version=lambda: version("partimento"),
+    suppress_keyboard_interrupt=False,  # `main` says that it stopped
 )
 for name, summary in {
     "inspect": "Read a folder of music: what serves, what does not and why, and what is in it.",
@@ -39,17 +40,15 @@ def main() -> None:
     """Run the command line; what `partimento` on the shell calls."""
     try:
         app()
-    except PartimentoError as error:
-        sys.stderr.write(f"partimento: {error}\n")
-        sys.exit(1)
-    except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(141)
-        where = f"{error.filename}: " if error.filename else ""
-        advice = "Look whether the place is there, may be written to and has room."
-        sys.stderr.write(f"partimento: {where}{error.strerror or error}. {advice}\n")
-        sys.exit(1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
     except KeyboardInterrupt:
         sys.stderr.write("partimento: stopped.\n")
         sys.exit(130)
+    except Exception as error:
+        sentence = explained(error)
+        if sentence is None:
+            raise
+        sys.stderr.write(f"partimento: {sentence}\n")
+        sys.exit(1)
