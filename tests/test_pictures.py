@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -242,6 +243,51 @@ def test_each_of_two_sides_has_its_line(tmp_path: Path) -> None:
     assert "<!-- critic -->" in drawn
     assert "<!-- generator -->" in drawn
     assert "margin" not in drawn
+
+
+def test_a_held_out_loss_that_is_another_figure_has_an_axis_of_its_own(tmp_path: Path) -> None:
+    rows = [f"{n},{-400 - n},{13 - n / 10},{n / 90},{n}" for n in range(1, 31)]
+    (tmp_path / "curves.csv").write_text(
+        "update,loss,held-out loss,held-out accuracy,seconds\n" + "\n".join(rows) + "\n"
+    )
+    drawn = {}
+    for name, figure in (("one", ""), ("two", "nats of pseudo-likelihood")):
+        curves.draw(tmp_path / "curves.csv", tmp_path / f"{name}.svg", held_out=figure)
+        drawn[name] = (tmp_path / f"{name}.svg").read_text()
+    panels = {name: len(re.findall(r'id="axes_\d+"', text)) for name, text in drawn.items()}
+    assert panels == {"one": 2, "two": 3}
+    assert "loss (nats)" in drawn["one"]
+    assert "loss (nats)" not in drawn["two"]
+    for said in ("nats of pseudo-likelihood", "loss of learning", "best 10, update 30"):
+        assert f"<!-- {said} -->" in drawn["two"]
+
+
+def test_nothing_is_written_over_a_curve_or_below_its_axis(tmp_path: Path) -> None:
+    """The best is told in the legend, above the panel; the last accuracy beside it, as high as its point."""
+    rows = [f"{n},{5 + n % 7 / 9},{5 + n % 5 / 9},0.0" for n in range(1, 41)]
+    (tmp_path / "curves.csv").write_text("update,loss,held-out loss,held-out accuracy\n" + "\n".join(rows) + "\n")
+    curves.draw(tmp_path / "curves.csv", tmp_path / "x.svg")
+    drawn = (tmp_path / "x.svg").read_text()
+    above, beneath = (panel(drawn, number) for number in (1, 2))
+
+    def place(text: str) -> tuple[float, float]:
+        found = re.search(rf"<!-- {text} -->\s*<g [^>]*translate\(([\d.]+) ([\d.]+)\)", drawn)
+        assert found, text
+        return float(found[1]), float(found[2])
+
+    assert place("best 5, update 5")[1] < above[1]
+    x, y = place(r"0\.0 %")
+    assert x > beneath[2]
+    assert beneath[1] < y < beneath[3]
+
+
+def panel(drawn: str, number: int) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of a panel: its background is the first path in it."""
+    found = re.search(rf'id="axes_{number}".*?<path d="([^"]+)"', drawn, re.DOTALL)
+    assert found
+    corners = np.array([float(part) for part in re.findall(r"[\d.]+", found[1])]).reshape(-1, 2)
+    (left, top), (right, bottom) = corners.min(0), corners.max(0)
+    return float(left), float(top), float(right), float(bottom)
 
 
 @pytest.mark.parametrize("table", ["", "update,loss\n", "a,b\n1,2\n", "update,loss\n1,x\n", "update,loss\n1\n"])

@@ -1,14 +1,18 @@
 """Curves: how training went, drawn from `curves.csv`.
 
 Loss above (that of each side, where two learn against one another), accuracy beneath where the model has it; held-out
-figures as dots on a line, the best of them marked. A cell may be blank: not every update is held out against. Drawn
-with matplotlib's figure objects alone, so that nothing global changes and no display is needed. Leaves out: speed,
-which the file has too.
+figures as dots on a line, the best of them marked. Where the held-out loss is another figure than the one that
+training makes smaller (a Boltzmann machine learns by a difference of free energies, and is judged by
+pseudo-likelihood), each has an axis of its own: on one axis they look like overfitting. A cell may be blank: not every
+update is held out against. Drawn with matplotlib's figure objects alone, so that nothing global changes and no display
+is needed. Leaves out: speed, which the file has too.
 """
 
 from __future__ import annotations
 
 import csv
+import textwrap
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +27,13 @@ __all__ = ["draw"]
 
 SMOOTH = 60  # windows of the smoothed loss in a whole curve
 LOSS, HELD_OUT, ACCURACY = "loss", "held-out loss", "held-out accuracy"
+LABEL = 26  # characters of a line beside an axis
+TITLE, SCALE = 0.75, 0.45  # inches above and below all panels
 
 Column = NDArray[np.float64]
 
 
-def draw(csv_path: Path, path: Path, *, title: str = "Training") -> None:
+def draw(csv_path: Path, path: Path, *, title: str = "Training", held_out: str = "") -> None:
     """Draw the curves of a training run.
 
     Args:
@@ -35,6 +41,8 @@ def draw(csv_path: Path, path: Path, *, title: str = "Training") -> None:
             and `held-out accuracy` where there are such; cells may be blank.
         path: ends in .png or .svg; appears whole or not at all.
         title: stands above.
+        held_out: what the held-out loss is, where that is another figure than the loss of training (see
+            `model.held_out_figure`); it then has a panel of its own. Empty where they are the same.
 
     Raises:
         Unreadable: the CSV file is not such a table, or has no row.
@@ -50,25 +58,46 @@ def draw(csv_path: Path, path: Path, *, title: str = "Training") -> None:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtra("train", "Drawing curves") from error
-    accurate = ACCURACY in columns and bool(np.isfinite(columns[ACCURACY]).any())
+    panels = _panels(columns, held_out)
+    inches = [height for height, _ in panels]
     with rc_context({"svg.hashsalt": "partimento"}):  # ids in an SVG are drawn at random without it
-        figure = Figure(figsize=(9, 6.2 if accurate else 4.4), facecolor="white")
+        high = TITLE + sum(inches) + SCALE
+        figure = Figure(figsize=(9, high), facecolor="white")
         FigureCanvasAgg(figure)
-        heights = (2.2, 1) if accurate else (1,)
-        axes: list[Any] = list(
-            figure.subplots(len(heights), 1, sharex=True, height_ratios=heights, squeeze=False)[:, 0]
+        axes: list[Any] = list(figure.subplots(len(panels), 1, sharex=True, height_ratios=inches, squeeze=False)[:, 0])
+        figure.subplots_adjust(
+            left=0.085,
+            right=0.925 if ACCURACY in columns else 0.965,
+            top=1 - TITLE / high,
+            bottom=SCALE / high,
+            hspace=0.22,
         )
-        figure.subplots_adjust(left=0.085, right=0.965, top=0.86, bottom=0.095, hspace=0.12)
-        figure.text(0.03, 0.94, title, fontsize=15, weight="bold", color=INK)
-        for each in axes:
+        figure.text(0.03, 1 - 0.27 / high, title, fontsize=15, weight="bold", color=INK, va="center")
+        for each, (_, fill) in zip(axes, panels, strict=True):
             _plain(each)
-        _loss(axes[0], columns)
-        if accurate:
-            _accuracy(axes[1], columns)
+            fill(each)
         axes[-1].set_xlabel("updates", color=GREY, fontsize=9.5)
         with atomic_file(path) as temporary:
             kind = path.suffix.lower()[1:]
             figure.savefig(temporary, format=kind, dpi=150, metadata={"Date" if kind == "svg" else "Software": None})
+
+
+def _panels(columns: dict[str, Column], held_out: str) -> list[tuple[float, Callable[[Any], None]]]:
+    """The panels from above: how many inches each is high, and what draws it."""
+    sides = [name for name in columns if _is_loss(name)]
+    judged = HELD_OUT in columns and bool(np.isfinite(columns[HELD_OUT]).any())
+    unit = "loss (nats)" if LOSS in columns else "loss"
+    panels: list[tuple[float, Callable[[Any], None]]]
+    if held_out and judged:
+        panels = [
+            (2.3, lambda axes: _losses(axes, columns, [], held_out, judged=True)),
+            (1.9, lambda axes: _losses(axes, columns, sides, "loss of learning", judged=False)),
+        ]
+    else:
+        panels = [(3.4, lambda axes: _losses(axes, columns, sides, unit, judged=judged))]
+    if ACCURACY in columns and bool(np.isfinite(columns[ACCURACY]).any()):
+        panels.append((1.6, lambda axes: _accuracy(axes, columns)))
+    return panels
 
 
 def _read(path: Path) -> dict[str, Column]:
@@ -94,27 +123,24 @@ def _is_loss(name: str | None) -> bool:
     return name is not None and name != HELD_OUT and (name == LOSS or name.endswith(f" {LOSS}"))
 
 
-def _loss(axes: Any, columns: dict[str, Column]) -> None:
-    names = [name for name in columns if _is_loss(name)]
+def _losses(axes: Any, columns: dict[str, Column], sides: Sequence[str], label: str, *, judged: bool) -> None:
+    """Draw the losses of these sides and, of what is judged, that of the held-out pieces."""
     colours = (BLUE, *(colour for colour in TRACKS if colour not in (BLUE, VERMILION)))
-    shown = [_trained(axes, columns, name, colours[n % len(colours)]) for n, name in enumerate(names)]
-    if HELD_OUT in columns:
-        at, held_out = _finite(columns, HELD_OUT)
-        if len(at):
-            axes.plot(at, held_out, color=VERMILION, linewidth=1.8, marker="o", markersize=3.5, label="held out")
-            best = int(np.argmin(held_out))
-            _mark(axes, float(at[best]), float(held_out[best]))
-            shown.append(held_out[len(held_out) // 20 :])
+    shown = [_trained(axes, columns, name, colours[n % len(colours)]) for n, name in enumerate(sides)]
+    if judged:
+        shown.append(_held_out(axes, columns))
     every = np.concatenate(shown)
-    if len(every):  # the first few updates fall so steeply that they would flatten all the rest
+    if len(every):
         low, high = float(every.min()), float(every.max())
         room = max(high - low, 0.2 * abs(high), 1e-6)
-        axes.set_ylim(low - 0.12 * room, high + 0.12 * room + (0.3 * room if len(every) < 4 else 0))
-    axes.set_ylabel("loss (nats)" if LOSS in columns else "loss", color=GREY, fontsize=9.5)
+        axes.set_ylim(low - 0.12 * room, high + 0.12 * room)
+    axes.set_ylabel("\n".join(textwrap.wrap(label, LABEL)), color=GREY, fontsize=9.5)
+    named = len(axes.get_legend_handles_labels()[0])
     axes.legend(
         loc="lower right",
-        bbox_to_anchor=(1.0, 1.0),
-        ncols=len(names) + 1,
+        bbox_to_anchor=(1.0, 0.98),
+        borderaxespad=0,
+        ncols=max(named, 1),
         frameon=False,
         fontsize=10,
         labelcolor=INK,
@@ -139,26 +165,33 @@ def _trained(axes: Any, columns: dict[str, Column], name: str, colour: str) -> C
         width = len(loss) // SMOOTH
         smooth = np.convolve(loss, np.ones(width) / width, mode="valid")
         axes.plot(update[width // 2 : width // 2 + len(smooth)], smooth, color=colour, linewidth=1.8, label=label)
-    return loss[len(loss) // 20 :]
+    return _seen(loss)
 
 
-def _mark(axes: Any, update: float, loss: float) -> None:
-    """Mark the update whose weights are kept."""
-    axes.axvline(update, color=INK, linewidth=0.9, linestyle=(0, (3, 3)))
-    axes.plot([update], [loss], marker="o", markersize=9, markerfacecolor="white", markeredgecolor=INK, zorder=5)
-    late = update > sum(axes.get_xlim()) / 2
-    axes.annotate(
-        f"best {loss:.4g}\nupdate {update:,.0f}",
-        (update, loss),
-        xytext=(-10 if late else 10, 22),
-        textcoords="offset points",
-        ha="right" if late else "left",
-        fontsize=9.5,
-        color=INK,
-        linespacing=1.3,
-        bbox={"boxstyle": "round,pad=0.3", "facecolor": "white", "edgecolor": PALE, "alpha": 0.92},
-        zorder=6,
+def _seen(loss: Column) -> Column:
+    """What of a loss should be seen: without its first few updates, if they fall so steeply that they flatten it."""
+    late = loss[len(loss) // 20 :]
+    return late if len(late) and np.ptp(loss) > 2 * np.ptp(late) else loss
+
+
+def _held_out(axes: Any, columns: dict[str, Column]) -> Column:
+    """Draw the held-out loss and mark the update whose weights are kept; what of it should be seen."""
+    update, loss = _finite(columns, HELD_OUT)
+    axes.plot(update, loss, color=VERMILION, linewidth=1.8, marker="o", markersize=3.5, label="held out")
+    best = int(np.argmin(loss))
+    axes.axvline(update[best], color=INK, linewidth=0.9, linestyle=(0, (3, 3)))
+    axes.plot(
+        update[best],
+        loss[best],
+        linestyle="none",
+        marker="o",
+        markersize=9,
+        markerfacecolor="white",
+        markeredgecolor=INK,
+        zorder=5,
+        label=f"best {loss[best]:.4g}, update {update[best]:,.0f}",  # in the legend it covers nothing
     )
+    return _seen(loss)
 
 
 def _accuracy(axes: Any, columns: dict[str, Column]) -> None:
@@ -171,10 +204,9 @@ def _accuracy(axes: Any, columns: dict[str, Column]) -> None:
         f"{100 * accuracy[-1]:.1f} %",
         (1, 100 * accuracy[-1]),
         xycoords=("axes fraction", "data"),
-        xytext=(-4, -6),
+        xytext=(5, 0),
         textcoords="offset points",
-        ha="right",
-        va="top",
+        va="center",
         fontsize=9.5,
         color=INK,
     )
