@@ -31,6 +31,7 @@ from partimento.recipes import recipe_named
 from partimento.render.listening import Link, Strong, Table
 from partimento.sampling import Sampling
 from partimento.score import Score, bar_lines
+from partimento.showing import shown
 from partimento.training.checkpoints import NoCheckpoints, checkpoints
 from partimento.training.runs import train
 
@@ -177,6 +178,12 @@ def test_a_checkpoint_that_cannot_be_played_says_why(copied: Path, tmp_path: Pat
         assert [bool(row["why"]) for row in csv.DictReader(file)] == [True, True, False, False]
 
 
+def test_a_damaged_curve_is_named(copied: Path, tmp_path: Path) -> None:
+    (copied / "training" / "curves.csv").write_text("update,loss\nfirst,low\n")
+    with pytest.raises(NoCheckpoints, match=r"curves\.csv is damaged"):
+        audition(copied, tmp_path / "to", order(), sound="none")
+
+
 def test_a_run_at_work_is_heard_as_far_as_it_has_come(copied: Path, run: Path, heard: Path, tmp_path: Path) -> None:
     shutil.rmtree(copied / "bundle")  # comes when the run is over
     checkpoints(copied)[-1].path.unlink()
@@ -203,7 +210,11 @@ def test_whatever_learns_is_heard(recipe: str, run: Path, tmp_path: Path, monkey
     table = made.table()
     assert len(table.rows) == len(made.heard) + 1
     assert any("loss" in head for head in table.heads)
-    assert ("its held-out loss is" in made.page.read_text("utf-8")) == (recipe == "rbm-frame")
+    assert ("The held-out loss is nats of pseudo" in made.page.read_text("utf-8")) == (recipe == "rbm-frame")
+    assert any(row.best for row in made.heard) == (recipe != "gan")
+    told = {row[0] for row in shown(open_bundle(tmp_path / "run")).facts_table().rows}
+    assert ("best update" in told) == (recipe != "gan")
+    assert ("updates" in told) == (recipe == "gan")
 
 
 def test_a_silent_checkpoint_is_heard_as_silence(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

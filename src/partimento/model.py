@@ -148,6 +148,20 @@ def likelihood_kind(model: Model | type[Model]) -> str:
     return ("exact" if getattr(kind, "exact", True) else "bound") if hasattr(kind, "log_likelihood") else "none"
 
 
+def held_out_figure(model: Model, *, weighted: bool = False) -> str:
+    """What a model's held-out loss is, where what it learns by is another figure; empty where they are the same.
+
+    Args:
+        model: which.
+        weighted: whether some ids count more than others while it learns.
+    """
+    if isinstance(model, Judged):
+        return model.figure
+    if likelihood_kind(model) == "bound":
+        return "nats, a bound with the KL in full"
+    return "nats, every id alike" if weighted else ""
+
+
 def models() -> dict[str, type[Model]]:
     """Every model by name: one for each module of `partimento.models`."""
     return {name: model_named(name) for name in names_in("partimento.models")}

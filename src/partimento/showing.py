@@ -89,9 +89,11 @@ class Shown:
                 noted = ", ".join(f"{_value(split[part])} {part}" for part in ("pieces", "notes") if part in split)
                 rows.append((f"{_line(name)} pieces", noted))
         rows.append(("licence of that music", self.licence))
+        judged = facts.get("likelihood") != "none" or "figure" in facts
         for name, value in facts.items():
             if name not in APART and isinstance(value, str | int | float):
-                rows.append((_line(name.replace("_", " ")), _value(value)))
+                called = name if judged or name != "best_update" else "updates"  # of a GAN none is better than another
+                rows.append((_line(called.replace("_", " ")), _value(value)))
         rows += [("played by", _line(self.bundle.player_name)), ("digest", self.bundle.digest)]
         return Table(["fact", "value"], rows)
 

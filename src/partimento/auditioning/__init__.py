@@ -25,7 +25,7 @@ from partimento.composing import Composed, Order, Sound, compose_into, require_e
 from partimento.errors import ImpossibleRequest, InvalidBundle, PartimentoError
 from partimento.evaluation.features import measured
 from partimento.files import read
-from partimento.model import Judged, Model
+from partimento.model import Model, held_out_figure
 from partimento.pieces import Pieces
 from partimento.progress import Progress, Watch, ignore
 from partimento.prompts import first_bars
@@ -74,8 +74,8 @@ def audition(
     model = new_model(recipe, codec.spec)
     player = _Player(folder, recipe, codec, model, order, sound, soundfont, keep_bundles)
     human = held_out_features(run, codec, order.request.bars)
-    judged_by = model.figure if isinstance(model, Judged) else ""
-    made = Audition(folder, run, recipe, order, len(points), human, judged_by)
+    held_out = held_out_figure(model, weighted=recipe.settings["preparation"].oversample is not None)
+    made = Audition(folder, run, recipe, order, len(points), human, held_out)
     existed = folder.exists()
     try:
         for number, point in enumerate(points):
@@ -154,7 +154,8 @@ class _Player:
 
     def play(self, point: Checkpoint, watch: Watch) -> Heard:
         """Make a bundle of a checkpoint and let it compose; where it cannot, say why."""
-        heard = Heard(point.update, point.best, point.figures)
+        best = point.best and "held-out loss" in point.figures  # a GAN's are the last; none is the best
+        heard = Heard(point.update, best, point.figures)
         pieces, bundle = self.folder / heard.name, self.folder / BUNDLES / heard.name
         whole = False
         try:

@@ -39,7 +39,7 @@ class Heard:
 
     Attributes:
         update: after how many updates.
-        best: whether its weights became (or would now become) the bundle's.
+        best: whether its weights are those of the best held-out loss; none is where nothing is held out against.
         figures: the curve's row: losses and accuracies as far as the model has them.
         pieces: what it composed.
         features: the mean of each feature over its pieces; NaN where none has it.
@@ -70,7 +70,7 @@ class Audition:
         order: what each checkpoint was to compose.
         total: how many checkpoints there are to hear.
         human: the mean of each feature over held-out pieces; empty where there are none.
-        judged_by: what the held-out loss is, of a model without a likelihood.
+        held_out: what the held-out loss is, where training makes another figure smaller.
         heard: the checkpoints so far, the earliest first.
     """
 
@@ -80,7 +80,7 @@ class Audition:
     order: Order
     total: int
     human: Mapping[str, float]
-    judged_by: str = ""
+    held_out: str = ""
     heard: tuple[Heard, ...] = ()
 
     @property
@@ -117,7 +117,8 @@ class Audition:
         drawn = self.folder / CURVE
         if not drawn.exists():
             with contextlib.suppress(Unreadable):  # of a model that counts, and before the second look
-                curves.draw(self.run / FOLDER / CURVES, drawn, title=f"How {self.recipe.model} learnt")
+                title = f"How {self.recipe.model} learnt"
+                curves.draw(self.run / FOLDER / CURVES, drawn, title=title, held_out=self.held_out)
         write_text(self.page, self._page())
 
     def _csv(self) -> str:
@@ -178,8 +179,8 @@ class Audition:
         if len(self.heard) < self.total:
             lead += f"\n\nHere are {len(self.heard)} of {self.total} checkpoints: it is still at work, or was stopped."
         note = "The features are means over what was composed; the last row has those of pieces never learnt from."
-        if self.judged_by:
-            note += f" This model has no likelihood: its held-out loss is {self.judged_by}."
+        if self.held_out:
+            note += f" The held-out loss is {self.held_out}; what this model learns by is another figure."
         figures: list[Part] = [self.table(linked=True), Text(note)]
         silent = [[f"{heard.update:,}", heard.why] for heard in self.heard if heard.why]
         if silent:

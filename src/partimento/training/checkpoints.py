@@ -75,6 +75,11 @@ def checkpoints(run: Path) -> list[Checkpoint]:
     rows = _curve(folder / CURVES)
     saved = {int(path.stem): path for path in (folder / CHECKPOINTS).glob("[0-9]*.safetensors")}
     updates = sorted(update for update in saved if update in rows)  # the row of the newest may be yet to come
+    if saved and not rows:
+        raise NoCheckpoints(
+            f"{folder / CURVES} is damaged or not there, and says what each checkpoint of {run} reached: "
+            "train anew, or put it back from a copy."
+        )
     if not updates:
         raise NoCheckpoints(
             f"{run} holds no checkpoints: name the folder of a run that was trained with "
