@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -257,3 +259,18 @@ def test_a_note_long_after_costs_no_memory() -> None:
 
 def test_short_and_long_lie_apart() -> None:
     assert SHORT[-1] < LONG[0]
+
+
+def test_the_pages_have_every_feature_and_no_other() -> None:
+    docs = Path(__file__).parent.parent / "docs"
+    evaluation, compare = ((docs / f"{page}.md").read_text("utf-8") for page in ("evaluation", "compare"))
+
+    def rows(text: str, head: str) -> list[str]:
+        lines = text.split(head, 1)[1].splitlines()
+        return [line.split("|")[1].strip() for line in itertools.takewhile(lambda x: x.startswith("|"), lines[2:])]
+
+    names = [feature.name for feature in FEATURES]
+    assert rows(evaluation, "| feature |") == names
+    assert rows(evaluation, "| histogram |") == [histogram.name for histogram in HISTOGRAMS]
+    assert rows(compare, "| feature |") == names
+    assert rows(compare, "| distance | nottingham")[:-1] == names
