@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
@@ -25,7 +26,7 @@ from partimento.codec import Request, codec_named
 from partimento.errors import InvalidSettings
 from partimento.model import model_named
 from partimento.sampling import Sampling
-from partimento.settings import assigned, describe, from_table, put, settings, to_table
+from partimento.settings import assigned, describe, from_table, name_of, put, settings, to_table
 from partimento.training.loop import Training
 
 
@@ -129,18 +130,19 @@ class Recipe:
     def override(self, assignments: Iterable[str]) -> Recipe:
         """This recipe with `table.name=value` assignments applied, as `--set` gives them.
 
-        Values are TOML; a bare word is a string. What is set by hand is not planned any more.
+        Values are TOML; a bare word is a string. Another codec or model comes first, with its own defaults, wherever it
+        is named. What is set by hand is not planned any more.
 
         Raises:
             InvalidSettings: an assignment that is none, or names no setting.
         """
         document = self.to_tables()
-        for assignment in assignments:
+        for assignment in sorted(assignments, key=lambda one: name_of(one) not in ("codec.name", "model.name")):
             table, field, value = assigned(assignment, self.settings)
             if field == "name" and table in ("codec", "model"):
                 document[table] = {}
                 if table == "model":
-                    document["player"] = {}
+                    document["player"], document["plan"]["sizes"] = {}, []
             put(document[table], field, value)
             for decided in UNPLANNED.get((table, field), ()):
                 document["plan"][decided] = None
@@ -195,6 +197,13 @@ def from_tables(name: str, document: Mapping[str, Any]) -> Recipe:
     player = importlib.import_module(f"partimento.players.{learner.player}").Settings
     classes = {"codec": codec_named(codec).Settings, "model": learner.Settings, "player": player, **TABLES}
     made = {table: from_table(cls, tables[table], table) for table, cls in classes.items()}
+    known = getattr(learner, "attributes", ())
+    unknown = sorted(set(getattr(made["player"], "attributes", ())).difference(known))
+    if unknown:
+        raise InvalidSettings(
+            f"There is no attribute player.attributes.{unknown[0]} to go along; "
+            + (f"there are: {', '.join(known)}." if known else f"the model {model!r} has none.")
+        )
     about, source = (str(document.get(sentence, "")) for sentence in SENTENCES)
     return Recipe(name=name, about=about, source=source, codec=codec, model=model, settings=made)
 
@@ -239,7 +248,14 @@ def read_recipe(path: Path) -> Recipe:
 def _toml(value: Any) -> str:
     """A plain value as TOML: strings, numbers, booleans, lists and inline tables."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key} = {_toml(entry)}" for key, entry in value.items() if entry is not None) + "}"
+        return (
+            "{" + ", ".join(f"{_key(key)} = {_toml(entry)}" for key, entry in value.items() if entry is not None) + "}"
+        )
     if isinstance(value, list):
         return "[" + ", ".join(_toml(entry) for entry in value) + "]"
-    return json.dumps(NOTHING if value is None else value, ensure_ascii=False)
+    return json.dumps(NOTHING if value is None else value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _key(name: str) -> str:
+    """A name as TOML: quoted where it has other characters than a bare one may have."""
+    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else _toml(name)

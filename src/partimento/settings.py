@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import json
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar, dataclass_transform
 
 import pydantic
@@ -21,6 +21,8 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 from partimento.errors import InvalidSettings
 
 T = TypeVar("T")
+
+LARGEST = 3.4e38  # what float32, in which models compute, can hold
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
@@ -53,10 +55,13 @@ def from_table(cls: type[T], table: Mapping[str, Any], where: str) -> T:
     Raises:
         InvalidSettings: names each offending setting, its value and what it may be.
     """
+    huge = [name for name, value in _numbers(table, where) if not abs(value) <= LARGEST]
+    if huge:
+        raise InvalidSettings(f"Invalid settings: {huge[0]} must be a number from -{LARGEST:g} to {LARGEST:g}.")
     try:
         result: T = _adapter(cls).validate_json(json.dumps(dict(table)))
     except pydantic.ValidationError as error:
-        known = ", ".join(f.name for f in dataclasses.fields(cls))  # type: ignore[arg-type]
+        known = ", ".join(f.name for f in dataclasses.fields(cls)) or "none"  # type: ignore[arg-type]
         complaints = []
         for e in error.errors():
             name = ".".join([where, *(str(part) for part in e["loc"])])
@@ -68,6 +73,18 @@ def from_table(cls: type[T], table: Mapping[str, Any], where: str) -> T:
                 complaints.append(f"{name} = {e['input']!r}: {e['msg'][0].lower()}{e['msg'][1:]}")
         raise InvalidSettings("Invalid settings: " + "; ".join(complaints) + ".") from error
     return result
+
+
+def _numbers(value: Any, name: str) -> Iterator[tuple[str, float]]:
+    """Every number of a plain value, with its name."""
+    if isinstance(value, int | float):
+        yield name, value
+    elif isinstance(value, Mapping):
+        for key, entry in value.items():
+            yield from _numbers(entry, f"{name}.{key}")
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            yield from _numbers(entry, name)
 
 
 def to_table(value: Any) -> dict[str, Any]:
@@ -99,19 +116,30 @@ def assigned(assignment: str, tables: Iterable[str]) -> tuple[str, str, Any]:
         >>> assigned("player.attributes.density=1.5", ["player"])
         ('player', 'attributes.density', 1.5)
     """
-    name, equals, text = assignment.partition("=")
+    _, equals, text = assignment.partition("=")
     if not equals:
         raise InvalidSettings(f"--set takes name=value, e.g. training.seed=3; {assignment!r} is not that.")
-    table, _, field = name.strip().partition(".")
+    name = name_of(assignment)
+    table, _, field = name.partition(".")
     if not field:
         raise InvalidSettings(f"--set takes table.name=value, e.g. training.seed=3; {assignment!r} names no table.")
     known = list(tables)
     if table not in known:
-        raise InvalidSettings(f"There is no table {table!r} to set {name.strip()!r} in; there are: {', '.join(known)}.")
+        raise InvalidSettings(f"There is no table {table!r} to set {name!r} in; there are: {', '.join(known)}.")
     try:
         return table, field, tomllib.loads(f"value = {text.strip()}")["value"]
-    except tomllib.TOMLDecodeError:
+    except ValueError:  # no TOML, or a number of thousands of digits
         return table, field, text.strip()
+
+
+def name_of(assignment: str) -> str:
+    """What an assignment sets, without the spaces around and inside its name.
+
+    Example:
+        >>> name_of("training.updates = 2")
+        'training.updates'
+    """
+    return ".".join(part.strip() for part in assignment.partition("=")[0].split("."))
 
 
 def put(table: dict[str, Any], name: str, value: Any) -> None:

@@ -70,13 +70,13 @@ class Lstm(nn.Module, Model):
         and `norm`."""
 
         def __post_init__(self) -> None:
-            if not any(word.split()[:1] == ["cell"] for word in self.stack):
-                raise ValueError("a stack needs at least one cell, e.g. 'cell 512'")
             if self.embedding < 1:
                 raise ValueError("an embedding is at least 1 long")
             width = 1
             for word in self.stack:
                 _, width = _layer(word, width, self.cell)
+            if not any(word.split()[:1] == ["cell"] for word in self.stack):
+                raise ValueError("a stack needs at least one cell, e.g. 'cell 512'")
 
     def __init__(self, settings: Settings, spec: TokenSpec) -> None:
         super().__init__()

@@ -183,6 +183,7 @@ class Vae(nn.Module, Model):
     player: ClassVar[str] = "graph"
     Spec: ClassVar[type[Any]] = RollSpec
     exact: ClassVar[bool] = False
+    attributes: ClassVar[tuple[str, ...]] = ATTRIBUTES
     directions: Tensor
     seen: Tensor
 
