@@ -20,7 +20,7 @@ from partimento.progress import Progress
 from partimento.recipes import from_tables, recipe_named
 from partimento.training.checkpoints import checkpoints
 from partimento.training.loop import RunExists
-from partimento.training.planning import new_model, plan, windows_of
+from partimento.training.planning import _fitting, new_model, plan, windows_of
 from partimento.training.preparing import prepare
 from partimento.training.runs import train
 from partimento.windows import Windows
@@ -129,6 +129,33 @@ def test_the_minutes_become_updates_before_the_first(music: Path, tmp_path: Path
     assert f"{updates:,} updates" in said[0]
     assert max(event.done for event in events if event.job == "Training") <= updates
     assert bundle.facts["parameters"] > 1000
+
+
+def test_looks_that_take_long_leave_time_for_updates() -> None:
+    training = recipe_named("lstm").settings["training"]
+    quick = _fitting(training, room=100.0, seconds=0.1, look=0.1, most=10**6)
+    assert quick == {"updates": 975}
+    slow = _fitting(training, room=100.0, seconds=0.1, look=4.0, most=10**6)
+    assert slow == {"updates": 760, "evaluate_every": 127}  # six looks, a quarter of the time
+    asked = _fitting(dataclasses.replace(training, evaluate_every=10), room=100.0, seconds=0.1, look=4.0, most=10**6)
+    assert asked == {"updates": 200}
+    assert _fitting(training, room=1.0, seconds=0.1, look=9.0, most=10**6)["updates"] == 1
+
+
+def test_a_run_among_its_music_is_refused(music: Path) -> None:
+    with pytest.raises(InvalidSettings, match="would be learnt from"):
+        train(music, music / "run", recipe_named("markov"))
+    assert not (music / "run").exists()
+
+
+def test_an_early_end_is_said(music: Path, tmp_path: Path) -> None:
+    settings = [*SETTINGS, "training.updates=400", "training.patience=1", "training.learning_rate=3.0"]
+    said: list[str] = []
+    bundle = train(
+        music, tmp_path / "run", recipe_named("lstm").override(settings), watch=lambda event: said.append(event.remark)
+    )
+    assert bundle.facts["ended_early"]
+    assert sum(remark.startswith("Stopped early") for remark in said) == 1
 
 
 def test_epochs_become_updates_where_no_minutes_are_given(music: Path, tmp_path: Path) -> None:

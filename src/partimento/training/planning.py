@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterable
 
 from partimento.codec import Spec, TokenSpec
@@ -10,12 +11,15 @@ from partimento.errors import InvalidSettings
 from partimento.model import Counted, Judged, Model, Phrased, likelihood_kind, model_named
 from partimento.progress import Progress, Watch, ignore
 from partimento.recipes import Recipe
-from partimento.training.loop import seconds_per_update, seeded
+from partimento.training.learning import Training
+from partimento.training.loop import held_out, seconds_per_update, seeded
 from partimento.training.preparing import Prepared
 from partimento.windows import Windows, importance
 
 LEAST_NOTES = 5_000  # training notes below which a run warns
-TRAINING_SHARE = 0.9  # of the minutes given; reading, looks at the held-out pieces and the bundle take the rest
+TRAINING_SHARE = 0.9  # of the minutes given; reading and the bundle take the rest
+LOOKS, FEWEST_LOOKS = 25, 5  # at the held-out pieces; the former where no more is said
+LOOKING_SHARE = 0.25  # of the training that looks may take; else there are fewer of them
 
 
 def new_model(recipe: Recipe, spec: Spec) -> Model:
@@ -95,15 +99,43 @@ def _timed(recipe: Recipe, prepared: Prepared, minutes: float | None) -> tuple[R
     model = new_model(recipe, prepared.codec.spec)
     windows = windows_of(prepared, recipe, "train", model)
     seconds = seconds_per_update(model, windows, training)
+    look = _seconds_per_look(model, windows_of(prepared, recipe, "valid", model), training)
     most = math.ceil((wanted.epochs or wanted.most_passes) * windows.updates_per_epoch)
     minutes = wanted.minutes if minutes is None else minutes
     if minutes is not None and seconds > 0:
-        fitting = math.floor(minutes * 60 * TRAINING_SHARE / seconds)
-        recipe = recipe.replace("training", updates=max(1, min(fitting, most)))
+        recipe = recipe.replace("training", **_fitting(training, 60 * minutes * TRAINING_SHARE, seconds, look, most))
     elif wanted.epochs is not None:
         recipe = recipe.replace("training", updates=most)
-    updates = recipe.settings["training"].updates
-    return recipe, updates / windows.updates_per_epoch, updates * seconds / TRAINING_SHARE
+    updates, every = recipe.settings["training"].updates, recipe.settings["training"].evaluate_every
+    looks = updates // (every or max(1, updates // LOOKS))
+    return recipe, updates / windows.updates_per_epoch, (updates * seconds + looks * look) / TRAINING_SHARE
+
+
+def _fitting(training: Training, room: float, seconds: float, look: float, most: int) -> dict[str, int]:
+    """The settings with which updates, and looks at the held-out pieces, fill the time.
+
+    Args:
+        training: as the recipe has it.
+        room: seconds that there are.
+        seconds: that an update takes.
+        look: seconds that a look takes.
+        most: updates.
+    """
+    every = training.evaluate_every
+    if every is not None:
+        return {"updates": max(1, min(math.floor(room / (seconds + look / every)), most))}
+    looks = max(FEWEST_LOOKS, min(LOOKS, math.floor(LOOKING_SHARE * room / max(look, 1e-9))))
+    updates = max(1, min(math.floor((room - looks * look) / seconds), most))
+    return {"updates": updates} | ({"evaluate_every": -(-updates // looks)} if looks < LOOKS else {})
+
+
+def _seconds_per_look(model: Model, valid: Windows, training: Training) -> float:
+    """Measure how long a look at the held-out pieces takes while training."""
+    held = valid.pieces.at_most(training.held_out_ids, training.seed)
+    looked_at = Windows(held, valid.length, valid.batch, align=valid.align)
+    began = time.perf_counter()
+    held_out(model, looked_at)
+    return time.perf_counter() - began
 
 
 def warnings(prepared: Prepared) -> Iterable[str]:

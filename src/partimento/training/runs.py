@@ -77,6 +77,10 @@ def train(
         TooLittleMusic: there is not enough to learn from and to hold out.
         InvalidSettings: with `resume`, the folder's music is not what the run began with.
     """
+    if run.resolve().is_relative_to(folder.resolve()):
+        raise InvalidSettings(
+            f"{run} lies in {folder}: what is composed there would be learnt from. Choose another --to."
+        )
     saved = run / "recipe.toml"
     if resume and (run / "bundle").exists():
         watch(Progress("Training", 1, 1, "runs", remark=f"{run} is finished; there is nothing to go on with."))
@@ -138,6 +142,9 @@ def _learn(
     model = new_model(recipe, prepared.codec.spec)
     windows = {split: windows_of(prepared, recipe, split, model) for split in SPLITS}
     history = fit(model, windows["train"], windows["valid"], training, run / "training", resume=resume, watch=watch)
+    if history.ended_early:
+        remark = f"Stopped early: the held-out loss was last better at update {history.best_update:,}, which is kept."
+        watch(Progress("Training", history.rows[-1]["update"], training.updates, "updates", remark=remark))
     watch(Progress("Measuring", 0, 2, "models"))
     if isinstance(model, Learns):
         draw(run / "training" / CURVES, run / "curves.png")
