@@ -205,6 +205,30 @@ def test_what_is_finished_is_not_done_again(desk: Desk) -> None:
     assert after == before
 
 
+def test_what_an_earlier_version_did_not_measure_is_measured_in_its_music(desk: Desk) -> None:
+    done = desk.to / "systems" / "markov" / "result.json"
+    before = json.loads(done.read_text())
+    earlier = json.loads(done.read_text())
+    for kind in ("features", "through"):
+        del earlier[kind]["key clarity"]
+        earlier[kind]["note density"] = [7.0] * len(earlier[kind]["note density"])  # what was measured is not touched
+    done.write_text(json.dumps(earlier))
+    trained = (done.parent / "run" / "bundle" / "manifest.json").stat().st_mtime_ns
+    desk.go_on()
+    assert (done.parent / "run" / "bundle" / "manifest.json").stat().st_mtime_ns == trained
+    after = json.loads(done.read_text())
+    for kind in ("features", "through"):
+        assert after[kind]["key clarity"] == pytest.approx(before[kind]["key clarity"])
+        assert list(after[kind]) == list(before[kind])
+        assert set(after[kind].pop("note density")) == {7.0}
+    earlier["pieces"][0]["midi"] = "music/gone.mid"
+    done.write_text(json.dumps(earlier))
+    desk.go_on()  # it is compared on what it has
+    assert "key clarity" not in desk.systems()["markov"]["near"]
+    done.write_text(json.dumps(before))
+    desk.go_on()
+
+
 def test_other_terms_are_another_comparison(desk: Desk, tmp_path: Path) -> None:
     with pytest.raises(RunExists, match="seed"):
         desk.go_on(Terms(minutes=0.05, seed=4, bars=2, pieces=3, sound="ogg"))

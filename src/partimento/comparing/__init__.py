@@ -25,13 +25,14 @@ from partimento.codec import TokenSpec, codec_named
 from partimento.comparing.people import People, gather
 from partimento.comparing.report import write_report
 from partimento.comparing.standings import Comparison, Row, Terms
-from partimento.comparing.trials import Result, Trial, from_plain, to_plain, try_out
+from partimento.comparing.trials import Result, Trial, complete, from_plain, to_plain, try_out
 from partimento.corpus import Corpus, inspect
-from partimento.errors import InvalidSettings
+from partimento.errors import InvalidSettings, PartimentoError
 from partimento.model import model_named
 from partimento.progress import Progress, Watch, ignore
 from partimento.recipes import SENTENCES, Recipe, from_tables
 from partimento.render.audio import require_soundfont
+from partimento.score import Score
 from partimento.training.loop import Interrupted, RunExists
 
 __all__ = ["COMMON", "Comparison", "Terms", "compare", "systems_of"]
@@ -181,7 +182,7 @@ def _row(system: System, number: int, made: Comparison, music: Path, people: Peo
         shutil.rmtree(folder)
         watch(Progress("Comparing", number, made.total, "systems", remark=f"{system.name}: its recipe has changed."))
     if result := _finished(folder):
-        return Row(system.name, system.place, about, result)
+        return Row(system.name, system.place, about, _complete(result, folder, people.held_out))
     write_text(folder / "asked.json", json.dumps(asked, indent=1, ensure_ascii=False) + "\n")
     trial = Trial(
         name=system.name,
@@ -219,6 +220,17 @@ def _finished(folder: Path) -> Result | None:
         return from_plain(json.loads((folder / "result.json").read_text("utf-8")))
     except (OSError, ValueError, TypeError, KeyError):
         return None
+
+
+def _complete(result: Result, folder: Path, held_out: Sequence[Score]) -> Result:
+    """A result with all that is measured now; as it was, where that can no longer be measured."""
+    try:
+        completed = complete(result, folder, held_out)
+    except PartimentoError:
+        return result
+    if completed is not result:
+        write_text(folder / "result.json", json.dumps(to_plain(completed), indent=1, allow_nan=False) + "\n")
+    return completed
 
 
 def _about(corpus: Corpus) -> dict[str, Any]:

@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partimento.atomic import atomic_folder
-from partimento.bundle import Bundle
+from partimento.bundle import Bundle, open_bundle
 from partimento.codec import Codec, Request, TokenSpec
 from partimento.errors import ImpossibleRequest
-from partimento.evaluation.features import measured
+from partimento.evaluation.features import FEATURES, measured
 from partimento.evaluation.losses import kept
 from partimento.evaluation.variety import likeness
-from partimento.files import write
+from partimento.files import read, write
 from partimento.generation import Made, generate
 from partimento.progress import Progress, Watch
 from partimento.prompts import first_bars
@@ -35,7 +35,19 @@ from partimento.settings import to_table
 from partimento.training.checkpoints import CURVES, FOLDER
 from partimento.training.runs import train
 
-__all__ = ["SHOWN", "Figures", "Piece", "Result", "Trial", "from_plain", "plain", "to_plain", "try_out", "write_music"]
+__all__ = [
+    "SHOWN",
+    "Figures",
+    "Piece",
+    "Result",
+    "Trial",
+    "complete",
+    "from_plain",
+    "plain",
+    "to_plain",
+    "try_out",
+    "write_music",
+]
 
 SHOWN = 2  # pieces of each system that get a picture and a sound
 
@@ -186,6 +198,30 @@ def try_out(trial: Trial, watch: Watch) -> Result:
         likeness=None if np.isnan(alike := likeness(scores)) else alike,
         pieces=write_music(trial.folder, trial.name, scores, trial.sound, [piece.remarks for piece in made]),
         remarks=remarks,
+    )
+
+
+def complete(result: Result, folder: Path, held_out: Sequence[Score]) -> Result:
+    """Measure what an earlier version did not, on the music that a system composed then; what it measured stays.
+
+    Args:
+        result: of a trial that was finished.
+        folder: the trial's.
+        held_out: as the trial had them.
+
+    Raises:
+        PartimentoError: the music or the bundle is no longer there, or damaged.
+    """
+    names = [feature.name for feature in FEATURES]
+    if all(name in result.features and name in result.through for name in names):
+        return result
+    codec = open_bundle(folder / "run").codec()
+    composed = plain(measured(read(folder / piece.midi).score for piece in result.pieces))
+    through = plain(measured(codec.decode(codec.encode(score)) for score in held_out))
+    return dataclasses.replace(
+        result,
+        features={name: result.features.get(name, composed[name]) for name in names},
+        through={name: result.through.get(name, through[name]) for name in names},
     )
 
 
