@@ -173,7 +173,7 @@ def test_all_cells_of_a_pitch_hang_on_one_chance(folder: Path) -> None:
     """Among pieces of one z a cell that is likelier than another of its pitch is played wherever that one is."""
     player = opened(folder)
     z = np.repeat(np.random.default_rng(0).standard_normal((1, Z), np.float32), 500, 0)
-    cells, p = player.settled(z, [np.random.default_rng(n) for n in range(500)], 1.0)
+    cells, p = player.played(z, [np.random.default_rng(n) for n in range(500)], 1.0)
     sounds, likely = cells[:, :, 1], p[0, :, 1]
     assert sounds.mean(0) == pytest.approx(likely, abs=0.08)
     order = np.argsort(likely, axis=0)
@@ -187,10 +187,11 @@ def test_a_phrase_that_settles_is_heard_and_decoded_anew(folder: Path) -> None:
     plain, twice = opened(folder), opened(folder, settle=2)
     expected = z
     for _ in range(2):
-        cells, _ = plain.settled(expected, rngs, 0.0)
+        cells, _ = plain.played(expected, rngs, 0.0)
         expected, _ = plain.encode(with_beginnings(cells))
-    np.testing.assert_array_equal(twice.settled(z, rngs, 0.0)[0], plain.settled(expected, rngs, 0.0)[0])
-    assert not np.array_equal(twice.settled(z, rngs, 0.0)[0], plain.settled(z, rngs, 0.0)[0])
+    np.testing.assert_array_equal(twice.settled(z, rngs, 0.0), expected)
+    np.testing.assert_array_equal(plain.settled(z, rngs, 0.0), z)
+    assert not np.array_equal(expected, z)
 
 
 def test_what_begins_to_sound_begins() -> None:
@@ -217,6 +218,23 @@ def test_attributes_are_directions(folder: Path) -> None:
     assert not np.allclose(walked(player, [1], silence()), walked(opened(folder), [1], silence()))
 
 
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("settle", [0, 1, 10])
+def test_settling_takes_nothing_of_an_attribute_away(folder: Path, settle: int, temperature: float) -> None:
+    """Whatever the model makes of a phrase it hears, the phrase is played at least as far along as was asked for."""
+    far = 1.5
+    player = opened(folder, settle=settle, attributes={"density": far})
+    still = opened(folder, settle=settle)
+    z = np.random.default_rng(0).standard_normal((6, Z), np.float32)
+    moved, unmoved = (
+        one.arrived(z, [np.random.default_rng(n) for n in range(6)], temperature) for one in (player, still)
+    )
+    way = player.attributes["density"]
+    assert ((moved - unmoved) @ way / (way @ way) >= far - 1e-4).all()
+    none = opened(folder, settle=settle, attributes={"density": 0.0})
+    np.testing.assert_array_equal(none.arrived(z, [np.random.default_rng(n) for n in range(6)], temperature), unmoved)
+
+
 def test_what_there_is_not_is_said(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ImpossibleRequest, match=r"no attribute 'joy'.*density, pitch"):
         opened(folder, attributes={"joy": 1.0})
@@ -232,7 +250,8 @@ def test_what_there_is_not_is_said(folder: Path, tmp_path: Path) -> None:
 def test_settings_go_round_and_are_bounded() -> None:
     settings = Settings(walk=0.5, attributes={"density": 2.0})
     assert from_table(Settings, to_table(settings), "player") == settings
-    for wrong in ({"walk": 1.5}, {"attributes": {"density": "much"}}, {"attributes": 3}, {"stroll": 1}):
+    far = {"attributes": {"density": 1e300}}
+    for wrong in ({"walk": 1.5}, {"attributes": {"density": "much"}}, {"attributes": 3}, {"stroll": 1}, far):
         with pytest.raises(InvalidSettings):
             from_table(Settings, wrong, "player")
 

@@ -18,11 +18,13 @@ The cells of a phrase are independent given z, so a note that z is unsure of wou
 All cells of a pitch are decided by one chance for the phrase, which leaves each cell as probable as it was. And where
 the model hears, a phrase is heard and decoded again from the mean a few times (`settle`), each time a likelier phrase
 (the chain of Rezende et al. 2014, "Stochastic backpropagation and approximate inference in deep generative models",
-who mend pictures by it).
+who mend pictures by it). Settling takes back most of the way that z was moved along attributes. So a phrase settles
+once moved and once not, and what lacks of the way between the two is gone at the end.
 """
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 import math
@@ -42,6 +44,7 @@ from partimento.settings import settings
 
 LARGEST_LATENT = 1 << 16
 LARGEST_PHRASE = 1 << 22  # cells, planes counted apiece
+FARTHEST = 100  # along an attribute; music ends at a few
 
 Points = NDArray[np.float32]
 """(B, Z) points of the latent space."""
@@ -53,7 +56,7 @@ class Settings:
 
     walk: Annotated[float, Field(ge=0, le=1)] = 0.8
     """How near each phrase is to the one before: 0 has nothing to do with it, 1 is the same point."""
-    attributes: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(default_factory=dict)
+    attributes: dict[str, Annotated[float, Field(ge=-FARTHEST, le=FARTHEST)]] = Field(default_factory=dict)
     """How far to go along a model's attributes, by name; 1 is the way from what has little of it to what has much."""
     settle: Annotated[int, Field(ge=0, le=100)] = 0
     """How often a phrase is heard and decoded anew before it is played; of no effect where the model cannot hear."""
@@ -136,21 +139,33 @@ class Latent:
             if letter not in places:
                 z = self._next(z, rngs)
                 places = {**places, letter: z} if form else {letter: z}
-            yield self.settled(self.moved(places[letter]), rngs, sampling.temperature)
+            there = self.arrived(places[letter], rngs, sampling.temperature)
+            yield self.played(there, rngs, sampling.temperature)
 
-    def settled(self, z: Points, rngs: Sequence[np.random.Generator], temperature: float) -> tuple[Grid, Grid]:
-        """Play phrases at z (B, Z), heard and decoded anew as often as the settings say.
+    def arrived(self, z: Points, rngs: Sequence[np.random.Generator], temperature: float) -> Points:
+        """Where the phrases of z (B, Z) are played: settled, and all the way gone along the attributes."""
+        way = self.moved(np.zeros_like(z[:1]))[0]
+        if not way.any():
+            return self.settled(z, rngs, temperature)
+        unmoved = self.settled(z, copy.deepcopy(rngs), temperature)  # by the same chances
+        there = self.settled(z + way, rngs, temperature)
+        gone = (there - unmoved) @ way / (way @ way)  # (B,) of the way
+        found: Points = there + np.maximum(1 - gone, 0)[:, None] * way
+        return found
+
+    def settled(self, z: Points, rngs: Sequence[np.random.Generator], temperature: float) -> Points:
+        """Where phrases at z (B, Z) lie once they were decoded and heard as often as the settings say."""
+        for _ in range(self.settings.settle if self.hears else 0):
+            cells, _ = self.played(z, rngs, temperature)
+            z, _ = self.encode(with_beginnings(cells))
+        return z
+
+    def played(self, z: Points, rngs: Sequence[np.random.Generator], temperature: float) -> tuple[Grid, Grid]:
+        """Draw the cells of the phrases at z (B, Z).
 
         Returns:
             Cells and how probable each 1 was, as `frames.GridPlayer.play` gives them.
         """
-        for _ in range(self.settings.settle if self.hears else 0):
-            cells, _ = self.played(z, rngs, temperature)
-            z, _ = self.encode(with_beginnings(cells))
-        return self.played(z, rngs, temperature)
-
-    def played(self, z: Points, rngs: Sequence[np.random.Generator], temperature: float) -> tuple[Grid, Grid]:
-        """Draw the cells of the phrases at z (B, Z); gives the same as `settled`."""
         logits = self.decode(z)
         chance = np.stack([rng.random((1, *self._cells), np.float32) for rng in rngs])  # one for all steps of a pitch
         return draw_cells(logits, np.broadcast_to(chance, logits.shape), temperature)
