@@ -135,6 +135,9 @@ def test_a_prompt_is_gone_on_from(desk: Desk) -> None:
 def test_what_is_in_the_way_is_not_overwritten(desk: Desk) -> None:
     assert "already holds something" in desk.fail("compose", "run", "--to", "new")
     assert "--resume" in desk.fail("train", "music", "--to", "run", *TINY)
+    other = ("--minutes", 5, "--recipe", "vae", "--set", "training.seed=4")
+    assert "model.name was lstm and is now vae" in desk.fail("train", "music", "--to", "run", "--resume", *other)
+    assert "training.seed was 0 and is now 4" in desk.fail("train", "music", "--to", "run", "--resume", *other[-2:])
     assert (
         "there is nothing to go on with"
         in partimento(
@@ -151,7 +154,9 @@ def test_what_is_in_the_way_is_not_overwritten(desk: Desk) -> None:
         (["train", "music", "--to", "x", "--set", "model.cells=3"], "there is no setting model.cells"),
         (["train", "music", "--to", "x", "--set", "model.cell=3"], "model.cell"),
         (["train", "music", "--to", "x", "--set", "nonsense"], "--set takes name=value"),
-        (["train", "music", "--to", "x", "--minutes", "-1"], "--minutes must be more than 0"),
+        (["train", "music", "--to", "x", "--minutes", "inf"], "--minutes must be a number of minutes, more than 0"),
+        (["train", "music", "--to", "x", "--minutes", "1", "--set", "training.updates = 2"], "Give either --minutes"),
+        (["train", "music", "--to", "x", "--sample", "3"], "The sample of music has 3 pieces"),
         (["compose", "music", "--to", "x"], "holds no bundle"),
         (["compose", "--to", "x"], "Name a model"),
         (["compose", "run", "--to", "x", "--bars", "4", "--notes", "4"], "ask for one of bars and notes"),

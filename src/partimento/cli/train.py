@@ -13,6 +13,8 @@ from cyclopts import Parameter
 
 from partimento.cli.terminal import say, watching
 from partimento.errors import InvalidSettings, MissingExtra
+from partimento.progress import Progress
+from partimento.settings import name_of
 
 
 @contextmanager
@@ -36,7 +38,7 @@ def train(
     /,
     *,
     to: Path,
-    recipe: str = "lstm",
+    recipe: str | None = None,
     minutes: float | None = None,
     sample: int | None = None,
     data_licence: str | None = None,
@@ -48,22 +50,30 @@ def train(
     Args:
         folder: The music: MIDI, MusicXML, ABC or Humdrum, in any folders below it. Nothing in it is changed.
         to: A new folder for the run: curves, checkpoints and, at the end, the model.
-        recipe: A recipe's name (see `partimento recipes`), or the path of a recipe file.
+        recipe: A recipe's name (see `partimento recipes`), or the path of a recipe file; lstm if not given.
         minutes: The time that training may take; as the recipe says if not given.
         sample: Learn from a random subset of this many pieces.
         data_licence: Under which licence the music is, for the model's card.
-        resume: Go on with a run that was broken off; its own settings hold.
+        resume: Go on with a run that was broken off; its own settings hold, and others are refused.
         set_: Change a setting of the recipe, e.g. --set model.cell=gru; can be given several times.
     """
     with needs_training("Training", "train"):
         from partimento.recipes import recipe_named
+        from partimento.training.resuming import HAS_A_PLAN, resumed
         from partimento.training.runs import train as train_run
     if minutes is not None and not 0 < minutes < math.inf:
-        raise InvalidSettings(f"--minutes must be more than 0, not {minutes:g}.")
-    if minutes is not None and any(setting.startswith("training.updates=") for setting in set_):
-        raise InvalidSettings("Give either --minutes or --set training.updates: each decides the number of updates.")
+        raise InvalidSettings(f"--minutes must be a number of minutes, more than 0, not {minutes:g}.")
+    both = [name for name in map(name_of, set_) if name in ("training.updates", "plan.minutes", "plan.epochs")]
+    if minutes is not None and both:
+        raise InvalidSettings(f"Give either --minutes or --set {both[0]}: each decides the number of updates.")
     with watching() as watch:
-        chosen = recipe_named(recipe).override(set_)
+        if resume and (to / HAS_A_PLAN).is_file():
+            chosen, remark = resumed(
+                to, recipe=recipe, assignments=set_, minutes=minutes, sample=sample, data_licence=data_licence
+            )
+            watch(Progress("Planning", 1, 1, "plans", remark=remark))
+        else:
+            chosen = recipe_named(recipe or "lstm").override(set_)
         bundle = train_run(
             folder,
             to,

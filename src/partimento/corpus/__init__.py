@@ -66,10 +66,13 @@ class Corpus:
         """
         count = self.statistics["groups"]
         if count < LEAST_GROUPS:
+            drawn = "not drawn" in self.statistics["left_out"]
+            where = f"The sample of {shown(self.folder)}" if drawn else shown(self.folder)
+            advice = "Take a larger --sample." if drawn else "`partimento inspect` says why files are left out."
             raise TooLittleMusic(
-                f"{shown(self.folder)} has {count or 'no'} {'piece' if count == 1 else 'pieces'} that can be read and "
+                f"{where} has {count or 'no'} {'piece' if count == 1 else 'pieces'} that can be read and "
                 f"that differ from one another; training needs at least {LEAST_GROUPS}: two to stop by, two to test "
-                "with and two to learn from. `partimento inspect` says why files are left out."
+                f"with and two to learn from. {advice}"
             )
 
     def score(self, piece: Piece) -> Score:

@@ -209,7 +209,7 @@ class Run:
                 raise InvalidSettings(f"{path} is no checkpoint of this version; start again in another folder.")
         except (OSError, safetensors.SafetensorError) as error:
             raise InvalidSettings(f"{path} is damaged; start again in another folder.") from error
-        _refuse_differences(json.loads(header["started with"]), self.started_with)
+        refuse_differences(json.loads(header["started with"]), self.started_with)
         for name, value in json.loads(header["state"]).items():
             setattr(self, name, value)
         forget_after(self.folder, self.update)
@@ -234,12 +234,22 @@ def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
-def _refuse_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    named = [f"{n} was {then.get(n)} and is now {now.get(n)}" for n in {**then, **now} if then.get(n) != now.get(n)]
+def refuse_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Compare what a run was started with and what it is to go on with, by the names that a user knows.
+
+    Raises:
+        InvalidSettings: they differ; names each thing, what it was and what it is now.
+    """
+    differing = [name for name in {**then, **now} if then.get(name) != now.get(name)]
+    named = [f"{name} was {_said(then.get(name))} and is now {_said(now.get(name))}" for name in differing]
     if named:
         raise InvalidSettings(
             f"This run was started otherwise: {'; '.join(named)}. Resume it as it was, or start anew in another folder."
         )
+
+
+def _said(value: Any) -> str:
+    return "none" if value is None else str(value)
 
 
 def as_csv(rows: list[Row]) -> str:
