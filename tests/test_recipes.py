@@ -68,14 +68,17 @@ def test_every_recipe_survives_its_own_file(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(presets()))
 def test_every_recipe_has_a_page_whose_settings_exist(name: str) -> None:
     page = (PAGES / f"{name}.md").read_text("utf-8")
+    assert not re.findall(r"--set\s+\w+\.\S+\s+\w+\.\w+=", page)  # each has a --set of its own
     assert page.startswith(f"# `{name}`")
     assert f"({name}.md)" in (PAGES / "index.md").read_text("utf-8")
-    settings = [
-        (quoted or plain).rstrip("`.,;:)") for quoted, plain in re.findall(r"--set\s+(?:'([^']+)'|(\S+))", page)
-    ]
-    for setting in settings:
-        if not setting.startswith("guards.") and "=" in setting and not set("…$") & set(setting):
-            recipe_named(name).override([setting])
+    one = r"--set\s+(?:'([^']+)'|(\S+))"
+    for together in re.finditer(rf"(?:{one}[\s\\]*)+", page):  # some are only right beside one another
+        settings = [(quoted or plain).rstrip("`.,;:)") for quoted, plain in re.findall(one, together[0])]
+        recipe_named(name).override(
+            setting
+            for setting in settings
+            if not setting.startswith("guards.") and "=" in setting and not set("…$") & set(setting)
+        )
 
 
 def test_every_page_is_of_a_recipe() -> None:
