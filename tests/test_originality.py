@@ -228,6 +228,27 @@ def test_runs_are_all_that_comparing_everything_finds(pieces: list[list[int]], j
     assert actual == expected
 
 
+@pytest.mark.parametrize("period", [1, 2, 4])
+def test_an_ostinato_is_judged_in_time_and_is_no_loan(period: int) -> None:
+    """Where hundreds of pieces have it, each at hundreds of places."""
+
+    def vamp(length: int, seed: int) -> Score:
+        figure = [60, 67, 64, 67][:period]
+        own = 60 + np.random.default_rng(seed).integers(0, 12, 40)
+        return line([*(figure * (length // period)), *own.tolist()])
+
+    index = TrainingIndex.of((str(number), vamp(200, number)) for number in range(60))
+    judged = index.judge(vamp(1200, 1000))
+    common = judged.common["notes"]
+    assert common.longest
+    assert 200 <= common.longest.notes <= 210
+    assert common.loan < NOTES
+    copy = index.judge(vamp(200, 7))
+    assert copy.longest
+    assert copy.longest.notes == copy.notes
+    assert copy.nearest == Nearest("7", 1.0)
+
+
 def test_drums_are_judged_where_nothing_else_sounds() -> None:
     beat = [36, 42, 38, 42, 36, 36, 38, 46, 36, 42, 38, 38, 42, 36, 38, 49]
     index = TrainingIndex.of([("beat", line(beat, drums=True))])

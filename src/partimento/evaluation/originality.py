@@ -291,9 +291,9 @@ class _Found:
         return np.asarray(self.before[runs.start + runs.length] - self.before[runs.start])
 
     def common(self, rhythm: bool) -> Common:
-        runs = self.index.in_rhythm(self.piece, self.runs) if rhythm else self.runs
+        runs = self.index.in_rhythm(self.piece, self.index.chief(self.runs)) if rhythm else self.runs
         notes = self.piece.notes.astype(np.int64)
-        best, idiom = self._shared(runs)
+        best, idiom = self._shared(self.index.chief(runs))
         loan = best - idiom
         return Common(
             longest=self.longest(runs),

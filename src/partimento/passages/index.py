@@ -7,7 +7,8 @@ by binary search, hits on one diagonal (the same distance between both places) a
 compared step by step and lengthened both ways as far as it goes. So a *run* is maximal, verified and exact; every run
 that is as long as a seed begins with one, and is found if any of its seeds was kept. Kept of a seed are its first
 `REPEATS` places in a piece (an ostinato would fill the index), and looked at are `CROWD` places at most: what so many
-pieces have in common is nobody's.
+pieces have in common is nobody's. What a piece says over and over is looked up `OFTEN` times, then every so many times.
+So the time that a piece takes has a bound, be it all ostinato.
 
 Memory is 18 bytes for each event: a step, its gap, lowest pitch, number of notes and bar, a seed and its place.
 """
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +31,10 @@ EVENTS = 4  # of a seed, at least
 NOTES = LENGTH  # of a seed, at least; with one note an event at the least, it has so many events at most
 REPEATS = 4  # places of a seed in one piece
 CROWD = 256  # places of a seed in all
+OFTEN = 16  # places of a seed in a judged piece
+CHIEF = 16  # pieces that are told apart where there are too many
+LOOKED = 1_000_000  # events of all runs that are too many
+BLOCK = 8  # steps compared at once, at first
 
 Ints = NDArray[np.int64]
 _BASE = np.uint64(0x9E3779B97F4A7C15)
@@ -66,6 +72,7 @@ class PassageIndex:
 
     def __init__(self, parts: Mapping[str, NDArray[np.generic]]) -> None:
         """Take over arrays that `arrays` gave."""
+        self.step: NDArray[Any]
         self.step, self.gap, self.low, self.notes, self.bar = (parts[n] for n in ("step", "gap", "low", "notes", "bar"))
         self.first, self._seeds, self._places = parts["first"], parts["seeds"], parts["places"]
 
@@ -114,6 +121,9 @@ class PassageIndex:
         """
         step = np.where(piece.step < ENDS, ENDS - 1, piece.step).astype(np.uint32)  # its end equals no other end
         seeds, starts, lengths = _seeds(piece.step, piece.notes)
+        again = _rank(seeds)
+        chosen = (again < OFTEN) | (again % OFTEN == 0)
+        seeds, starts, lengths = seeds[chosen], starts[chosen], lengths[chosen]
         low = np.searchsorted(self._seeds, seeds, side="left")
         count = np.minimum(np.searchsorted(self._seeds, seeds, side="right") - low, CROWD)
         start, length = np.repeat(starts, count), np.repeat(lengths, count)
@@ -135,22 +145,31 @@ class PassageIndex:
         begins[1:] = (start[1:] != start[:-1] + 1) | (found[1:] != found[:-1] + 1)
         head = np.flatnonzero(begins)
         tail = np.append(head[1:], len(start))[: len(head)] - 1
-        after = start[tail] + length[tail] - 1  # the step that is to be compared next
-        after_found = found[tail] + length[tail] - 1
+        steps = start[tail] + length[tail] - 1 - start[head]
         start, found = start[head], found[head]
-        left = np.arange(len(start))
-        while len(left):
-            left = left[step[after[left]] == self.step[after_found[left]]]
-            after[left] += 1
-            after_found[left] += 1
-        left = np.flatnonzero((start > 0) & (found > 0))
-        while len(left):
-            left = left[step[start[left] - 1] == self.step[found[left] - 1]]
-            start[left] -= 1
-            found[left] -= 1
-            left = left[(start[left] > 0) & (found[left] > 0)]
-        once = np.unique(np.stack([start, found], axis=1), axis=0, return_index=True)[1]
-        return Runs(start[once], found[once], (after - start)[once] + 1)
+        steps += _agreeing(step, start + steps, self.step, found + steps, +1)
+        back = _agreeing(step, start - 1, self.step, found - 1, -1)
+        every = np.stack([start - back, found - back, steps + back + 1], axis=1)
+        every = np.unique(every, axis=0)
+        return Runs(every[:, 0], every[:, 1], every[:, 2])
+
+    def chief(self, runs: Runs) -> Runs:
+        """The runs; where they are too many to look at event by event, those of few pieces that begin at an event.
+
+        Those are the longest run of a piece that begins there, of the `CHIEF` pieces with the longest; and if that is
+        still too much, those that begin at every so many events.
+        """
+        if runs.length.sum() <= LOOKED:
+            return runs
+        owner = self.piece_of(runs.found)
+        order = np.lexsort((-runs.length, owner, runs.start))
+        first = np.ones(len(order), dtype=bool)
+        first[1:] = (np.diff(runs.start[order]) != 0) | (np.diff(owner[order]) != 0)
+        runs = runs[order[first]]
+        runs = runs[np.lexsort((-runs.length, runs.start))]
+        runs = runs[_rank(runs.start) < CHIEF]
+        place = np.cumsum(np.diff(runs.start, prepend=-1) > 0)
+        return runs[place % -(-int(runs.length.sum()) // LOOKED) == 0]
 
     def in_rhythm(self, piece: Events, runs: Runs) -> Runs:
         """The longest passages within runs whose rhythm agrees as well, if they are as long as a seed."""
@@ -168,6 +187,30 @@ class PassageIndex:
     def exact(self, piece: Events, runs: Runs) -> Runs:
         """Those of the runs that are in the same key as what they are found in."""
         return runs[piece.low[runs.start] == self.low[runs.found]]
+
+
+def _rank(values: NDArray[np.integer[Any]]) -> Ints:
+    """How many equal values come before each."""
+    order = np.argsort(values, kind="stable")
+    rank = np.empty(len(values), dtype=np.int64)
+    rank[order] = np.arange(len(values)) - np.searchsorted(values[order], values[order])
+    return rank
+
+
+def _agreeing(one: NDArray[np.uint32], at: Ints, other: NDArray[np.uint32], there: Ints, way: int) -> Ints:
+    """How many steps agree from some places of one sequence and of another on, forwards (way 1) or backwards (-1)."""
+    count = np.zeros(len(at), dtype=np.int64)
+    left, block = np.arange(len(at)), BLOCK
+    while len(left):
+        offset = way * np.arange(block)
+        here, beyond = (at + way * count)[left, None] + offset, (there + way * count)[left, None] + offset
+        agree = (here >= 0) & (here < len(one)) & (beyond >= 0) & (beyond < len(other))
+        agree &= one[here.clip(0, len(one) - 1)] == other[beyond.clip(0, len(other) - 1)]
+        whole = agree.all(axis=1)
+        count[left] += np.where(whole, block, agree.argmin(axis=1))
+        left = left[whole]
+        block = max(BLOCK, min(2 * block, LOOKED // max(len(left), 1)))
+    return count
 
 
 def _seeds(step: NDArray[np.uint32], notes: NDArray[np.uint8]) -> tuple[NDArray[np.uint32], Ints, Ints]:
