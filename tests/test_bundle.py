@@ -179,6 +179,7 @@ def test_a_newer_format_is_refused_with_what_to_do(folder: Path) -> None:
     [
         *({"format": None}, {"format": True}, {"format": "1"}),
         *({"codec": 5}, {"player": None}, {"recipe": []}, {"recipe": {"codec": 3}}),
+        *({"recipe": {"player": 5}}, {"recipe": {"request": [1, 2]}}, {"recipe": {"sampling": None}}),
     ],
 )
 def test_a_config_without_sense_is_refused(folder: Path, change: dict[str, Any]) -> None:

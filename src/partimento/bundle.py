@@ -41,6 +41,7 @@ FORMAT = 1
 LARGEST_JSON = 32 << 20  # bytes
 LARGEST_BUNDLE = 8 << 30
 MOST_PARTS = 1000
+SENTENCES = ("about", "source")  # of a recipe; all else in it are tables
 NEEDED = ("README.md", "config.json", "facts.json", "model.safetensors")
 ADVICE = "Fetch or copy the bundle afresh, or train it again."
 
@@ -177,8 +178,9 @@ def open_bundle(path: Path) -> Bundle:
     recipe, facts = config.get("recipe"), _read_json(folder, "facts.json")
     if not all(isinstance(name, str) for name in names.values()) or not isinstance(recipe, dict):
         raise InvalidBundle(f"{folder}: config.json names no codec, model, player and recipe. {ADVICE}")
-    if not isinstance(recipe.get("codec", {}), dict):
-        raise InvalidBundle(f"{folder}: config.json has settings of the codec that are none. {ADVICE}")
+    odd = [name for name, table in recipe.items() if name not in SENTENCES and not isinstance(table, dict)]
+    if odd:
+        raise InvalidBundle(f"{folder}: config.json has settings of the {odd[0]} that are none. {ADVICE}")
     return Bundle(
         folder=folder,
         digest=hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest(),
