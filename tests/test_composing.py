@@ -1,13 +1,18 @@
-"""Prompts: how much of a piece is given to go on from."""
+"""Composing: how much of a piece is given to go on from, and what is refused because it would have no effect."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from partimento.errors import ImpossibleRequest
+from partimento.cli.compose import compose
+from partimento.composing import composing_tables
+from partimento.errors import ImpossibleRequest, InvalidSettings
 from partimento.prompts import Opening, first_notes
 from partimento.score import bar_lines, end_tick, note_array
 
@@ -43,3 +48,44 @@ def test_an_opening_begins_with_the_bar_of_the_first_note_and_cuts_none_short() 
 def test_nothing_is_no_opening(count: int, unit: str) -> None:
     with pytest.raises(ImpossibleRequest, match=f"--prompt-{unit} must be 1 or more"):
         Opening(count, unit)  # type: ignore[arg-type]
+
+
+GRIDS, IDS = {"codec": {"name": "roll", "pitches": 40}}, {"codec": {"name": "chords"}}
+
+
+@pytest.mark.parametrize("name", ["guards.loop_repeats", "sampling.top_k", "sampling.top_p", "sampling.min_p"])
+def test_what_is_for_ids_is_refused_where_grids_are_made(name: str) -> None:
+    table, _, setting = name.partition(".")
+    with pytest.raises(InvalidSettings, match=rf"{name} is of no effect here"):
+        composing_tables(GRIDS, [f"{name}=3"])
+    with pytest.raises(InvalidSettings, match=rf"{name} is of no effect here"):
+        composing_tables(GRIDS, **{table: {setting: 3}})
+    assert composing_tables(IDS, [f"{name}=3"])[table] == {setting: 3}
+
+
+def test_what_grids_know_may_be_set() -> None:
+    made = composing_tables(GRIDS, ["request.longest_note=2"], sampling={"temperature": 0.5}, request={"bars": 3})
+    assert made["request"]["longest_note"] == 2
+    assert made["sampling"] == {"temperature": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("said", "flag"),
+    [
+        ({"bars": 5}, "bars"),
+        ({"seed": 0}, "seed"),
+        ({"n": 1}, "number"),
+        ({"top_k": 3}, "top-k"),
+        ({"prompt": "random"}, "prompt"),
+        ({"set_": ("player.walk=0.5",)}, "set"),
+    ],
+)
+def test_a_piece_made_again_takes_no_other_settings(tmp_path: Path, said: dict[str, Any], flag: str) -> None:
+    with pytest.raises(ImpossibleRequest, match=f"^--{flag} is of no effect on a piece that is made --again"):
+        compose(tmp_path / "run", to=tmp_path / "new", again=tmp_path / "001.mid", **said)
+
+
+@pytest.mark.parametrize("flag", ["prompt_bars", "prompt_notes"])
+def test_a_prompts_length_needs_a_prompt(tmp_path: Path, flag: str) -> None:
+    with pytest.raises(ImpossibleRequest, match=f"^--{flag.replace('_', '-')} is of a prompt"):
+        compose(tmp_path / "run", to=tmp_path / "new", **{flag: 5})  # type: ignore[arg-type]

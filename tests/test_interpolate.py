@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from partimento.atomic import UNFINISHED
 from partimento.bundle import Bundle, write_bundle
 from partimento.cli import app
 from partimento.codecs.roll import Roll
-from partimento.errors import ImpossibleRequest, PartimentoError
+from partimento.errors import ImpossibleRequest, InvalidSettings, PartimentoError
 from partimento.files import read, write
-from partimento.interpolation import Journey, brought_back, interpolate_into, open_latent, slerp
+from partimento.interpolation import Journey, brought_back, interpolate_into, open_latent, settings_of, slerp
 from partimento.players.graph import Settings
+from partimento.progress import Progress
 from partimento.score import Note, Score, TimeSignature, Track, end_tick, note_array
 
 from little import Crotchets
@@ -279,6 +281,35 @@ def test_a_folder_with_something_in_it_is_left_alone(bundle: Bundle, tmp_path: P
     with pytest.raises(ImpossibleRequest, match="already holds something"):
         interpolate_into(tmp_path, bundle, (A, B), Journey(steps=2))
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError])
+def test_what_is_stopped_leaves_nothing_in_the_way(
+    bundle: Bundle, tmp_path: Path, stop: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half(event: Progress) -> None:
+        if event.done == 2:
+            raise stop
+
+    for folder in (tmp_path / "new", tmp_path / "empty"):
+        if folder.name == "empty":
+            folder.mkdir()
+        with pytest.raises(stop):
+            interpolate_into(folder, bundle, (A, B), Journey(steps=3), sound="none", watch=half)
+        assert not (tmp_path / "new").exists()
+        assert not list(tmp_path.glob("empty/*"))
+    (tmp_path / "empty" / f"{UNFINISHED}killed").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    interpolate_into(Path(), bundle, (A, B), Journey(steps=3), sound="none")
+    names = {f"{name}.{suffix}" for name in ("001", "002", "003", "all") for suffix in ("mid", "png")}
+    assert {path.name for path in Path().iterdir()} == {*names, "interpolation.json"}
+
+
+def test_what_is_of_no_effect_between_two_pieces_is_refused(bundle: Bundle) -> None:
+    with pytest.raises(InvalidSettings, match=r"player\.walk is of no effect"):
+        settings_of(bundle, ["player.attributes.loud=1", "player.walk=0.5"])
+    with pytest.raises(InvalidSettings, match=r"no setting player\.wlak"):
+        settings_of(bundle, ["player.wlak=0.5"])
 
 
 def test_the_command(bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

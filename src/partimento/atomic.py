@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+UNFINISHED = ".unfinished-"  # what `filled_folder` writes in
+
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
@@ -52,6 +54,28 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def filled_folder(folder: Path) -> Iterator[Path]:
+    """Give a new folder inside `folder`; if the block ends well, all that is in it moves up, and else nothing is left.
+
+    For a folder that may be there already, such as the one that a user stands in. What is left of a process that was
+    killed is cleared away by the next.
+    """
+    made = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob(f"{UNFINISHED}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    temporary = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder))
+    try:
+        yield temporary
+        for path in sorted(temporary.iterdir()):
+            path.replace(folder / path.name)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if made and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import TextMetaTick
 
-from partimento.atomic import write_text
+from partimento.atomic import UNFINISHED, write_text
 from partimento.bundle import Bundle, open_bundle
-from partimento.codec import Request
-from partimento.errors import ImpossibleRequest, InvalidBundle, Unreadable
+from partimento.codec import Request, RollSpec, codec_named
+from partimento.errors import ImpossibleRequest, InvalidBundle, InvalidSettings, Unreadable
 from partimento.evaluation.features import features
 from partimento.evaluation.ranking import place
 from partimento.files import read_safely, write
@@ -135,6 +135,7 @@ class Composed:
 
 
 COMPOSING = ("player", "sampling", "guards", "request")
+OF_IDS = ("guards", "sampling.top_k", "sampling.top_p", "sampling.min_p")  # what means nothing where grids are made
 
 
 def composing_tables(
@@ -148,16 +149,36 @@ def composing_tables(
         asked: by table, what is asked for by other means. A length takes the place of the recipe's.
 
     Raises:
-        InvalidSettings: an assignment that is none, or of another table.
+        InvalidSettings: an assignment that is none, of another table, or of no effect on what this model makes.
     """
     tables: dict[str, dict[str, Any]] = {name: copy.deepcopy(dict(recipe.get(name, {}))) for name in COMPOSING}
     given = [assigned(assignment, COMPOSING) for assignment in assignments]
     given += [(table, name, value) for table, values in asked.items() for name, value in values.items()]
+    _require_effect(recipe, [f"{table}.{name}" for table, name, _ in given])
     if any(table == "request" and name in MOST for table, name, _ in given):
         tables["request"] |= dict.fromkeys(MOST)
     for table, name, value in given:
         put(tables[table], name, None if value == "none" else value)
     return tables
+
+
+def _require_effect(recipe: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Refuse what is for models of ids alone where the model makes grids.
+
+    Raises:
+        InvalidSettings: names it, and what a grid has in its place.
+    """
+    of_ids = [name for name in names if name.startswith(tuple(f"{one}." for one in OF_IDS)) or name in OF_IDS]
+    settings = dict(recipe.get("codec", {}))
+    name = settings.pop("name", None)
+    if not of_ids or name is None:
+        return
+    kind = codec_named(str(name))
+    if isinstance(kind(from_table(kind.Settings, settings, "codec")).spec, RollSpec):  # type: ignore[call-arg]
+        raise InvalidSettings(
+            f"{of_ids[0]} is of no effect here: it is for models that write one id after another, and this one makes "
+            "grids. There are sampling.temperature, and the guards request.longest_silence and request.longest_note."
+        )
 
 
 def require_empty(folder: Path) -> None:
@@ -166,7 +187,9 @@ def require_empty(folder: Path) -> None:
     Raises:
         ImpossibleRequest: it does.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and (
+        not folder.is_dir() or not all(left.name.startswith(UNFINISHED) for left in folder.iterdir())
+    ):
         raise ImpossibleRequest(f"{folder} already holds something; choose a new folder for --to.")
 
 

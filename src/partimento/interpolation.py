@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partimento.atomic import write_text
+from partimento.atomic import filled_folder, write_text
 from partimento.bundle import Bundle
 from partimento.codec import Codec, RollSpec
 from partimento.composing import Sound, require_empty
-from partimento.errors import ImpossibleRequest, InvalidBundle
+from partimento.errors import ImpossibleRequest, InvalidBundle, InvalidSettings
 from partimento.files import write
 from partimento.frames import Grid, planes
 from partimento.players import graph
@@ -109,11 +109,12 @@ def slerp(a: NDArray[Any], b: NDArray[Any], share: float) -> NDArray[Any]:
 
 
 def settings_of(bundle: Bundle, assignments: Iterable[str] = ()) -> graph.Settings:
-    """The settings of a bundle's player, as its recipe has them, with `player.name=value` assignments put in.
+    """The settings of a bundle's player, as its recipe has them, with `player.attributes.name=value` put in.
 
     Raises:
         ImpossibleRequest: the model has no latent space.
-        InvalidSettings: an assignment that is none, or names no setting.
+        InvalidSettings: an assignment that is none, names no setting, or one that is of no effect on the way between
+            two pieces.
     """
     if bundle.player_name != "graph":
         raise ImpossibleRequest(
@@ -121,10 +122,16 @@ def settings_of(bundle: Bundle, assignments: Iterable[str] = ()) -> graph.Settin
             f"near one another. {ADVICE}"
         )
     table = copy.deepcopy(dict(bundle.recipe.get("player", {})))
-    for assignment in assignments:
-        _, name, value = assigned(assignment, ["player"])
+    given = [assigned(assignment, ["player"])[1:] for assignment in assignments]
+    for name, value in given:
         put(table, name, value)
-    return from_table(graph.Settings, table, "player")
+    made = from_table(graph.Settings, table, "player")
+    idle = [name for name, _ in given if name.partition(".")[0] != "attributes"]
+    if idle:
+        raise InvalidSettings(
+            f"player.{idle[0]} is of no effect on the way between two pieces; only player.attributes.NAME is."
+        )
+    return made
 
 
 def open_latent(bundle: Bundle, settings: graph.Settings | None = None) -> graph.Latent:
@@ -215,7 +222,7 @@ def interpolate_into(
     soundfont: Path | None = None,
     watch: Watch = ignore,
 ) -> list[str]:
-    """Go from one piece to another and write each piece on the way, and one file that plays all in a row.
+    """Go from one piece to another and write each piece on the way, and one file that plays all in a row; or nothing.
 
     Args:
         folder: new or empty; gets `001.mid`, … and `all.mid`, each with its sound and picture, and
@@ -256,8 +263,6 @@ def interpolate_into(
             f"{silent} of {len(made)} pieces are silent: the model is sure of no note there. Train it for longer, or "
             "draw by chance with --temperature 1."
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(folder, codec, made, " to ".join(names), sound, soundfont, watch)
     about = {
         "format": FORMAT,
         "partimento": version("partimento"),
@@ -273,7 +278,9 @@ def interpolate_into(
         "made": [{"share": round(stage.share, 6), "notes": stage.notes} for stage in made],
         "remarks": remarks,
     }
-    write_text(folder / "interpolation.json", json.dumps(about, indent=1, ensure_ascii=False) + "\n")
+    with filled_folder(folder) as new:
+        _write(new, codec, made, " to ".join(names), sound, soundfont, watch)
+        write_text(new / "interpolation.json", json.dumps(about, indent=1, ensure_ascii=False) + "\n")
     return remarks
 
 

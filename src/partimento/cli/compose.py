@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,8 +29,8 @@ def compose(
     /,
     *,
     to: Path,
-    n: Annotated[int, Parameter(name=["-n", "--number"])] = 1,
-    seed: int = 0,
+    n: Annotated[int | None, Parameter(name=["-n", "--number"])] = None,
+    seed: int | None = None,
     bars: Annotated[int | None, Parameter(help=_REQUEST["bars"])] = None,
     seconds: Annotated[float | None, Parameter(help=_REQUEST["seconds"])] = None,
     notes: Annotated[int | None, Parameter(help=_REQUEST["notes"])] = None,
@@ -52,31 +54,38 @@ def compose(
     Args:
         model: A bundle, or the folder of a run. With --again only where the piece does not say where its model lies.
         to: A new folder: for each piece a MIDI file, its sound, a picture and what made it.
-        n: How many pieces.
-        seed: The same seed gives the same music.
+        n: How many pieces; 1 if not given.
+        seed: The same seed gives the same music; 0 if not given.
         prompt: A file to go on from, or "random" for some bars of a run's held-out pieces.
         prompt_bars: How many bars of the prompt to take; 4 if nothing is said.
         prompt_notes: How many notes of the prompt to take, in place of bars.
         sound: The sound's format, or none.
         soundfont: Play with this SoundFont (.sf2) instead of the installed one.
         best: Keep only so many of the pieces, those most like the music that was learnt from; each says why.
-        again: Make this piece (its .mid or .json) again, exactly.
+        again: Make this piece (its .mid or .json) again, exactly; what it was made with is in it.
         set_: Change a setting of the player, the sampling, the guards or the request, e.g. --set guards.loop_repeats=4
-            or --set player.walk=0.5; can be given several times. `partimento recipes NAME` lists them.
+            or --set player.walk=0.5; can be given several times. `partimento recipes NAME` lists all but the guards,
+            which are loop_repeats, loop_shortest and loop_longest.
     """
     asked = {"bars": bars, "seconds": seconds, "notes": notes}
     drawn = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p}
-    with watching() as watch:
+    opening = {"prompt-bars": prompt_bars, "prompt-notes": prompt_notes}
+    if prompt is None and _given(opening):
+        raise ImpossibleRequest(f"--{next(iter(_given(opening)))} is of a prompt: name one by --prompt FILE or random.")
+    with watching() as watch, _telling_what_is_there(to):
         if again is not None:
+            others = {"number": n, "seed": seed, **asked, "prompt": prompt, **drawn, "best": best, "set": set_ or None}
+            _refuse_beside_again(others)
             pieces = [compose_again(again, to, model, sound=sound, soundfont=soundfont, watch=watch)]
         elif model is None:
             raise ImpossibleRequest("Name a model: the folder of a run or of a bundle, as `partimento train` makes it.")
         else:
             bundle = open_bundle(model)
+            seed = seed or 0
             ids, source = _prompt(model, bundle, prompt, _opening(prompt_bars, prompt_notes), seed)
             tables = composing_tables(bundle.recipe, set_, request=_given(asked), sampling=_given(drawn))
             order = Order(
-                n=n,
+                n=1 if n is None else n,
                 seed=seed,
                 request=from_table(Request, tables["request"], "request"),
                 sampling=from_table(Sampling, tables["sampling"], "sampling"),
@@ -87,6 +96,32 @@ def compose(
             )
             pieces = compose_into(to, bundle, order, sound=sound, soundfont=soundfont, best=best, watch=watch)
     _report(pieces)
+
+
+@contextmanager
+def _telling_what_is_there(folder: Path) -> Iterator[None]:
+    """Say at Ctrl-C which pieces are whole."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        whole = len(list(folder.glob("*.json")))
+        if whole:
+            say(f"Stopped; {whole} {'piece' if whole == 1 else 'pieces'} made until then: {folder}")
+        raise
+
+
+def _refuse_beside_again(others: dict[str, Any]) -> None:
+    """Refuse what a piece that is made again was made with already.
+
+    Raises:
+        ImpossibleRequest: names it.
+    """
+    said = list(_given(others))
+    if said:
+        raise ImpossibleRequest(
+            f"--{said[0].replace('_', '-')} is of no effect on a piece that is made --again, exactly as it was: leave "
+            "it out, or compose anew."
+        )
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

@@ -72,4 +72,6 @@ def interpolate(
         )
     for remark in remarks:
         say(remark)
+    if seed and not temperature:
+        say("--seed is of no effect at --temperature 0, where nothing is drawn.")
     say(f"{to}: {steps} pieces, and all of them in a row in {to / 'all.mid'}")
