@@ -177,7 +177,8 @@ class Draft:
     Attributes:
         rng: what this piece draws from.
         grammar: what may come next, already at the beginning of the new music; None where any id may.
-        heard: (P,) the ids that the model reads before it writes: `bos`, a prompt, or both; at least one.
+        heard: (P,) the ids that the model reads before it writes: `bos`, a prompt, or both; at least one. Of a draft
+            that goes on, its own ids so far come last.
         may_end: asked, with the new ids so far, each time the piece would end; where it says no, it goes on.
         ids: the new ids so far, without `eos`.
         ended: the piece came to its own end; False while it is being made and where it was cut at the longest.
@@ -262,6 +263,8 @@ class _Pen:
         self.done = False
         self.sayable = np.ones(spec.vocab_size, dtype=np.bool_)
         self.sayable[[spec.pad, spec.bos]] = False
+        for id in draft.ids:  # of a draft that goes on
+            self.loops.advance(id)
 
     def read(self, step: int) -> int:
         """The id that the model reads at this step."""

@@ -19,6 +19,7 @@ from partimento.bundle import Bundle
 from partimento.codec import Codec, Request, TokenSpec
 from partimento.discovery import names_in
 from partimento.errors import ImpossibleRequest, InvalidBundle
+from partimento.generation.copying import CopyLimit
 from partimento.generation.grids import GridGeneration, GridPrompt
 from partimento.generation.ids import IdGeneration, IdPrompt
 from partimento.generation.made import Made
@@ -29,7 +30,7 @@ from partimento.sampling import Sampling
 from partimento.score import Score
 from partimento.settings import from_table
 
-__all__ = ["Made", "generate", "open_player", "prompt_losses"]
+__all__ = ["CopyLimit", "Made", "generate", "open_player", "prompt_losses"]
 
 
 def generate(
@@ -43,6 +44,7 @@ def generate(
     seed: int = 0,
     prompt: Score | NDArray[Any] | None = None,
     threads: int = 1,
+    limit: CopyLimit | None = None,
     watch: Watch = ignore,
 ) -> Iterator[Made]:
     """Make new pieces, in order.
@@ -58,6 +60,7 @@ def generate(
         prompt: music to go on from; a score, or what the bundle's codec makes of one: (P,) ids, with or without `bos`
             and `eos`, or (T, C, P) frames.
         threads: for each step of the model.
+        limit: how long passages may be shared with what was learnt from; as they come if None.
         watch: hears how far the work is, and each remark.
 
     Returns:
@@ -77,11 +80,11 @@ def generate(
     if not isinstance(codec.spec, TokenSpec):
         frames = open_player(bundle, threads, player)
         grid_prompt = GridPrompt.of(codec, prompt, frames.align)
-        return GridGeneration(codec, frames, request, sampling, grid_prompt, n, seed, watch).run()
+        return GridGeneration(codec, frames, request, sampling, grid_prompt, n, seed, watch, limit).run()
     _check_grammar(request, codec, bundle)
     heard = IdPrompt.of(codec, prompt)
     stepper = open_player(bundle, threads, player)
-    return IdGeneration(codec, stepper, request, sampling, guards or Guards(), heard, n, seed, watch).run()
+    return IdGeneration(codec, stepper, request, sampling, guards or Guards(), heard, n, seed, watch, limit).run()
 
 
 def open_player(bundle: Bundle, threads: int = 1, settings: Mapping[str, Any] | None = None) -> Any:

@@ -21,8 +21,10 @@ from partimento.codec import Codec, Request, RollSpec
 from partimento.errors import ImpossibleRequest, InvalidBundle
 from partimento.evaluation.features import bar_edges
 from partimento.frames import FrameGuard, Grid, GridPlayer, planes
+from partimento.generation import copying
+from partimento.generation.copying import CopyLimit
 from partimento.generation.made import Made, guards_acted, tries_needed
-from partimento.generation.requests import drafted, length_asked, prompt_losses
+from partimento.generation.requests import ATTEMPTS, drafted, length_asked, prompt_losses
 from partimento.progress import Progress, Watch, ignore
 from partimento.sampling import Sampling
 from partimento.score import DEFAULT_QPM, Score
@@ -86,7 +88,7 @@ def to_bar_line(frames: Grid, score: Score, spec: RollSpec) -> Grid:
 class _Draft:
     """One piece in the making."""
 
-    def __init__(self, spec: RollSpec, request: Request, heard: Grid, steps: int) -> None:
+    def __init__(self, spec: RollSpec, request: Request, heard: Grid, steps: int, kept: Grid | None) -> None:
         self.frames: list[Grid] = []
         self.guard = FrameGuard(spec, request)
         for frame in heard:
@@ -96,6 +98,8 @@ class _Draft:
         self.whole = False
         self._onset, self._sustain = planes(spec.channels)
         self._sounding = heard[-1, self._sustain] > 0 if len(heard) else np.zeros(spec.pitches, dtype=bool)
+        for frame in () if kept is None else kept:
+            self.take(frame.copy(), frame)
 
     def take(self, frame: Grid, p: Grid) -> None:
         """Take the next frame, (C, P), and change it in place where it must not be as it is."""
@@ -134,10 +138,12 @@ class GridGeneration:
         n: int,
         seed: int,
         watch: Watch,
+        limit: CopyLimit | None = None,
     ) -> None:
         if len(prompt.frames) and not player.hears:
             raise ImpossibleRequest("This kind of model cannot go on from what it is given; ask for no prompt.")
         self.codec = codec
+        self.limit = limit
         self.player = player
         self.request = request
         self.sampling = sampling
@@ -167,25 +173,42 @@ class GridGeneration:
 
     def run(self) -> Iterator[Made]:
         """Make the pieces, in order."""
-        for drafts in drafted(self.n, self.seed, self.write, self.silent):
+        for drafts in drafted(self.n, self.seed, self.write, self.amiss):
             for index, (draft, tries) in drafts.items():
                 self.made_before += len(draft.frames)
                 yield self.finished(index, draft, tries)
 
-    def silent(self, draft: _Draft) -> bool:
-        """Whether a draft has no note."""
-        return not self.codec.notes(np.stack(draft.frames))
+    def amiss(self, draft: _Draft, attempt: int) -> Grid | None:
+        """What to keep of a draft that has no note, or copies too much; None of one that may stay."""
+        frames = np.stack(draft.frames)
+        if not self.codec.notes(frames):
+            return frames[:0] if attempt < ATTEMPTS else None
+        if self.limit is None or attempt >= copying.ATTEMPTS:
+            return None
+        passage = self.limit.beyond(self.codec.decode(frames))
+        if passage is None:
+            return None
+        bar = BEATS_IN_A_BAR * self.codec.spec.steps_per_beat
+        kept = min(self.limit.kept_bars(passage, attempt) * bar, len(frames) - 1)
+        return frames[: kept // self.player.align * self.player.align if self.player.hears else 0]
 
-    def write(self, seeds: list[list[int]]) -> list[_Draft]:
-        """Make pieces side by side, one for each seed.
+    def write(self, seeds: list[list[int]], kept: list[Grid | None]) -> list[_Draft]:
+        """Make pieces, one for each seed: side by side, but those of which something is kept one by one."""
+        if all(own is None for own in kept):
+            return self._write(seeds, None)
+        return [draft for seed, own in zip(seeds, kept, strict=True) for draft in self._write([seed], own)]
+
+    def _write(self, seeds: list[list[int]], kept: Grid | None) -> list[_Draft]:
+        """Make pieces side by side, after what is kept of them, which is the same for all.
 
         Raises:
             InvalidBundle: the player gives another grid than the codec has.
         """
         spec, heard = self.codec.spec, self.prompt.frames
-        drafts = [_Draft(spec, self.request, heard, self.steps) for _ in seeds]
+        drafts = [_Draft(spec, self.request, heard, self.steps, kept) for _ in seeds]
         rngs = [np.random.default_rng(seed) for seed in seeds]
-        for cells, p in self.player.play(rngs, heard, self.sampling):
+        before = heard if kept is None else np.concatenate([heard, kept])
+        for cells, p in self.player.play(rngs, before, self.sampling):
             if cells.shape[2:] != (spec.channels, spec.pitches):
                 raise InvalidBundle(
                     "The model and the codec have different grids: they do not belong together. Fetch the bundle "
@@ -217,11 +240,11 @@ class GridGeneration:
         """The piece that a draft has become."""
         frames = np.stack(draft.frames)
         score = self.codec.decode(np.concatenate([self.prompt.frames, frames]))
-        remarks = [
-            *self.prompt.remarks,
-            *guards_acted(draft.guard.acted),
-            *tries_needed(self.codec.notes(frames), tries),
-        ]
+        remarks = [*self.prompt.remarks, *guards_acted(draft.guard.acted)]
+        if self.limit is not None and self.codec.notes(frames):
+            remarks += self.limit.remarks(self.codec.decode(frames), tries)
+        else:
+            remarks += tries_needed(self.codec.notes(frames), tries)
         if draft.left:
             remarks.append(f"It was cut after {len(frames)} steps, {draft.left} notes before those asked for.")
         made = Made.of(index, score, self.prompt.score, frames, remarks)

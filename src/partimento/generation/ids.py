@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from partimento.codec import Codec, Request, TokenSpec
 from partimento.errors import ImpossibleRequest
+from partimento.generation import copying
+from partimento.generation.copying import CopyLimit
 from partimento.generation.made import Made, guards_acted, new_notes, tries_needed
-from partimento.generation.requests import drafted, length_asked, prompt_losses
+from partimento.generation.requests import ATTEMPTS, drafted, length_asked, prompt_losses
 from partimento.guards import Guards
 from partimento.progress import Progress, Watch, ignore
 from partimento.sampling import Draft, Sampling, Stepper, sample
-from partimento.score import Score, bar_lines, end_tick, seconds_at
+from partimento.score import Score, bar_lines, end_tick, excerpt, seconds_at
 
 SHORTEST_BARS = 4
 LONGEST_SECONDS = 240.0
@@ -82,8 +84,10 @@ class IdGeneration:
         n: int,
         seed: int,
         watch: Watch,
+        limit: CopyLimit | None = None,
     ) -> None:
         self.codec = codec
+        self.limit = limit
         self.stepper = stepper
         self.request = request
         self.sampling = sampling
@@ -99,34 +103,60 @@ class IdGeneration:
 
     def run(self) -> Iterator[Made]:
         """Make the pieces, in order."""
-        for drafts in drafted(self.n, self.seed, self.write, self.silent):
+        for drafts in drafted(self.n, self.seed, self.write, self.amiss):
             self.told += sum(self.measure(np.array(draft.ids, np.int64)) for draft, _ in drafts.values())
             for index, (draft, tries) in drafts.items():
                 made = self.finished(index, draft, tries)
                 self.tell([], made)
                 yield made
 
-    def silent(self, draft: Draft) -> bool:
-        """Whether a draft has no note."""
-        return not self.codec.notes(np.array(draft.ids, np.int64))
+    def amiss(self, draft: Draft, attempt: int) -> Ids | None:
+        """What to keep of a draft that has no note, or copies too much; None of one that may stay."""
+        ids = np.array(draft.ids, np.int64)
+        if not self.codec.notes(ids):
+            return ids[:0] if attempt < ATTEMPTS else None
+        if self.limit is None or attempt >= copying.ATTEMPTS:
+            return None
+        whole = self.whole(ids)
+        passage = self.limit.beyond(self.new(whole))
+        return None if passage is None else ids[: self.length_of(ids, self.limit.kept_bars(passage, attempt))]
 
-    def draft(self, seeds: Sequence[int]) -> Draft:
-        """A piece that has heard its prompt and has nothing of its own yet."""
+    def new(self, whole: Score) -> Score:
+        """The new music of a piece, beginning with a bar."""
+        begins, _ = new_notes(whole, self.prompt.score)
+        lines = bar_lines(whole)
+        start = int(lines[np.searchsorted(lines, begins, side="right") - 1])
+        return excerpt(whole, start, max(end_tick(whole), start + 1))
+
+    def length_of(self, ids: Ids, bars: int) -> int:
+        """How many of the ids say at most so many bars of the new music."""
+        few, many = 0, len(ids)
+        while few < many:
+            middle = (few + many + 1) // 2
+            few, many = (middle, many) if self.bars(ids[:middle]) <= bars else (few, middle - 1)
+        return few
+
+    def draft(self, seeds: Sequence[int], kept: Ids | None) -> Draft:
+        """A piece that has heard its prompt and has nothing of its own yet but what is kept."""
         grammar = self.codec.grammar()
         if grammar:
             grammar.start(self.request)
             for id in self.prompt.ids.tolist():
                 grammar.advance(id)
             grammar.begin()
-        draft = Draft(np.random.default_rng(seeds), grammar, self.prompt.heard(self.codec.spec))
+        own = [] if kept is None else kept.tolist()
+        for id in own if grammar else ():
+            grammar.advance(id)  # type: ignore[union-attr]
+        heard = np.concatenate([self.prompt.heard(self.codec.spec), np.array(own, dtype=np.int64)])
+        draft = Draft(np.random.default_rng(seeds), grammar, heard, ids=own)
         if not self.asked:
             draft.may_end = lambda ids: self.bars(ids) >= SHORTEST_BARS
             draft.must_end = lambda ids: self.seconds(ids) >= LONGEST_SECONDS
         return draft
 
-    def write(self, seeds: list[list[int]]) -> list[Draft]:
-        """Write a piece from each of these seeds, side by side, to its end."""
-        drafts = [self.draft(seed) for seed in seeds]
+    def write(self, seeds: list[list[int]], kept: list[Ids | None]) -> list[Draft]:
+        """Write a piece from each of these seeds, side by side, to its end, after what is kept of it."""
+        drafts = [self.draft(seed, own) for seed, own in zip(seeds, kept, strict=True)]
         longest = IDS_UNASKED
         if self.asked:
             longest = IDS_ALWAYS + int(IDS_PER[self.asked] * getattr(self.request, self.asked))
@@ -189,7 +219,11 @@ class IdGeneration:
         ids = np.array(draft.ids, dtype=np.int64)
         score = self.whole(ids)
         _, notes = new_notes(score, self.prompt.score)
-        remarks = [*self.prompt.remarks, *guards_acted(draft.acted), *tries_needed(notes, tries)]
+        remarks = [*self.prompt.remarks, *guards_acted(draft.acted)]
+        if self.limit is not None and notes:
+            remarks += self.limit.remarks(self.new(score), tries)
+        else:
+            remarks += tries_needed(notes, tries)
         if not draft.ended and self.asked:
             remarks.append(f"It was cut after {len(draft.ids)} tokens, before it had the {self.asked} asked for.")
         elif not draft.ended:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
+
+from numpy.typing import NDArray
 
 from partimento.codec import Codec, Request
 from partimento.errors import ImpossibleRequest
 from partimento.score import Score, note_array
 
 Draft = TypeVar("Draft")
+Kept = NDArray[Any]
+"""The beginning of a draft that stays when the rest is written again: ids or frames, maybe none."""
 
 ATTEMPTS = 4  # how often a piece without a note is tried again, in all
 SIDE_BY_SIDE = 32
@@ -51,26 +56,32 @@ def prompt_losses(codec: Codec[Any], prompt: Score) -> list[str]:
 
 
 def drafted(
-    n: int, seed: int, write: Callable[[list[list[int]]], Sequence[Draft]], silent: Callable[[Draft], bool]
+    n: int,
+    seed: int,
+    write: Callable[[list[list[int]], list[Kept | None]], Sequence[Draft]],
+    amiss: Callable[[Draft, int], Kept | None],
 ) -> Iterator[dict[int, tuple[Draft, int]]]:
-    """Let pieces be written side by side, and those without a note again, from other seeds.
+    """Let pieces be written side by side, and those with which something is amiss again, from other seeds.
 
     Args:
         n: how many pieces.
         seed: of the request; piece i is drawn from (seed, i), and at later attempts from (seed, i, attempt).
-        write: writes a draft from each of some seeds.
-        silent: whether a draft has no note.
+        write: writes a draft from each of some seeds, after what is kept of the one before.
+        amiss: what is to be kept of a draft that must be written again (which may be nothing of it), at that attempt,
+            from 1 on; None where it may stay.
 
     Yields:
         Some pieces: by its number each draft, and at which attempt it came.
     """
     for first in range(0, n, SIDE_BY_SIDE):
         indices = range(first, min(first + SIDE_BY_SIDE, n))
-        drafts = {i: (draft, 1) for i, draft in zip(indices, write([[seed, i] for i in indices]), strict=True)}
-        for attempt in range(1, ATTEMPTS):
-            again = [i for i in indices if silent(drafts[i][0])]
+        written = write([[seed, i] for i in indices], [None] * len(indices))
+        drafts = {i: (draft, 1) for i, draft in zip(indices, written, strict=True)}
+        for attempt in itertools.count(1):
+            kept = {i: amiss(draft, attempt) for i, (draft, came) in drafts.items() if came == attempt}
+            again = [i for i, of in kept.items() if of is not None]
             if not again:
                 break
-            written = write([[seed, i, attempt] for i in again])
+            written = write([[seed, i, attempt] for i in again], [kept[i] for i in again])
             drafts |= {i: (draft, attempt + 1) for i, draft in zip(again, written, strict=True)}
         yield drafts
