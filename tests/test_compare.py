@@ -14,10 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from partimento.codec import codec_named
-from partimento.comparing import COMMON, Comparison, Terms, compare, systems_of
+from partimento.comparing import COMMON, Comparison, Terms, _outlook, compare, systems_of
+from partimento.comparing.people import NOISE, OTHERS, SHUFFLED
 from partimento.comparing.report import markdown
 from partimento.comparing.trials import SHOWN, _written
 from partimento.errors import InvalidSettings
@@ -174,7 +176,38 @@ def test_results_of_an_earlier_version_are_compared_on_what_they_have(desk: Desk
             c for h, c in zip(table.heads, whole, strict=True) if h.partition(" (")[0] not in without
         ]
     counted = next(row for row in made.systems().rows if row[0] == "tiny")
-    assert str(counted[-1]).endswith(f"of {len(made.near(fewer[0]))}")
+    telling = made.telling(NOISE, SHUFFLED)
+    assert without & set(telling)
+    assert str(counted[-1]).endswith(f"of {len(set(telling) - without)}")
+
+
+def test_people_have_rows_and_only_what_can_be_had_is_counted(desk: Desk) -> None:
+    """Other human pieces, noise and shuffled bars stand above the systems, and a distance of 0 cannot be beaten."""
+    rows = {row[0]: row[-3:] for row in desk.made.systems().rows}
+    assert list(rows)[:3] == [OTHERS, NOISE, SHUFFLED]
+    yards = {name: dict(near) for name, near in desk.made.people.yardsticks.items()}
+    assert rows[NOISE][0] is rows[NOISE][2] is rows[SHUFFLED][1] is rows[SHUFFLED][2] is None
+    assert str(rows[OTHERS][2]).startswith(f"{len(desk.made.nearer(yards[OTHERS], NOISE, SHUFFLED))} of ")
+    whole = set(desk.made.telling(NOISE, SHUFFLED))
+    assert whole == set(desk.made.telling(NOISE)) & set(desk.made.telling(SHUFFLED))
+    assert "note density" in whole
+    beaten = {name: dataclasses.replace(near, distance=-1.0) for name, near in yards[NOISE].items()}
+    for changed in (
+        {
+            "yardsticks": {
+                **yards,
+                NOISE: {**yards[NOISE], "note density": dataclasses.replace(beaten["note density"], distance=0.0)},
+            }
+        },
+        {"like": {**desk.made.people.like, "note density": np.full_like(desk.made.people.like["note density"], 2.0)}},
+    ):
+        made = dataclasses.replace(desk.made, people=dataclasses.replace(desk.made.people, **changed))
+        assert set(made.telling(NOISE, SHUFFLED)) == whole - {"note density"}
+        assert set(made.nearer(beaten, NOISE, SHUFFLED)) == whole - {"note density"}
+        assert made.counts(beaten)[2] == f"{len(whole) - 1} of {len(whole) - 1}"
+    facts = desk.facts()
+    assert set(facts["telling"]["both"]) == whole
+    assert set(facts["people_nearer_than"]) == {"noise", "shuffled_bars", "both"}
 
 
 def test_the_page_leads_to_what_is_there(desk: Desk) -> None:
@@ -274,6 +307,25 @@ def test_systems_of_ids_are_compared_on_one_codec_too() -> None:
         systems_of([recipes()[0]] * 2)
     with pytest.raises(InvalidSettings, match="Name recipes"):
         systems_of([])
+
+
+def test_no_two_systems_share_a_folder_and_none_leaves_its_own() -> None:
+    names = ["a b", "a-b", "a  b", "..", ".hidden", "a/b", "größe", "x" * 300, "-"]
+    places = [system.place for system in systems_of([from_tables(name, CHORDS) for name in names])]
+    assert len({place.casefold() for place in places}) == len(places) == 2 * len(names)
+    for place in places:
+        assert re.fullmatch(r"\w[\w.-]{0,120}", place), place
+    assert {"a-b", "größe", f"a-b-on-{COMMON}"} < set(places)  # where comparisons have them that were begun before
+    for pair in (["tune", "Tune"], [f"a-on-{COMMON}", "a"]):
+        with pytest.raises(InvalidSettings, match="would share the folder"):
+            systems_of([from_tables(name, CHORDS) for name in pair])
+
+
+def test_one_of_a_thing_is_said_as_one(desk: Desk) -> None:
+    said = _outlook(systems_of([recipe_named("markov")], common=False), Terms(minutes=1.0))
+    assert said == "1 system, 1 minute of training each: about 2 minutes in all. To compare: markov."
+    lead = (desk.to / "compare.md").read_text()
+    assert "0.05 minutes of training each" in lead
 
 
 def test_a_changed_recipe_is_trained_anew_and_a_hang_is_a_row(desk: Desk, tmp_path: Path) -> None:

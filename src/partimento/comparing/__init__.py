@@ -12,7 +12,10 @@ A comparison is a folder: `index.html`, `compare.md`, `compare.json`, `terms.jso
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import itertools
 import json
+import re
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,7 +27,7 @@ from partimento.atomic import write_text
 from partimento.codec import TokenSpec, codec_named
 from partimento.comparing.people import People, gather
 from partimento.comparing.report import write_report
-from partimento.comparing.standings import Comparison, Row, Terms
+from partimento.comparing.standings import Comparison, Row, Terms, counted
 from partimento.comparing.trials import Result, Trial, complete, from_plain, to_plain, try_out
 from partimento.corpus import Corpus, inspect
 from partimento.errors import InvalidSettings, PartimentoError
@@ -38,6 +41,7 @@ from partimento.training.loop import Interrupted, RunExists
 __all__ = ["COMMON", "Comparison", "Terms", "compare", "systems_of"]
 
 COMMON = "tokens"  # the codec on which those that learn ids one after another are compared
+LONGEST_PLACE = 100  # letters of a folder's name
 FAR = 6.0  # times the minutes to train
 ALWAYS = 1800.0  # seconds besides, for reading, planning, measuring and composing
 STAGES = {  # where a job of a system begins, and how much of its time it takes, as a share
@@ -60,8 +64,10 @@ class System:
 
     @property
     def place(self) -> str:
-        """Its folder's name."""
-        return self.name.replace(" ", "-")
+        """Its folder's name: its own, if that can be one, else a like one that no other name comes to."""
+        kept = self.name.replace(f" on {COMMON}", f"-on-{COMMON}")
+        place = re.sub(r"[^\w.-]+", "-", kept).lstrip(".-")[:LONGEST_PLACE]
+        return place if place == kept else f"{place}-{hashlib.sha256(self.name.encode()).hexdigest()[:8]}".lstrip("-")
 
 
 def compare(
@@ -123,7 +129,7 @@ def systems_of(recipes: Sequence[Recipe], *, common: bool = True) -> list[System
     """The systems to compare: each recipe, and on the common codec those that learn ids one after another.
 
     Raises:
-        InvalidSettings: two recipes have one name, or none is given.
+        InvalidSettings: two recipes have one name, or names of one folder; or none is given.
     """
     names = [recipe.name for recipe in recipes]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -145,6 +151,11 @@ def systems_of(recipes: Sequence[Recipe], *, common: bool = True) -> list[System
             ):
                 name = f"{recipe.name} on {COMMON}"
                 systems.append(System(name, from_tables(name, {**recipe.to_tables(), "codec": {"name": COMMON}})))
+    for one, other in itertools.combinations(systems, 2):
+        if one.place.casefold() == other.place.casefold():  # one folder, on some disks
+            raise InvalidSettings(
+                f"{one.name} and {other.name} would share the folder {one.place}; give one of them another name."
+            )
     return systems
 
 
@@ -245,10 +256,9 @@ def _about(corpus: Corpus) -> dict[str, Any]:
 
 def _outlook(systems: Iterable[System], terms: Terms) -> str:
     names = [system.name for system in systems]
-    return (
-        f"{len(names)} systems, {terms.minutes:g} minutes of training each: about "
-        f"{len(names) * (terms.minutes * 1.2 + 0.5):,.0f} minutes in all. They are: {', '.join(names)}."
-    )
+    whole = round(len(names) * (terms.minutes * 1.2 + 0.5))
+    said = f"{counted(len(names), 'system')}, {counted(terms.minutes, 'minute')} of training each: about "
+    return f"{said}{counted(max(whole, 1), 'minute')} in all. To compare: {', '.join(names)}."
 
 
 def _within(watch: Watch, number: int, total: int, name: str) -> Watch:

@@ -13,8 +13,8 @@ from importlib.metadata import version
 from typing import Any
 
 from partimento.atomic import write_text
-from partimento.comparing.people import NOISE, SHUFFLED
-from partimento.comparing.standings import Comparison
+from partimento.comparing.people import NOISE, OTHERS, SHUFFLED
+from partimento.comparing.standings import Comparison, counted
 from partimento.comparing.trials import Piece, to_plain
 from partimento.evaluation.distances import Nearness
 from partimento.evaluation.features import FEATURES
@@ -31,7 +31,9 @@ HOW_TO_READ = (
     "Distances are measured on what each system composed, feature by feature, from held-out pieces of people. 0 is "
     "not to be had: compare with “other human pieces”, which are as many of those that the systems learnt from, and "
     "with the held-out pieces as each codec brings them back, than which no system on it can be expected to be nearer. "
-    "Noise has the right number of notes at random, and shuffled bars are people's bars in random order."
+    "Noise has the right number of notes at random, and shuffled bars are people's bars in random order. Features are "
+    "counted where a set can be nearer: not where a yardstick lies at 0, nor where all human pieces have one figure. "
+    "People's own pieces are not nearer on all of them either: the row of “other human pieces” says how many to expect."
 )
 
 
@@ -66,6 +68,7 @@ def markdown(table: Table) -> str:
 
 def facts(made: Comparison) -> dict[str, Any]:
     """All figures as plain values."""
+    than = {"noise": (NOISE,), "shuffled_bars": (SHUFFLED,), "both": (NOISE, SHUFFLED)}
     systems = []
     for row in made.rows:
         entry: dict[str, Any] = {"name": row.name, "folder": f"systems/{row.place}", "about": row.about}
@@ -74,8 +77,7 @@ def facts(made: Comparison) -> dict[str, Any]:
             continue
         near = made.near(row.result.features)
         entry |= {"codec_label": made.labels[row.result.written], **to_plain(row.result), "near": _plain(near)}
-        for key, than in (("noise", (NOISE,)), ("shuffled_bars", (SHUFFLED,)), ("both", (NOISE, SHUFFLED))):
-            entry[f"nearer_than_{key}"] = made.nearer(near, *than)
+        entry |= {f"nearer_than_{key}": made.nearer(near, *yards) for key, yards in than.items()}
         systems.append(entry)
     return {
         "format": FORMAT,
@@ -84,6 +86,8 @@ def facts(made: Comparison) -> dict[str, Any]:
         "corpus": dict(made.corpus),
         "excerpts": len(made.people.held_out),
         "features": [{"name": feature.name, "unit": feature.unit} for feature in FEATURES],
+        "telling": {key: made.telling(*yards) for key, yards in than.items()},
+        "people_nearer_than": {key: made.nearer(made.people.yardsticks[OTHERS], *y) for key, y in than.items()},
         "yardsticks": {name: _plain(near) for name, near in made.people.yardsticks.items()},
         "likeness": {name: share if math.isfinite(share) else None for name, share in made.people.likeness.items()},
         "systems": systems,
@@ -105,14 +109,17 @@ def _title(made: Comparison) -> str:
 
 def _lead(made: Comparison) -> str:
     terms, pieces, notes = made.terms, made.corpus["pieces"], made.corpus["notes"]
+    bars = counted(terms.bars, "bar")
     lead = (
-        f"{pieces['train']:,} pieces ({notes['train']:,} notes) to learn from, {pieces['valid']:,} to stop by and "
-        f"{pieces['test']:,} to test with, the same for all; {terms.minutes:g} minutes of training each, seed "
-        f"{terms.seed}. Each composed {terms.pieces} pieces of {terms.bars} bars, set beside "
-        f"{len(made.people.held_out)} excerpts of {terms.bars} bars from the held-out pieces."
+        f"{counted(pieces['train'], 'piece')} ({counted(notes['train'], 'note')}) to learn from, {pieces['valid']:,} "
+        f"to stop by and {pieces['test']:,} to test with, the same for all; {counted(terms.minutes, 'minute')} of "
+        f"training each, seed {terms.seed}. Each composed {counted(terms.pieces, 'piece')} of {bars}, set beside "
+        f"{counted(len(made.people.held_out), 'excerpt')} of {bars} from the held-out pieces."
     )
     left = made.total - len(made.rows)
-    return lead + (f" {left} of {made.total} systems are still to come: it is at work, or was stopped." if left else "")
+    return lead + (
+        f" Still to come: {left} of {counted(made.total, 'system')}; it is at work, or was stopped." if left else ""
+    )
 
 
 def _page(made: Comparison) -> str:

@@ -23,9 +23,11 @@ from partimento.evaluation.distances import Nearness, nearness
 from partimento.evaluation.features import FEATURES
 from partimento.render.listening import Cell, Strong, Table
 
-__all__ = ["Comparison", "Row", "Terms"]
+__all__ = ["Comparison", "Row", "Terms", "counted"]
 
 BASELINE = "Markov baseline, test, bits per note"
+NEARER = {"nearer than noise": (NOISE,), "than shuffled bars": (SHUFFLED,), "than both": (NOISE, SHUFFLED)}
+NOTHING = 1e-9  # what distances and differences are 0 within
 
 
 @dataclass(frozen=True)
@@ -122,10 +124,38 @@ class Comparison:
         made = {name: np.array(column, dtype=np.float64) for name, column in figures.items()}
         return nearness(made, self.people.like)
 
-    def nearer(self, near: Mapping[str, Nearness], *than: str) -> list[str]:
-        """The features on which a set lies nearer to people than each of the named yardsticks does."""
+    def telling(self, *than: str) -> list[str]:
+        """The features on which a set can lie nearer to people than each of the named yardsticks.
+
+        Not those on which a yardstick lies at 0 or has no figure, nor those of which people's pieces have one and the
+        same figure.
+        """
         yards = [self.people.yardsticks[name] for name in than]
-        return [name for name, found in near.items() if all(found.distance < yard[name].distance for yard in yards)]
+        return [
+            name
+            for name in yards[0]
+            if all(yard[name].distance > NOTHING for yard in yards)
+            and np.nanmax(self.people.like[name]) - np.nanmin(self.people.like[name]) > NOTHING
+        ]
+
+    def nearer(self, near: Mapping[str, Nearness], *than: str) -> list[str]:
+        """The telling features on which a set lies nearer to people than each of the named yardsticks does."""
+        yards = [self.people.yardsticks[name] for name in than]
+        telling = [name for name in self.telling(*than) if name in near]
+        return [name for name in telling if all(near[name].distance < yard[name].distance for yard in yards)]
+
+    def counts(self, near: Mapping[str, Nearness], own: str = "") -> list[Cell]:
+        """On how many of the telling features a set lies nearer than noise, than shuffled bars, than both.
+
+        Args:
+            near: how near the set lies.
+            own: the yardstick that the set is; empty if it is none.
+        """
+        cells: list[Cell] = []
+        for than in NEARER.values():
+            telling = [name for name in self.telling(*than) if name in near]
+            cells.append(None if own in than else f"{len(self.nearer(near, *than))} of {len(telling)}")
+        return cells
 
     def tables(self) -> list[Table]:
         """All tables, in the order in which they are read."""
@@ -134,14 +164,13 @@ class Comparison:
 
     def systems(self) -> Table:
         """What each system is and took, and on how many features it is nearer to people than the yardsticks are."""
-        took = ["parameters", "updates", "training s", "notes/s"]
-        heads = ["system", "codec", "likelihood", *took, "nearer than noise", "than shuffled bars", "than both"]
-        rows: list[list[Cell]] = []
+        heads = ["system", "codec", "likelihood", "parameters", "updates", "training s", "notes/s", *NEARER]
+        nothing = [None] * (len(heads) - len(NEARER) - 1)
+        yards = self.people.yardsticks
+        rows: list[list[Cell]] = [[n, *nothing, *self.counts(yards[n], n)] for n in (OTHERS, NOISE, SHUFFLED)]
         for row, result in self.finished:
-            near = self.near(result.features)
-            counts = [len(self.nearer(near, *than)) for than in ((NOISE,), (SHUFFLED,), (NOISE, SHUFFLED))]
             facts = [result.parameters, result.updates, round(result.training_seconds), round(result.notes_a_second)]
-            nearer = [f"{count} of {len(near)}" for count in counts]
+            nearer = self.counts(self.near(result.features))
             rows.append([row.name, self.labels[result.written], result.likelihood, *facts, *nearer])
         rows += [[row.name, "failed", *[None] * (len(heads) - 2)] for row in self.rows if row.result is None]
         return Table(heads, rows, "The systems, and on how many features they lie nearer to people than yardsticks do")
@@ -234,6 +263,17 @@ class Comparison:
             said = [*result.remarks, *([f"{silent} of {len(result.pieces)} pieces have no note."] if silent else [])]
             rows += [[row.name, remark] for remark in said]
         return Table(["system", "remark"], rows, "Remarks")
+
+
+def counted(count: float, noun: str) -> str:
+    """A number of things.
+
+    Example:
+        >>> counted(1, "system"), counted(2.5, "minute"), counted(1234, "piece")
+        ('1 system', '2.5 minutes', '1,234 pieces')
+    """
+    shown = f"{count:,}" if isinstance(count, int) else f"{count:g}"
+    return f"{shown} {noun}{'' if count == 1 else 's'}"
 
 
 def _setting(name: str, value: Any) -> str:
