@@ -1,6 +1,7 @@
 """The index of what a run learnt from, kept beside it, so that what its model composes can be held against it.
 
-It holds hashes of passages and the pieces' names, no music (see `evaluation.originality`). Needs no torch.
+It holds the pieces' names and the steps and gaps of their notes (see `evaluation.originality`), so it is to be shared
+only where the music may be; a bundle has none of it. Needs no torch.
 """
 
 from __future__ import annotations
