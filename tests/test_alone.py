@@ -29,6 +29,8 @@ def job(how: str, tell: Watch) -> Any:
             raise ValueError("a fault of ours")
         case "fill":
             raise OSError(errno.ENOSPC, "No space left on device", "a place")
+        case "grow":
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 40000000000000 bytes")
         case "starve":
             os.kill(os.getpid(), signal.SIGKILL)
         case "crash":
@@ -56,6 +58,7 @@ def test_a_job_comes_back_with_its_result(tmp_path: Path) -> None:
         ("refuse", r"^That cannot be\.$"),
         ("err", r"ValueError: a fault of ours.*log\.txt"),
         ("fill", r"^a place: No space left on device\. Look"),
+        ("grow", r"^It needs more memory than there is"),
         ("starve", r"SIGKILL.*memory"),
         ("crash", r"crashed \(SIGSEGV\)"),
         ("leave", r"exit code 3"),

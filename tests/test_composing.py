@@ -89,3 +89,17 @@ def test_a_piece_made_again_takes_no_other_settings(tmp_path: Path, said: dict[s
 def test_a_prompts_length_needs_a_prompt(tmp_path: Path, flag: str) -> None:
     with pytest.raises(ImpossibleRequest, match=f"^--{flag.replace('_', '-')} is of a prompt"):
         compose(tmp_path / "run", to=tmp_path / "new", **{flag: 5})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError])
+def test_what_was_made_before_the_end_is_told(
+    tmp_path: Path, stop: type[BaseException], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(_: Path) -> None:
+        (tmp_path / "001.mid").touch()  # as a piece that is whole
+        raise stop
+
+    monkeypatch.setattr("partimento.cli.compose.open_bundle", stopped)
+    with pytest.raises(stop):
+        compose(tmp_path / "run", to=tmp_path)
+    assert capsys.readouterr().out.startswith("1 piece made until then")

@@ -57,7 +57,7 @@ def from_table(cls: type[T], table: Mapping[str, Any], where: str) -> T:
     """
     huge = [name for name, value in _numbers(table, where) if not abs(value) <= LARGEST]
     if huge:
-        raise InvalidSettings(f"Invalid settings: {huge[0]} must be a number from -{LARGEST:g} to {LARGEST:g}.")
+        raise InvalidSettings(f"Invalid settings: {huge[0]} must be a finite number, {LARGEST:g} at most.")
     try:
         result: T = _adapter(cls).validate_json(json.dumps(dict(table)))
     except pydantic.ValidationError as error:

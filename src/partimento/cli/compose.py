@@ -14,7 +14,7 @@ from partimento.bundle import Bundle, open_bundle
 from partimento.cli.terminal import say, watching
 from partimento.codec import Request
 from partimento.composing import Composed, Order, Sound, compose_again, compose_into, composing_tables
-from partimento.errors import ImpossibleRequest
+from partimento.errors import ImpossibleRequest, PartimentoError
 from partimento.guards import Guards
 from partimento.prompts import Opening, prompt_from_file, random_prompt
 from partimento.sampling import Sampling
@@ -100,13 +100,15 @@ def compose(
 
 @contextmanager
 def _telling_what_is_there(folder: Path) -> Iterator[None]:
-    """Say at Ctrl-C which pieces are whole."""
+    """Say how many pieces were made where the command does not come to its end, by Ctrl-C or on a full disk."""
     try:
         yield
-    except KeyboardInterrupt:
-        whole = len(list(folder.glob("*.json")))
-        if whole:
-            say(f"Stopped; {whole} {'piece' if whole == 1 else 'pieces'} made until then: {folder}")
+    except PartimentoError:
+        raise  # before the first, or of a model that cannot go on
+    except BaseException:
+        made = len(list(folder.glob("*.mid")))
+        if made:
+            say(f"{made} {'piece' if made == 1 else 'pieces'} made until then: {folder}")
         raise
 
 
