@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from partimento.errors import InvalidSettings
+from partimento.errors import ImpossibleRequest, InvalidSettings
 from partimento.models.vae import Vae
 from partimento.players.graph import Settings as Walk
 from partimento.recipes import _toml, from_tables, read_recipe, recipe_named
@@ -55,6 +55,8 @@ def test_a_recipe_that_nobody_can_compose_with_is_refused_before_training(tmp_pa
             recipe_named("vae").override([f"player.attributes.{name}=1"])
     with pytest.raises(InvalidSettings, match="the model 'gan' has none"):
         recipe_named("gan").override(["player.attributes.density=1"])
+    with pytest.raises(ImpossibleRequest, match="2,000 bars at most"):
+        recipe_named("lstm").override(["request.bars=5000"])
     recipe = recipe_named("vae").override([f"player.attributes.{name}=0.5" for name in Vae.attributes])
     (tmp_path / "vae.toml").write_text(recipe.to_toml())
     assert read_recipe(tmp_path / "vae.toml").settings == recipe.settings

@@ -24,6 +24,7 @@ from pydantic import Field
 
 from partimento.codec import Request, codec_named
 from partimento.errors import InvalidSettings
+from partimento.generation.requests import check
 from partimento.model import model_named
 from partimento.sampling import Sampling
 from partimento.settings import assigned, describe, from_table, name_of, put, settings, to_table
@@ -175,6 +176,7 @@ def from_tables(name: str, document: Mapping[str, Any]) -> Recipe:
 
     Raises:
         InvalidSettings: says what is missing, unknown or has a value that it cannot have.
+        ImpossibleRequest: it asks for longer pieces than any bundle makes.
     """
     unknown = sorted(set(document) - {*SENTENCES, *NAMED, *TABLES})
     if unknown:
@@ -197,6 +199,7 @@ def from_tables(name: str, document: Mapping[str, Any]) -> Recipe:
     player = importlib.import_module(f"partimento.players.{learner.player}").Settings
     classes = {"codec": codec_named(codec).Settings, "model": learner.Settings, "player": player, **TABLES}
     made = {table: from_table(cls, tables[table], table) for table, cls in classes.items()}
+    check(made["request"], n=1, seed=0)
     known = getattr(learner, "attributes", ())
     unknown = sorted(set(getattr(made["player"], "attributes", ())).difference(known))
     if unknown:
