@@ -20,6 +20,7 @@ from partimento.errors import ImpossibleRequest, InvalidSettings, TooLittleMusic
 from partimento.evaluating import Evaluation, evaluate
 from partimento.evaluating.report import lead, write_page
 from partimento.evaluation.features import FEATURES, HISTOGRAMS, features
+from partimento.evaluation.originality import TrainingIndex
 from partimento.evaluation.ranking import place
 from partimento.files import read, write
 from partimento.guards import Guards
@@ -207,3 +208,19 @@ def test_the_best_of_many_are_those_most_like_people(folders: dict[str, Path], t
         compose_into(tmp_path / "unknown", unknown, order, sound="none", best=1)
     assert not (tmp_path / "more").exists()
     assert not (tmp_path / "unknown").exists()
+
+
+def test_a_run_composes_with_no_long_copies_and_makes_them_again(folders: dict[str, Path], tmp_path: Path) -> None:
+    bundle = open_bundle(folders["run"])
+    tables = {"n": 3, "seed": 1, "request": Request(bars=6), "sampling": Sampling(), "guards": Guards()}
+    order = Order(**tables, prompt=np.empty(0, dtype=np.int64), max_copied=1.5)  # type: ignore[arg-type]
+    made = compose_into(tmp_path / "made", bundle, order, sound="none")
+    index = TrainingIndex.load(folders["run"] / INDEX)
+    for piece in made:
+        longest = index.judge(read(piece.midi).score).longest
+        assert longest is None or longest.bars <= 1.5 or any("still shares" in remark for remark in piece.remarks)
+    again = compose_again(made[-1].midi, tmp_path / "again", sound="none")
+    assert again.midi.read_bytes() == made[-1].midi.read_bytes()
+    shutil.copytree(bundle.folder, tmp_path / "alone" / "bundle")
+    with pytest.raises(ImpossibleRequest, match="a bundle alone"):
+        compose_into(tmp_path / "more", open_bundle(tmp_path / "alone" / "bundle"), order, sound="none")

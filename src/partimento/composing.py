@@ -26,9 +26,10 @@ from partimento.bundle import Bundle, open_bundle
 from partimento.codec import Request, RollSpec, codec_named
 from partimento.errors import ImpossibleRequest, InvalidBundle, InvalidSettings, Unreadable
 from partimento.evaluation.features import features
+from partimento.evaluation.originality import TrainingIndex
 from partimento.evaluation.ranking import place
 from partimento.files import read_safely, write
-from partimento.generation import Made, generate
+from partimento.generation import CopyLimit, Made, generate
 from partimento.generation.requests import MOST
 from partimento.guards import Guards
 from partimento.progress import Progress, Watch, ignore
@@ -36,6 +37,7 @@ from partimento.render import render
 from partimento.render.audio import measure, require_soundfont
 from partimento.sampling import Sampling
 from partimento.settings import assigned, from_table, put, to_table
+from partimento.training.index import INDEX
 
 FORMAT = 2
 MOST_CELLS = 1 << 24  # of a prompt
@@ -56,6 +58,7 @@ class Order:
         prompt: (P,) ids or (T, C, P) frames to go on from; empty for none.
         prompt_from: where the prompt is from, in words.
         player: settings of the bundle's player, in place of its recipe's.
+        max_copied: bars of the longest passage that may be shared with what was learnt from; as they come if None.
     """
 
     n: int
@@ -66,6 +69,7 @@ class Order:
     prompt: NDArray[Any]
     prompt_from: str = ""
     player: Mapping[str, Any] = field(default_factory=dict)
+    max_copied: float | None = None
 
     def to_table(self) -> dict[str, Any]:
         """The order as plain values; the inverse of `from_table`."""
@@ -77,6 +81,7 @@ class Order:
             "guards": to_table(self.guards),
             "player": dict(self.player),
             "prompt": {"from": self.prompt_from, **_plain(self.prompt)},
+            **({} if self.max_copied is None else {"max_copied": self.max_copied}),
         }
 
     @classmethod
@@ -91,6 +96,7 @@ class Order:
             prompt=_array(table["prompt"]),
             prompt_from=str(table["prompt"]["from"]),
             player=dict(table["player"]),
+            max_copied=None if table.get("max_copied") is None else float(table["max_copied"]),
         )
 
 
@@ -223,6 +229,7 @@ def compose_into(
     if best is not None and not 1 <= best <= order.n:
         raise ImpossibleRequest(f"The best {best} of {order.n} pieces cannot be chosen: ask for 1 to {order.n}.")
     people = {} if best is None else _people(bundle)
+    limit = None if order.max_copied is None else CopyLimit(_learnt(bundle), order.max_copied)
     if sound != "none":
         require_soundfont(soundfont)
     pieces = generate(
@@ -234,6 +241,7 @@ def compose_into(
         n=order.n,
         seed=order.seed,
         prompt=order.prompt if len(order.prompt) else None,
+        limit=limit,
         watch=watch,
     )
     folder.mkdir(parents=True, exist_ok=True)
@@ -242,6 +250,20 @@ def compose_into(
     if best is not None:
         kept = _ranked(list(kept), people)[:best]
     return [_write(folder, bundle, order, made, sound, soundfont) for made in kept]
+
+
+def _learnt(bundle: Bundle) -> TrainingIndex:
+    """The index of what was learnt from, which lies beside the bundle in its run.
+
+    Raises:
+        ImpossibleRequest: there is none.
+    """
+    file = bundle.folder.parent / INDEX
+    if not file.is_file():
+        raise ImpossibleRequest(
+            f"{bundle.folder} is a bundle alone, which does not hold what it learnt from; --max-copied needs its run."
+        )
+    return TrainingIndex.load(file)
 
 
 def _people(bundle: Bundle) -> Mapping[str, Sequence[float]]:

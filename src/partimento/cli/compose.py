@@ -43,6 +43,7 @@ def compose(
     min_p: Annotated[float | None, Parameter(help=_SAMPLING["min_p"])] = None,
     sound: Sound = "wav",
     soundfont: Path | None = None,
+    max_copied: float | None = None,
     best: int | None = None,
     again: Path | None = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
@@ -61,6 +62,8 @@ def compose(
         prompt_notes: How many notes of the prompt to take, in place of bars.
         sound: The sound's format, or none.
         soundfont: Play with this SoundFont (.sf2) instead of the installed one.
+        max_copied: Bars of the longest passage that a piece may share with what a run learnt from, in any key; what
+            goes on longer is written again.
         best: Keep only so many of the pieces, those most like the music that was learnt from; each says why.
         again: Make this piece (its .mid or .json) again, exactly; what it was made with is in it.
         set_: Change a setting of the player, the sampling, the guards or the request, e.g. --set guards.loop_repeats=4
@@ -74,7 +77,8 @@ def compose(
         raise ImpossibleRequest(f"--{next(iter(_given(opening)))} is of a prompt: name one by --prompt FILE or random.")
     with watching() as watch, _telling_what_is_there(to):
         if again is not None:
-            others = {"number": n, "seed": seed, **asked, "prompt": prompt, **drawn, "best": best, "set": set_ or None}
+            others: dict[str, Any] = {"number": n, "seed": seed, **asked, "prompt": prompt, **drawn}
+            others |= {"max-copied": max_copied, "best": best, "set": set_ or None}
             _refuse_beside_again(others)
             pieces = [compose_again(again, to, model, sound=sound, soundfont=soundfont, watch=watch)]
         elif model is None:
@@ -93,6 +97,7 @@ def compose(
                 prompt=ids,
                 prompt_from=source,
                 player=tables["player"],
+                max_copied=max_copied,
             )
             pieces = compose_into(to, bundle, order, sound=sound, soundfont=soundfont, best=best, watch=watch)
     _report(pieces)

@@ -124,14 +124,11 @@ def originality(made: Evaluation, pieces: Sequence[Judged] | None = None) -> Tab
         shares = [found.shares[bars] for bars in (1, 2, 4)]
         flag = {True: Strong("yes"), False: "no", None: None}[piece.flagged]
         cells.append([piece.name, *where, *map(_share, shares), flag])
-    human = list(card.human_originality.values())
-    means = []
-    for bars in (1, 2, 4):
-        known = [share for one in human if (share := one.shares[bars]) is not None]
-        means.append(sum(known) / len(known) if known else None)
-    longest_notes = sorted(one.longest.notes if one.longest else 0 for one in human)
-    middle = longest_notes[len(longest_notes) // 2] if longest_notes else None
-    cells.append(["human pieces (median; means)", middle, None, None, None, None, *map(_share, means), None])
+    for row, which in (("human pieces, median", 0), ("human pieces, 99 of 100 at most", 1)):
+        usual = {name: None if spread is None else spread[which] for name, spread in card.people.figures.items()}
+        notes, bars = usual["longest_copied_notes"], usual["longest_copied_bars"]
+        shared = [_share(usual[f"share_{bars}bar"]) for bars in (1, 2, 4)]
+        cells.append([row, notes, bars, None, None, None, *shared, None])
     shares_heads = [f"{bars}-bar windows shared" for bars in (1, 2, 4)]
     heads = ["piece", "longest shared, notes", "bars", "at bars", "of", "there at bars", *shares_heads, "flagged"]
     return Table(heads, cells, f"What is shared with {made.trained_on}, in any key, in any rhythm")

@@ -31,7 +31,7 @@ from partimento.score import Score
 __all__ = ["Human", "Judged", "Row", "Scorecard", "cut", "excerpt_bars", "judge"]
 
 MOST_JUDGED = 300  # human pieces of which what they share with the training music is found
-ENOUGH_UNLEARNT = 20  # human pieces that were not learnt from, for those that were not to count
+ENOUGH_UNLEARNT = 100  # human pieces that were not learnt from, for those that were not to count
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,8 +142,11 @@ class Scorecard:
                 "real_or_generated_by": [tell.says for tell in told.tells],
                 "flagged": len(self.flagged) if self.people.usual else None,
                 "originality": {
-                    "made": _shares([piece.originality for piece in self.pieces]),
-                    "human": _shares(list(self.human_originality.values())),
+                    "human": {
+                        name: spread and {"median": spread[0], "99th_percentile": spread[1]}
+                        for name, spread in self.people.figures.items()
+                    },
+                    "human_pieces": self.people.pieces,
                     "trained_on": self.trained_on,
                 },
                 "excerpt_bars": self.bars,
@@ -215,11 +218,12 @@ def cut(scores: Sequence[Score], bars: int, seed: int) -> list[Score]:
 
 
 def _chosen(humans: Sequence[Human], seed: int) -> list[Human]:
-    """The human pieces that are judged by the index: those that were not learnt from, if there are enough of them."""
-    unlearnt = [human for human in humans if not human.without]
-    known = unlearnt if len(unlearnt) >= ENOUGH_UNLEARNT else list(humans)
-    drawn = np.random.default_rng([seed, 1]).permutation(len(known))[:MOST_JUDGED]
-    return [known[number] for number in np.sort(drawn).tolist()]
+    """The human pieces that are judged by the index: those that were not learnt from, and others to make up for few."""
+    order = np.random.default_rng([seed, 1]).permutation(len(humans)).tolist()
+    unlearnt = [number for number in order if not humans[number].without]
+    learnt = [number for number in order if humans[number].without]
+    missing = max(ENOUGH_UNLEARNT - len(unlearnt), 0)
+    return [humans[number] for number in sorted([*unlearnt, *learnt[:missing]][:MOST_JUDGED])]
 
 
 HUMANS = "other human pieces"
@@ -268,14 +272,3 @@ def _row(row: Row) -> dict[str, Any]:
         "overlap": {name: _plain(found.overlap) for name, found in row.standing.items()},
         "divergence": {name: _plain(found.divergence) for name, found in row.standing.items()},
     }
-
-
-def _shares(judged: Sequence[Originality]) -> dict[str, Any]:
-    """What a set shares, on average: windows of one, two and four bars, and the longest passage."""
-    known: dict[str, Any] = {}
-    for bars in (1, 2, 4):
-        shares = [share for one in judged if (share := one.shares[bars]) is not None]
-        known[f"share_{bars}bar"] = float(np.mean(shares)) if shares else None
-    longest = [one.longest.bars if one.longest else 0.0 for one in judged]
-    known["median_longest_copied_bars"] = float(np.median(longest)) if longest else None
-    return known

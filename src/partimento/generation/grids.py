@@ -245,6 +245,9 @@ class GridGeneration:
             remarks += self.limit.remarks(self.codec.decode(frames), tries)
         else:
             remarks += tries_needed(self.codec.notes(frames), tries)
+        bars = len(frames) / (BEATS_IN_A_BAR * self.codec.spec.steps_per_beat)
+        if self.sampling.temperature == 0 and 0 < self.codec.notes(frames) < bars:
+            remarks.append("The model is sure of few notes: train it for longer, or draw by chance (--temperature 1).")
         if draft.left:
             remarks.append(f"It was cut after {len(frames)} steps, {draft.left} notes before those asked for.")
         made = Made.of(index, score, self.prompt.score, frames, remarks)

@@ -227,5 +227,5 @@ class IdGeneration:
         if not draft.ended and self.asked:
             remarks.append(f"It was cut after {len(draft.ids)} tokens, before it had the {self.asked} asked for.")
         elif not draft.ended:
-            remarks.append(f"It had not ended after {LONGEST_SECONDS / 60:.0f} minutes and was cut there.")
+            remarks.append(f"It had not ended after {LONGEST_SECONDS / 60:.0f} minutes and was cut soon after.")
         return Made.of(index, score, self.prompt.score, ids, remarks)

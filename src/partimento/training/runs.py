@@ -23,7 +23,7 @@ from partimento.corpus import Corpus, inspect
 from partimento.errors import InvalidSettings
 from partimento.evaluation.features import measured
 from partimento.evaluation.scorecard import cut
-from partimento.model import Counted, Judged, Learns, Model, likelihood_kind, model_named
+from partimento.model import Counted, Judged, Learns, Model, held_out_figure, likelihood_kind, model_named
 from partimento.progress import Progress, Watch, ignore
 from partimento.recipes import Recipe, read_recipe
 from partimento.render.curves import draw
@@ -147,7 +147,8 @@ def _learn(
         watch(Progress("Training", history.rows[-1]["update"], training.updates, "updates", remark=remark))
     watch(Progress("Measuring", 0, 2, "models"))
     if isinstance(model, Learns):
-        draw(run / "training" / CURVES, run / "curves.png")
+        weighted = recipe.settings["preparation"].oversample is not None
+        draw(run / "training" / CURVES, run / "curves.png", held_out=held_out_figure(model, weighted=weighted))
     scores = scores_of(model, windows, "")
     watch(Progress("Measuring", 1, 2, "models"))
     if not (run / INDEX).is_file():
