@@ -162,7 +162,10 @@ def test_what_is_in_the_way_is_not_overwritten(desk: Desk) -> None:
         (["compose", "run", "--to", "x", "--bars", "4", "--notes", "4"], "ask for one of bars and notes"),
         (["compose", "run", "--to", "x", "--bars", "0"], "bars must be more than 0"),
         (["compose", "run", "--to", "x", "--temperature", "-1"], "temperature must be 0 or more"),
-        (["compose", "run", "--to", "x", "--prompt-bars", "2", "--prompt-notes", "2"], "not both"),
+        (
+            ["compose", "run", "--to", "x", "--prompt", "random", "--prompt-bars", "2", "--prompt-notes", "2"],
+            "not both",
+        ),
         (["compose", "run", "--to", "x", "--prompt", "random", "--prompt-notes", "0"], "must be 1 or more"),
         (["compose", "run", "--to", "x", "-n", "0"], "0 pieces cannot be made"),
         (["compose", "run", "--to", "x", "--prompt", "music/broken.mid"], "broken.mid"),
