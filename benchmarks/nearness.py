@@ -3,9 +3,10 @@
     python benchmarks/nearness.py MUSIC RUN[,player.gibbs=50,…] [RUN ...]
 
 MUSIC is the folder that the runs learnt from. Each composes sixteen pieces of sixteen bars, as its recipe says or with
-other settings of composing, seed 0; they are set beside excerpts of the held-out pieces as `partimento compare` does it (`comparing.people`). Eight of the
-fifteen features are asked for: the others are given to the yardsticks by their making (noise has as many notes in the
-same time), are dropped by most codecs (tempo, loudness) or are another side of one of the eight.
+other settings of composing, seed 0; they are set beside excerpts of the held-out pieces as `partimento compare` does it
+(`comparing.people`). Eight of the fifteen features are asked for: the others are given to the yardsticks by their making
+(noise has as many notes in the same time), are dropped by most codecs (tempo, loudness) or are another side of one of
+the eight.
 """
 
 from __future__ import annotations
@@ -69,7 +70,9 @@ def main() -> None:
         both = [name for name in noise if near[name].distance < yards[SHUFFLED][name].distance]
         cells = [f"**{near[name].distance:.2f}**" if name in both else f"{near[name].distance:.2f}" for name in EIGHT]
         counts = f"{len(noise)} of {len(EIGHT)} | {len(both)} of {len(EIGHT)}"
-        print(f"| {Path(run).name} | {counts} | {likeness(scores):.3f} | {' | '.join(cells)} |", flush=True)
+        place = Path(run.split(",")[0])
+        name = place.parent.name if place.name == "run" else place.name
+        print(f"| {name} | {counts} | {likeness(scores):.3f} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":
