@@ -4,7 +4,7 @@
 
 MUSIC is the folder that the runs learnt from. Each composes sixteen pieces of sixteen bars, as its recipe says or with
 other settings of composing, seed 0; they are set beside excerpts of the held-out pieces as `partimento compare` does it
-(`comparing.people`). Eight of the fifteen features are asked for: the others are given to the yardsticks by how they are
+(`comparing.people`). Eight of the fifteen features are asked for: the others are given to the yardsticks as they are
 made (noise has as many notes in the same time), are dropped by most codecs (tempo, loudness) or are another side of one
 of the eight.
 """
