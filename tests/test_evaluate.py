@@ -121,7 +121,7 @@ def test_a_run_knows_what_it_learnt_from_and_what_it_did_not(folders: dict[str, 
     for path in (learnt, unlearnt):
         (tmp_path / "again").mkdir(exist_ok=True)
         shutil.copy(folders["people"] / path, tmp_path / "again" / path)
-    told = evaluate(tmp_path / "again", folders["people"], trained_on=folders["run"]).to_json()
+    told = evaluate(tmp_path / "again", folders["people"], trained_on=folders["run"] / "bundle").to_json()
     flagged = {piece["path"]: piece["originality"]["flagged"] for piece in told["pieces"]}
     assert flagged == {learnt: True, unlearnt: False}
     (folders["run"] / INDEX).rename(folders["run"] / "away.npz")

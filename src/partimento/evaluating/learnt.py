@@ -58,8 +58,9 @@ def learnt_from(place: Path | None, corpus: Corpus, watch: Watch = ignore) -> Le
         index = _kept(corpus.digest, lambda: indexed(corpus, corpus.kept, watch))
         said = f"No training music is named (--trained-on): pieces are held against {corpus.folder} itself."
         return Learnt(str(corpus.folder), index, _groups(corpus, corpus.kept), said if place is None else "")
-    if (place / "corpus.json").is_file():
-        return _of_run(place, corpus)
+    for run in (place, place.parent):  # or its bundle
+        if (run / "corpus.json").is_file() and (run == place or (place / "manifest.json").is_file()):
+            return _of_run(run, corpus)
     found = every(place, watch)
     if not len(found):
         raise Unreadable(f"{place} has no music that can be read.", "Name the folder that was learnt from, or a run.")
