@@ -23,11 +23,11 @@ from partimento.evaluation.distances import (
     overlap,
     wasserstein,
 )
-from partimento.evaluation.features import FEATURES, bar_edges, measured
+from partimento.evaluation.features import FEATURES, measured
 from partimento.evaluation.losses import kept
 from partimento.evaluation.variety import likeness
 from partimento.evaluation.yardsticks import excerpts, noise, shuffled_bars
-from partimento.score import Score, TimeSignature, note_array, transpose
+from partimento.score import Score, TimeSignature, bar_edges, note_array, transpose
 
 from music import scores, tune
 

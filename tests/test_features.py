@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partimento.evaluation.features import FEATURES, GRID, HISTOGRAMS, bar_edges, features, measured, survey
+from partimento.evaluation.features import FEATURES, GRID, HISTOGRAMS, features, measured, survey
 from partimento.evaluation.features.form import LONG, SHORT
 from partimento.evaluation.features.pitch import _KEYS
 from partimento.evaluation.features.rhythm import VALUES
-from partimento.score import Note, Score, Tempo, TimeSignature, Track, transpose
+from partimento.score import Note, Score, Tempo, TimeSignature, Track, bar_edges, transpose
 
 from music import scores, tune
 

@@ -27,6 +27,7 @@ __all__ = [
     "Tempo",
     "TimeSignature",
     "Track",
+    "bar_edges",
     "bar_lines",
     "end_tick",
     "excerpt",
@@ -126,6 +127,25 @@ def bar_lines(score: Score, until: int | None = None) -> NDArray[np.int64]:
         if start < until or start == 0
     ]
     return np.concatenate(parts)
+
+
+def bar_edges(score: Score, notes: NoteArray | None = None) -> NDArray[np.int64]:
+    """Where bars begin and where the last one ends: (bars + 1,) ticks, ascending; every onset lies between two.
+
+    The last bar is whole, though the music may end within it.
+
+    Args:
+        score: gives the metre.
+        notes: its `note_array`, where that is at hand.
+    """
+    notes = note_array(score) if notes is None else notes
+    last = notes["onset"].max(initial=-1) + 1
+    lines = bar_lines(score, int(max((notes["onset"] + notes["duration"]).max(initial=0), last)))
+    length = 4 * score.ticks_per_quarter
+    for signature in sorted(score.time_signatures, key=lambda s: s.time):
+        if signature.time <= lines[-1]:
+            length = signature.numerator * 4 * score.ticks_per_quarter // max(signature.denominator, 1)
+    return np.append(lines, lines[-1] + max(length, 1))
 
 
 def transpose(score: Score, semitones: int) -> Score:

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partimento.evaluation.features import bar_edges
-from partimento.score import NoteArray, Score, end_tick, note_array, seconds_at
+from partimento.score import NoteArray, Score, bar_edges, end_tick, note_array, seconds_at
 
 __all__ = ["Kept", "kept"]
 

@@ -21,12 +21,12 @@ import numpy as np
 
 from partimento.evaluation.borrowing import People
 from partimento.evaluation.chance import Standing, beside
-from partimento.evaluation.features import Survey, bar_edges, survey
+from partimento.evaluation.features import Survey, survey
 from partimento.evaluation.originality import Originality, TrainingIndex
 from partimento.evaluation.realness import Realness, realness
 from partimento.evaluation.yardsticks import excerpts
 from partimento.progress import Progress, Watch, ignore
-from partimento.score import Score
+from partimento.score import Score, bar_edges
 
 __all__ = ["Human", "Judged", "Row", "Scorecard", "cut", "excerpt_bars", "judge"]
 

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partimento.evaluation.features import bar_edges
-from partimento.score import Note, Score, Track, end_tick, excerpt, note_array
+from partimento.score import Note, Score, Track, bar_edges, end_tick, excerpt, note_array
 
 __all__ = ["excerpts", "noise", "shuffled_bars"]
 

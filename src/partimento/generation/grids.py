@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from partimento.codec import Codec, Request, RollSpec
 from partimento.errors import ImpossibleRequest, InvalidBundle
-from partimento.evaluation.features import bar_edges
 from partimento.frames import FrameGuard, Grid, GridPlayer, planes
 from partimento.generation import copying
 from partimento.generation.copying import CopyLimit
@@ -27,7 +26,7 @@ from partimento.generation.made import Made, guards_acted, tries_needed
 from partimento.generation.requests import ATTEMPTS, drafted, length_asked, prompt_losses
 from partimento.progress import Progress, Watch, ignore
 from partimento.sampling import Sampling
-from partimento.score import DEFAULT_QPM, Score
+from partimento.score import DEFAULT_QPM, Score, bar_edges
 
 BEATS_IN_A_BAR = 4
 BARS_UNASKED = 16

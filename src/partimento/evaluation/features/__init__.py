@@ -50,7 +50,7 @@ from partimento.evaluation.features.rhythm import (
     mean_inter_onset_interval,
     note_density,
 )
-from partimento.evaluation.features.view import GRID, View, bar_edges
+from partimento.evaluation.features.view import GRID, View
 from partimento.score import Score
 
 __all__ = [
@@ -61,7 +61,6 @@ __all__ = [
     "Histogram",
     "Survey",
     "View",
-    "bar_edges",
     "features",
     "measured",
     "survey",

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partimento.score import NoteArray, Score, bar_lines, note_array
+from partimento.score import NoteArray, Score, bar_edges, note_array
 
-__all__ = ["GRID", "Placed", "Sounding", "View", "bar_edges"]
+__all__ = ["GRID", "Placed", "Sounding", "View"]
 
 GRID = 12  # steps of a beat
 
@@ -82,7 +82,7 @@ class View:
     @cached_property
     def edges(self) -> Ints:
         """See `bar_edges`."""
-        return _edges(self.score, self.notes)
+        return bar_edges(self.score, self.notes)
 
     @cached_property
     def placed(self) -> Placed:
@@ -116,24 +116,6 @@ class View:
     def beats(self, ticks: float) -> float:
         """Ticks as beats."""
         return ticks / self.ticks
-
-
-def bar_edges(score: Score) -> Ints:
-    """Where bars begin and where the last one ends: (bars + 1,) ticks, ascending; every onset lies between two.
-
-    The last bar is whole, though the music may end within it.
-    """
-    return _edges(score, note_array(score))
-
-
-def _edges(score: Score, notes: NoteArray) -> Ints:
-    last = notes["onset"].max(initial=-1) + 1
-    lines = bar_lines(score, int(max((notes["onset"] + notes["duration"]).max(initial=0), last)))
-    length = 4 * score.ticks_per_quarter
-    for signature in sorted(score.time_signatures, key=lambda s: s.time):
-        if signature.time <= lines[-1]:
-            length = signature.numerator * 4 * score.ticks_per_quarter // max(signature.denominator, 1)
-    return np.append(lines, lines[-1] + max(length, 1))
 
 
 def nearest(x: NDArray[np.floating[Any]]) -> Ints:
