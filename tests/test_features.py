@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from partimento.evaluation.features import FEATURES, GRID, HISTOGRAMS, features, measured, survey
 from partimento.evaluation.features.form import LONG, SHORT
-from partimento.evaluation.features.pitch import _KEYS
 from partimento.evaluation.features.rhythm import VALUES
+from partimento.keys import _KEYS
 from partimento.score import Note, Score, Tempo, TimeSignature, Track, bar_edges, transpose
 
 from music import scores, tune

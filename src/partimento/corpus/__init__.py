@@ -13,19 +13,19 @@ import dataclasses
 import hashlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from partimento import files
-from partimento.corpus.cache import Cache, cache_folder, unpacked
+from partimento.corpus.cache import Cache, cache_folder
 from partimento.corpus.doctor import Doctor, LeftOut, Piece
 from partimento.corpus.folders import find, shown
-from partimento.corpus.readings import read_again, take_all, version
+from partimento.corpus.readings import kept_score, take_all, version
 from partimento.corpus.splits import LEAST_GROUPS
-from partimento.errors import InvalidSettings, TooLittleMusic, Unreadable
+from partimento.errors import InvalidSettings, TooLittleMusic
 from partimento.progress import Progress, Watch, ignore
 from partimento.score import Score
 
@@ -76,21 +76,19 @@ class Corpus:
             )
 
     def score(self, piece: Piece) -> Score:
-        """The score of a piece as it was read, from the cache or, where that has lost it, from the file again.
+        """The score of a piece as it was read; see `scores`."""
+        return next(self.scores([piece]))
+
+    def scores(self, pieces: Iterable[Piece]) -> Iterator[Score]:
+        """The scores of pieces as they were read, from the cache or, where that has lost them, from the files again.
 
         Raises:
-            Unreadable: the file is gone or has changed since.
+            Unreadable: a file is gone or has changed since.
         """
         with Cache(version(), _say_nothing) as cache:
-            score = unpacked(cache.score(piece.row, piece.number))
-            if score is None:
-                key, expected = piece.row, piece.score_hash
-                score = read_again(piece.source, key, piece.number, expected, self.limits, cache)
-        if score is None:
-            raise Unreadable(
-                f"{piece.path} has changed since it was read.", "Begin again with the folder as it is now."
-            )
-        return score
+            for piece in pieces:
+                place = (piece.source, piece.row, piece.number, piece.score_hash)
+                yield kept_score(cache, *place, self.limits, piece.name)
 
     def to_json(self) -> dict[str, Any]:
         """The whole report as plain values."""

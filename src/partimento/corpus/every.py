@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from partimento import files
-from partimento.corpus.cache import Cache, Row, unpacked
+from partimento.corpus.cache import Cache, Row
 from partimento.corpus.folders import find, shown
-from partimento.corpus.readings import Taken, read_again, take_all, version
+from partimento.corpus.readings import Taken, kept_score, take_all, version
 from partimento.errors import Unreadable
 from partimento.progress import Progress, Watch, ignore
 from partimento.score import Score
@@ -70,12 +70,8 @@ class Every:
     def __iter__(self) -> Iterator[Named]:
         with Cache(version(), lambda _: None) as cache:
             for name, file, number, expected in self._found:
-                score = unpacked(cache.score(file.key, number))
-                if score is None:
-                    source = self._folder / file.path
-                    score = read_again(source, file.key, number, expected, files.LIMITS, cache)
-                if score is None:
-                    raise Unreadable(f"{name} has changed since it was read.", "Begin again with it as it is now.")
+                source = self._folder / file.path
+                score = kept_score(cache, source, file.key, number, expected, files.LIMITS, name)
                 yield Named(name, score, expected)
 
 

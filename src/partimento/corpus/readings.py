@@ -8,13 +8,10 @@ changed is.
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import hashlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
-from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +24,13 @@ from partimento.errors import Unreadable
 from partimento.isolation import isolated
 from partimento.passages import trace
 from partimento.score import Score, note_array
+from partimento.versions import code_version
 
-__all__ = ["Taken", "content_hash", "read_again", "score_hash", "take", "take_all", "version"]
+__all__ = ["Taken", "content_hash", "kept_score", "read_again", "score_hash", "take", "take_all", "version"]
 
 CODE = (  # what a row depends on, below the package
-    *("files/__init__", "files/repair", "files/tracks", "files/tidying", "files/lengths", "files/notation", "score"),
-    *("passages/lines", "passages/traces", "corpus/statistics", "corpus/readings", "corpus/cache"),
+    *("files", "score.py", "keys.py", "passages/lines.py", "passages/traces.py"),
+    *("corpus/statistics.py", "corpus/readings.py", "corpus/cache.py"),
 )
 LIBRARIES = ("symusic", "verovio")
 SECONDS, MEGABYTES = 20.0, 2048  # the most that reading one file may take
@@ -150,6 +148,31 @@ def take_all(
     yield from (taken for taken, _ in queue)
 
 
+def kept_score(
+    cache: Cache, source: Path, key: str, number: int, expected: str, limits: files.Limits, name: str
+) -> Score:
+    """A score as it was read, from the cache or, where that has lost it, from the file again.
+
+    Args:
+        cache: may have it.
+        source: the file.
+        key: of its rows.
+        number: which of its pieces is wanted, from 0.
+        expected: what the `score_hash` of that piece was.
+        limits: under which it was read.
+        name: the piece's, for the error.
+
+    Raises:
+        Unreadable: the file is gone or has changed since.
+    """
+    score = unpacked(cache.score(key, number))
+    if score is None:
+        score = read_again(source, key, number, expected, limits, cache)
+    if score is None:
+        raise Unreadable(f"{name} has changed since it was read.", "Begin again with the music as it is now.")
+    return score
+
+
 def read_again(source: Path, key: str, number: int, expected: str, limits: files.Limits, cache: Cache) -> Score | None:
     """Read one file whose scores the cache has lost, and keep them.
 
@@ -203,14 +226,6 @@ def row_key(sha256: str, kind: str, limits: files.Limits) -> str:
     return hashlib.sha256(repr((sha256, kind, limits, version())).encode()).hexdigest()
 
 
-@functools.cache
 def version() -> str:
     """The version of the code that reads: rows of another are of no use."""
-    digest = hashlib.sha256()
-    for name in CODE:
-        source = resources.files("partimento") / f"{name}.py"
-        digest.update(source.read_bytes() if source.is_file() else b"-")
-    for library in LIBRARIES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            digest.update(f"{library} {metadata.version(library)}".encode())
-    return digest.hexdigest()
+    return code_version(*CODE, libraries=LIBRARIES)

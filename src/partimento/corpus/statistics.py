@@ -18,20 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partimento.instruments import INSTRUMENTS
+from partimento.keys import MAJOR_TONICS, MINOR_TONICS, key_fits, key_name
 from partimento.score import DEFAULT_QPM, NoteArray, Score, bar_lines, seconds_at
 
 __all__ = ["Summary", "facts", "key_of"]
-
-MAJOR_TONICS = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
-MINOR_TONICS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "G#", "A", "Bb", "B")
-PROFILES = np.array(  # Krumhansl and Kessler 1982: how well each pitch class fits C major and C minor
-    [
-        [6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88],
-        [6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17],
-    ]
-)
-_KEYS = np.array([np.roll(profile, tonic) for profile in PROFILES for tonic in range(12)])  # (24, 12)
-_KEYS = (_KEYS - _KEYS.mean(axis=1, keepdims=True)) / _KEYS.std(axis=1, keepdims=True)
 
 GRID = 12  # steps of a beat that hold both 16ths and triplets
 STEPS = 24  # of a histogram
@@ -138,8 +128,7 @@ def key_of(notes: NoteArray) -> str:
     if not len(notes):
         return ""
     heard = np.bincount(notes["pitch"] % 12, weights=np.maximum(notes["duration"], 1), minlength=12)
-    best = int((_KEYS @ (heard - heard.mean())).argmax())
-    return f"{MINOR_TONICS[best - 12]} minor" if best >= 12 else f"{MAJOR_TONICS[best]} major"
+    return key_name(int(key_fits(heard).argmax()))
 
 
 class Summary:

@@ -6,13 +6,11 @@ An index is made once and kept: of a run beside its other parts (`INDEX`), of a 
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 from partimento.corpus import Corpus, Piece, cache_folder
@@ -22,6 +20,7 @@ from partimento.evaluation.originality import TrainingIndex
 from partimento.progress import Progress, Watch, ignore
 from partimento.score import Score
 from partimento.training.index import INDEX, indexed
+from partimento.versions import code_version
 
 __all__ = ["Learnt", "learnt_from"]
 
@@ -114,7 +113,8 @@ def _told(pieces: Iterator[tuple[str, Score]], total: int, watch: Watch) -> Iter
 
 def _kept(digest: str, make: Callable[[], TrainingIndex]) -> TrainingIndex:
     """The index from the cache, or made and kept there if that can be written to."""
-    file = cache_folder() / "indexes" / f"{digest[:32]}-{_version()}.npz"
+    made_by = code_version("evaluation/originality.py", "passages", "score.py")
+    file = cache_folder() / "indexes" / f"{digest[:32]}-{made_by[:16]}.npz"
     with contextlib.suppress(Unreadable):
         return TrainingIndex.load(file)
     index = make()
@@ -122,17 +122,3 @@ def _kept(digest: str, make: Callable[[], TrainingIndex]) -> TrainingIndex:
         file.parent.mkdir(parents=True, exist_ok=True)
         index.save(file)
     return index
-
-
-@functools.cache
-def _version() -> str:
-    """The version of the code that indexes: what another indexed is indexed again."""
-    digest = hashlib.sha256()
-    package = resources.files("partimento")
-    for name in ("evaluation/originality.py", "score.py", *_modules(package / "passages")):
-        digest.update((package / name).read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def _modules(folder: resources.abc.Traversable) -> list[str]:
-    return sorted(f"passages/{file.name}" for file in folder.iterdir() if file.name.endswith(".py"))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ from partimento.progress import Progress, Watch, ignore
 from partimento.recipes import Recipe
 from partimento.score import Score, transpose
 from partimento.settings import to_table
+from partimento.versions import code_version
 
 SPLITS = ("train", "valid", "test")
 
@@ -85,7 +84,7 @@ def prepare(corpus: Corpus, recipe: Recipe, spare: Path, watch: Watch = ignore) 
         "corpus": corpus.digest,
         "codec": {"name": recipe.codec, **to_table(recipe.settings["codec"])},
         "transpose": recipe.settings["preparation"].transpose,
-        "code": _encoding_version(),
+        "code": code_version("codec.py", "score.py", "codecs", libraries=("miditok", "symusic")),
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
     cached = _place(cache_folder() / "encoded", spare) / digest
@@ -111,18 +110,6 @@ def _place(folder: Path, spare: Path) -> Path:
 def _opened(kind: Any, folder: Path, recipe: Recipe) -> tuple[Codec[Any], dict[str, Pieces]]:
     codec: Codec[Any] = kind.load(folder / "codec", recipe.settings["codec"])
     return codec, {split: Pieces.open(folder / split) for split in SPLITS}
-
-
-@functools.cache
-def _encoding_version() -> str:
-    """The version of the code that encodes: what another encoded is encoded again."""
-    digest = hashlib.sha256()
-    package = Path(__file__).parent.parent
-    for source in sorted([package / "codec.py", package / "score.py", *(package / "codecs").rglob("*.py")]):
-        digest.update(source.read_bytes())
-    for library in ("miditok", "symusic"):
-        digest.update(version(library).encode())
-    return digest.hexdigest()
 
 
 def _encode(corpus: Corpus, codec: Codec[Any], semitones: int, folder: Path, watch: Watch) -> None:

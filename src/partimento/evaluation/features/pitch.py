@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partimento.evaluation.features.view import Ints, View
+from partimento.keys import key_fits
 
 __all__ = [
     "FARTHEST",
@@ -22,19 +23,6 @@ FARTHEST = 13  # semitones of a melodic interval; all wider ones count as this
 
 _MAJOR_SCALE = np.array([1, 0, 1, 0, 1, 1, 0, 1, 0, 1, 0, 1], dtype=np.float64)
 _SCALES = np.stack([np.roll(_MAJOR_SCALE, tonic) for tonic in range(12)])
-
-# How well each pitch class fits a key, rated by listeners (Krumhansl and Kessler 1982, figure 2), from the tonic up
-_MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
-_MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
-
-
-def _standard(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rows of mean 0 and length 1: the product of two is their correlation."""
-    centred = rows - rows.mean(axis=-1, keepdims=True)
-    return np.asarray(centred / np.linalg.norm(centred, axis=-1, keepdims=True))
-
-
-_KEYS = _standard(np.stack([np.roll(profile, tonic) for profile in (_MAJOR, _MINOR) for tonic in range(12)]))
 
 
 def pitch_class_entropy(view: View) -> float:
@@ -80,9 +68,7 @@ def key_clarity(view: View) -> float:
     time = np.bincount(notes["pitch"] % 12, notes["duration"], minlength=12).astype(np.float64)
     if not time.sum():
         return np.nan
-    if np.ptp(time) == 0:
-        return 0.0
-    return float(np.dot(_KEYS, _standard(time)).max())
+    return float(key_fits(time).max())
 
 
 def polyphony(view: View) -> float:
