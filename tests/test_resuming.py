@@ -22,7 +22,7 @@ def begun(folder: Path, recipe: str, *assignments: str, sample: int | None = Non
     if updates is not None:
         plan = plan.replace("training", updates=updates)
     (folder / "recipe.toml").write_text(plan.replace("model", **planned).to_toml())
-    (folder / "corpus.json").write_text(json.dumps({"sample": sample, "data_licence": None}))
+    (folder / "corpus.json").write_text(json.dumps({"digest": "of the music", "sample": sample, "data_licence": None}))
     return folder
 
 

@@ -28,7 +28,7 @@ from partimento.generation.requests import check
 from partimento.model import model_named
 from partimento.sampling import Sampling
 from partimento.settings import assigned, describe, from_table, name_of, put, settings, to_table
-from partimento.training.loop import Training
+from partimento.training.learning import Training
 
 
 @settings

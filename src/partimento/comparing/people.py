@@ -86,7 +86,8 @@ def _excerpts(corpus: Corpus, splits: Iterable[str], bars: int, rng: np.random.G
     pieces = [piece for split in splits for piece in corpus.pieces(split)]
     chosen = np.sort(rng.permutation(len(pieces))[:MOST]).tolist()
     each = min(MOST_OF_ONE, max(1, MOST // max(len(chosen), 1)))
-    return [part for number in chosen for part in excerpts(corpus.score(pieces[number]), bars, each, rng)]
+    scores = corpus.scores(pieces[number] for number in chosen)
+    return [part for score in scores for part in excerpts(score, bars, each, rng)]
 
 
 def _mean_nearness(figures: Values, like: Values, size: int, rng: np.random.Generator) -> dict[str, Nearness]:

@@ -110,10 +110,10 @@ def evaluate(
     bundle = None if model is None else open_bundle(model)
     learnt = learnt_from(trained_on, corpus, watch)
     scores = {piece.name: piece.score for piece in made}
-    humans = []
-    for number, piece in enumerate(corpus.kept):
-        watch(Progress("Opening human music", number, len(corpus.kept), "pieces"))
-        humans.append(Human(piece.name, corpus.score(piece), learnt.own.get(piece.name, ())))
+    humans: list[Human] = []
+    for piece, score in zip(corpus.kept, corpus.scores(corpus.kept), strict=True):
+        watch(Progress("Opening human music", len(humans), len(corpus.kept), "pieces"))
+        humans.append(Human(piece.name, score, learnt.own.get(piece.name, ())))
     bars = excerpt_bars(list(scores.values()), [human.score for human in humans])
     excerpts = cut([human.score for human in humans], bars, seed)
     rng = np.random.default_rng([seed, 3])

@@ -1,17 +1,16 @@
 """The baseline: what a Markov chain makes of the same human music; what anything else should be better than.
 
-It is trained as any run is (recipe `markov`, in the pieces' own keys) and kept in the cache by the music that it
-learnt from. Chains have composed since Hiller and Isaacson (1957); they stand for what imitation by counting comes to.
+It counts the training pieces as the recipe `markov` does, in their own keys, and is kept in the cache by its music.
+Chains have composed since Hiller and Isaacson (1957); they stand for what imitation by counting comes to.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import shutil
 import tempfile
 from pathlib import Path
 
-from partimento.bundle import open_bundle
+from partimento.bundle import open_bundle, write_bundle
 from partimento.codec import Request
 from partimento.corpus import Corpus, cache_folder
 from partimento.errors import MissingExtra, PartimentoError
@@ -48,18 +47,29 @@ def markov(corpus: Corpus, bars: int, n: int, seed: int, watch: Watch = ignore) 
 def _chain(corpus: Corpus, watch: Watch) -> Path:
     """The folder of the chain's bundle, made where the cache does not have it."""
     from partimento.recipes import recipe_named
-    from partimento.training.runs import train
+    from partimento.training.preparing import prepare
+    from partimento.training.runs import baseline
 
     kept = cache_folder() / "markov" / corpus.digest[:32]
     if (kept / "manifest.json").is_file():
         return kept
     recipe = recipe_named("markov").override(["preparation.transpose=0"])
-    watch(Progress("Counting a Markov chain", 0, None, "runs"))
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=kept.parent) as run:
-        bundle = train(corpus.folder, Path(run) / "run", recipe)
-        shutil.rmtree(kept, ignore_errors=True)
-        bundle.folder.rename(kept)
+    corpus.require_enough()
+    with tempfile.TemporaryDirectory() as spare:
+        prepared = prepare(corpus, recipe, Path(spare), watch)
+        watch(Progress("Counting a Markov chain", 0, None, "pieces"))
+        model = baseline(prepared)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_bundle(
+            kept,
+            recipe=recipe.to_tables(),
+            codec_name=recipe.codec,
+            codec=prepared.codec,
+            model_name=recipe.model,
+            arrays=model.arrays(),
+            export=model.export,
+            facts={"about": recipe.about, "pieces": len(corpus.kept), "corpus_digest": corpus.digest},
+        )
     return kept
 
 

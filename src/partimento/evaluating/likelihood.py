@@ -98,7 +98,7 @@ def likelihood_of(
         remark = "It has no likelihood that can be computed."
     else:
         try:
-            found = _foretold(bundle, [corpus.score(piece) for piece in pieces])
+            found = _foretold(bundle, list(corpus.scores(pieces)))
         except ModuleNotFoundError:
             remark = str(MissingExtra("train", "foretelling music"))
     return Likelihood(
@@ -125,10 +125,9 @@ def _chosen(bundle: Bundle, corpus: Corpus, own: Collection[str] | None) -> tupl
 
 def _foretold(bundle: Bundle, scores: Sequence[Score]) -> dict[str, float]:
     """What `held_out` says of a bundle's model and some pieces."""
-    from partimento.model import Phrased
     from partimento.recipes import from_tables
     from partimento.training.loop import held_out
-    from partimento.training.planning import new_model
+    from partimento.training.planning import cut_for, new_model
 
     recipe, codec = from_tables(bundle.model_name, bundle.recipe), bundle.codec()
     model = new_model(recipe, codec.spec)
@@ -136,6 +135,4 @@ def _foretold(bundle: Bundle, scores: Sequence[Score]) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         encoded = ((codec.encode(score), score.note_num()) for score in scores)
         pieces = Pieces.write(Path(folder) / "pieces", encoded, codec.spec)
-        training = recipe.settings["training"]
-        length, align = (model.steps, model.align) if isinstance(model, Phrased) else (training.length, None)
-        return held_out(model, Windows(pieces, length, training.batch, align=align))
+        return held_out(model, Windows(pieces, **cut_for(model, recipe.settings["training"])))

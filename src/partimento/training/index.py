@@ -22,8 +22,8 @@ def indexed(corpus: Corpus, pieces: Collection[Piece], watch: Watch = ignore) ->
     """Index some pieces of a corpus by their names."""
 
     def named() -> Iterator[tuple[str, Score]]:
-        for number, piece in enumerate(pieces):
+        for number, (piece, score) in enumerate(zip(pieces, corpus.scores(pieces), strict=True)):
             watch(Progress("Indexing", number, len(pieces), "pieces"))
-            yield piece.name, corpus.score(piece)
+            yield piece.name, score
 
     return TrainingIndex.of(named())

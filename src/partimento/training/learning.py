@@ -41,6 +41,9 @@ class Diverged(PartimentoError):
     """Training whose loss is no longer a number."""
 
 
+LOOKS = 25  # at the held-out pieces in a run, where no more is said
+
+
 @settings
 class Training:
     """How a model learns."""
@@ -85,6 +88,11 @@ class Training:
     keep: Literal["best", "improvements", "looks"] = "improvements"
     """Weights to keep for `partimento audition`: only the best, those of each improvement of the held-out loss, or
     those of every look."""
+
+    @property
+    def looks_every(self) -> int:
+        """Updates between two looks at the held-out pieces."""
+        return self.evaluate_every or max(1, self.updates // LOOKS)
 
 
 class Run:

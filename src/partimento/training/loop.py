@@ -132,9 +132,7 @@ def fit(
     run = Run(module, training, folder, _started_with(model, train, valid, training, device, precision))
     if resume and (folder / LAST).exists():
         run.load()
-    every = training.evaluate_every or max(1, training.updates // 25)
-    held = valid.pieces.at_most(training.held_out_ids, training.seed)
-    looked_at = Windows(held, valid.length, valid.batch, align=valid.align)
+    looked_at = to_look_at(valid, training)
     notes_per_id = float(train.pieces.notes.sum()) / max(train.pieces.positions, 1)
 
     with _cores(training.threads), _stop_request() as stop:
@@ -147,7 +145,7 @@ def fit(
                 losses = run.learn(_batch(drawn, device), precision)
             run.note(losses, ids=int(drawn.mask.sum()), seconds=time.perf_counter() - started)
 
-            if run.update % every == 0 or run.update == training.updates:
+            if run.update % training.looks_every == 0 or run.update == training.updates:
                 with seeded(training.seed, run.update, device=device):
                     run.look(held_out(model, looked_at), notes_per_id)
             stopping = stop.is_set()
@@ -162,6 +160,12 @@ def fit(
         run.save()
     run.take_best()
     return History(tuple(run.rows), run.best_update, run.out_of_patience() and run.update < training.updates)
+
+
+def to_look_at(valid: Windows, training: Training) -> Windows:
+    """What of the held-out pieces is looked at while training."""
+    pieces = valid.pieces.at_most(training.held_out_ids, training.seed)
+    return Windows(pieces, valid.length, valid.batch, align=valid.align)
 
 
 def held_out(model: Model, windows: Windows) -> dict[str, float]:

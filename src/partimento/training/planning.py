@@ -5,20 +5,21 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable
+from typing import Any
 
 from partimento.codec import Spec, TokenSpec
 from partimento.errors import InvalidSettings
 from partimento.model import Counted, Judged, Model, Phrased, likelihood_kind, model_named
 from partimento.progress import Progress, Watch, ignore
 from partimento.recipes import Recipe
-from partimento.training.learning import Training
-from partimento.training.loop import held_out, seconds_per_update, seeded
+from partimento.training.learning import LOOKS, Training
+from partimento.training.loop import held_out, seconds_per_update, seeded, to_look_at
 from partimento.training.preparing import Prepared
 from partimento.windows import Windows, importance
 
 LEAST_NOTES = 5_000  # training notes below which a run warns
 TRAINING_SHARE = 0.9  # of the minutes given; reading and the bundle take the rest
-LOOKS, FEWEST_LOOKS = 25, 5  # at the held-out pieces; the former where no more is said
+FEWEST_LOOKS = 5  # at the held-out pieces
 LOOKING_SHARE = 0.25  # of the training that looks may take; else there are fewer of them
 
 
@@ -43,9 +44,14 @@ def windows_of(prepared: Prepared, recipe: Recipe, split: str, model: Model) -> 
             "--set preparation.oversample=none."
         )
     heavier = None if least is None or split != "train" else importance(pieces, least)
-    length, align = (model.steps, model.align) if isinstance(model, Phrased) else (training.length, None)
     shares = prepared.shares(recipe) if split == "train" else None
-    return Windows(pieces, length, training.batch, training.seed, shares, align=align, importance=heavier)
+    return Windows(pieces, seed=training.seed, weights=shares, importance=heavier, **cut_for(model, training))
+
+
+def cut_for(model: Model, training: Training) -> dict[str, Any]:
+    """How windows are cut for a model: arguments of `Windows`."""
+    length, align = (model.steps, model.align) if isinstance(model, Phrased) else (training.length, None)
+    return {"length": length, "batch": training.batch, "align": align}
 
 
 def plan(recipe: Recipe, prepared: Prepared, minutes: float | None, watch: Watch = ignore) -> tuple[Recipe, str]:
@@ -106,8 +112,8 @@ def _timed(recipe: Recipe, prepared: Prepared, minutes: float | None) -> tuple[R
         recipe = recipe.replace("training", **_fitting(training, 60 * minutes * TRAINING_SHARE, seconds, look, most))
     elif wanted.epochs is not None:
         recipe = recipe.replace("training", updates=most)
-    updates, every = recipe.settings["training"].updates, recipe.settings["training"].evaluate_every
-    looks = updates // (every or max(1, updates // LOOKS))
+    training = recipe.settings["training"]
+    updates, looks = training.updates, training.updates // training.looks_every
     return recipe, updates / windows.updates_per_epoch, (updates * seconds + looks * look) / TRAINING_SHARE
 
 
@@ -131,8 +137,7 @@ def _fitting(training: Training, room: float, seconds: float, look: float, most:
 
 def _seconds_per_look(model: Model, valid: Windows, training: Training) -> float:
     """Measure how long a look at the held-out pieces takes while training."""
-    held = valid.pieces.at_most(training.held_out_ids, training.seed)
-    looked_at = Windows(held, valid.length, valid.batch, align=valid.align)
+    looked_at = to_look_at(valid, training)
     began = time.perf_counter()
     held_out(model, looked_at)
     return time.perf_counter() - began

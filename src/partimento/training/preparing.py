@@ -119,8 +119,7 @@ def _encode(corpus: Corpus, codec: Codec[Any], semitones: int, folder: Path, wat
     done = 0
 
     def scores(split: str) -> Iterator[Score]:
-        for piece in corpus.pieces(split):
-            score = corpus.score(piece)
+        for score in corpus.scores(corpus.pieces(split)):
             yield from (transpose(score, shift) for shift in shifts[split])
 
     def encoded(split: str) -> Iterator[tuple[NDArray[Any], int]]:

@@ -1,4 +1,4 @@
-"""Resuming: what may be said again of a run that goes on, and what may not be said otherwise.
+"""Resuming: what a run began with, what may be said again of a run that goes on, and what may not be said otherwise.
 
 What a run does was decided before its first update and is saved with it, so whoever resumes it need say nothing, and
 may say again what was said at first. Anything else would have no effect, and is refused by its name. Only the minutes
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from partimento.errors import InvalidSettings
 from partimento.recipes import Recipe, read_recipe, recipe_named
 from partimento.training.learning import refuse_differences
 
@@ -53,12 +54,11 @@ def resumed(
     differ = [name for name in then if name in now and name not in sizes | unsaid]
     if own.model != asked.model or own.codec != asked.codec:  # their settings then differ anyway
         differ = [name for name in differ if name in ("model.name", "codec.name")]
-    began = _began(run)
     then, now = {name: then[name] for name in differ}, {name: now[name] for name in differ}
     finished = (run / "bundle").exists()
     for name, value, binds in (("sample", sample, True), ("data_licence", data_licence, finished)):
-        if value is not None and binds and name in began:
-            then[name], now[name] = began[name], value
+        if value is not None and binds:
+            then[name], now[name] = began_with(run)[name], value
     refuse_differences(then, now)
     if minutes is None or finished:
         return own, ""
@@ -72,9 +72,16 @@ def _flat(recipe: Recipe) -> dict[str, Any]:
     return {f"{table}.{name}": value for table, entries in tables.items() for name, value in entries.items()}
 
 
-def _began(run: Path) -> dict[str, Any]:
-    """What was asked for besides the recipe; nothing where the file is damaged, of which `runs` tells."""
+def began_with(run: Path) -> dict[str, Any]:
+    """What a run began with besides its recipe: the digest of its music, the sample and the licence.
+
+    Raises:
+        InvalidSettings: its record is missing or damaged.
+    """
     try:
-        return dict(json.loads((run / "corpus.json").read_text("utf-8")))
-    except (OSError, ValueError, TypeError):
-        return {}
+        began: dict[str, Any] = json.loads((run / "corpus.json").read_text("utf-8"))
+        return {name: began[name] for name in ("digest", "sample", "data_licence")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InvalidSettings(
+            f"{run / 'corpus.json'} is missing or damaged, so the run cannot go on; start a new one in another folder."
+        ) from error

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from partimento.atomic import atomic_folder, write_text
 from partimento.bundle import Bundle, open_bundle, write_bundle
 from partimento.codec import TokenSpec
@@ -33,6 +35,7 @@ from partimento.training.index import INDEX, indexed
 from partimento.training.loop import RunExists, fit, held_out
 from partimento.training.planning import new_model, plan, warnings, windows_of
 from partimento.training.preparing import SPLITS, Prepared, prepare
+from partimento.training.resuming import began_with
 from partimento.windows import Windows
 
 try:
@@ -93,7 +96,7 @@ def train(
         watch(Progress("Planning", 0, None, "", remark=f"There is no run at {run} to go on with yet: it begins now."))
     if planned:
         recipe = read_recipe(saved)
-        began = _began(run)
+        began = began_with(run)
         sample, data_licence = began["sample"], data_licence or began["data_licence"]
     corpus = inspect(folder, sample=sample, seed=recipe.settings["training"].seed, watch=watch)
     corpus.require_enough()
@@ -195,8 +198,9 @@ def _learn(
 
 def _human(corpus: Corpus, seed: int) -> dict[str, Any]:
     """What people's pieces are like that the model did not learn from: figures of excerpts, by feature."""
-    pieces = [corpus.score(piece) for split in ("valid", "test") for piece in corpus.pieces(split)[: HUMAN // 2]]
-    figures = measured(cut(pieces, HUMAN_BARS, seed))
+    held_out = [*corpus.pieces("valid"), *corpus.pieces("test")]
+    drawn = np.sort(np.random.default_rng([seed, len(held_out)]).permutation(len(held_out))[:HUMAN])
+    figures = measured(cut(list(corpus.scores(held_out[number] for number in drawn)), HUMAN_BARS, seed))
     return {
         "bars": HUMAN_BARS,
         "figures": {
@@ -223,17 +227,6 @@ def scores_of(model: Model, windows: dict[str, Windows], prefix: str) -> dict[st
             f"{prefix}{split}, {name}": found[name] for name in ("bits per note", "loss", "accuracy") if name in found
         }
     return scores
-
-
-def _began(run: Path) -> dict[str, Any]:
-    """What a run began with."""
-    try:
-        began: dict[str, Any] = json.loads((run / "corpus.json").read_text("utf-8"))
-        return {name: began[name] for name in ("digest", "sample", "data_licence")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InvalidSettings(
-            f"{run / 'corpus.json'} is missing or damaged, so the run cannot go on; start a new one in another folder."
-        ) from error
 
 
 def _require_same(corpus: Corpus, run: Path, digest: str) -> None:
