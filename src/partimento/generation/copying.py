@@ -5,7 +5,7 @@ held against the index of what was learnt from (`evaluation.originality`: pitch 
 passage is longer than allowed, the piece keeps what comes before the passage's later part, and is written anew from
 there, drawn otherwise, each time keeping a bar less. This is rejection as in Markov chains of bounded plagiarism
 (Papadopoulos, Roy and Pachet 2014), bar by bar rather than by automaton, since nobody can list what a network may say.
-Leaves out: a promise. What cannot be written otherwise in `ATTEMPTS` attempts stays, and is said.
+Leaves out: a promise. What cannot be written otherwise in `requests.COPY_ATTEMPTS` attempts stays, and is said.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ from partimento.errors import ImpossibleRequest
 from partimento.evaluation.originality import Passage, TrainingIndex
 from partimento.score import Score
 
-__all__ = ["ATTEMPTS", "CopyLimit"]
-
-ATTEMPTS = 12  # of a piece, in all
+__all__ = ["CopyLimit"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,13 +43,3 @@ class CopyLimit:
     def kept_bars(self, passage: Passage, attempt: int) -> int:
         """How many bars of new music to keep at that attempt, from 1 on: half of what may be shared, then less."""
         return max(passage.at[0] - 1 + int(self.bars / 2) - (attempt - 1), 0)
-
-    def remarks(self, new: Score, attempts: int) -> list[str]:
-        """What to say of a finished piece that was written so often."""
-        passage = self.beyond(new)
-        again = f"written again {'once' if attempts == 2 else f'{attempts - 1} times'}"
-        if passage is None:
-            more = f"more than {self.bars:g} bars with what was learnt from"
-            return [f"It shared {more}, and was {again} until it did not."] if attempts > 1 else []
-        where = f"at bars {passage.at[0]} to {passage.at[1]}"
-        return [f"It still shares {passage.bars:.3g} bars with {passage.source}, {where}, though it was {again}."]

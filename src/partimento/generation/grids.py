@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 from partimento.codec import Codec, Request, RollSpec
 from partimento.errors import ImpossibleRequest, InvalidBundle
 from partimento.frames import FrameGuard, Grid, GridPlayer, planes
-from partimento.generation import copying
 from partimento.generation.copying import CopyLimit
-from partimento.generation.made import Made, guards_acted, tries_needed
-from partimento.generation.requests import ATTEMPTS, drafted, length_asked, prompt_losses
+from partimento.generation.made import Made, guards_acted
+from partimento.generation.requests import Fault, Written, drafted, length_asked, prompt_losses
 from partimento.progress import Progress, Watch, ignore
 from partimento.sampling import Sampling
 from partimento.score import DEFAULT_QPM, Score, bar_edges
@@ -172,30 +171,29 @@ class GridGeneration:
 
     def run(self) -> Iterator[Made]:
         """Make the pieces, in order."""
-        for drafts in drafted(self.n, self.seed, self.write, self.amiss):
-            for index, (draft, tries) in drafts.items():
-                self.made_before += len(draft.frames)
-                yield self.finished(index, draft, tries)
+        for pieces in drafted(self.n, self.seed, self.write, self.amiss):
+            for index, piece in pieces.items():
+                self.made_before += len(piece.draft.frames)
+                yield self.finished(index, piece)
 
-    def amiss(self, draft: _Draft, attempt: int) -> Grid | None:
-        """What to keep of a draft that has no note, or copies too much; None of one that may stay."""
+    def amiss(self, draft: _Draft, attempt: int) -> Fault | None:
+        """Whether a draft has no note, or copies too much."""
         frames = np.stack(draft.frames)
         if not self.codec.notes(frames):
-            return frames[:0] if attempt < ATTEMPTS else None
-        if self.limit is None or attempt >= copying.ATTEMPTS:
-            return None
-        passage = self.limit.beyond(self.codec.decode(frames))
-        if passage is None:
+            return Fault(frames[:0])
+        passage = None if self.limit is None else self.limit.beyond(self.codec.decode(frames))
+        if self.limit is None or passage is None:
             return None
         bar = BEATS_IN_A_BAR * self.codec.spec.steps_per_beat
         kept = min(self.limit.kept_bars(passage, attempt) * bar, len(frames) - 1)
-        return frames[: kept // self.player.align * self.player.align if self.player.hears else 0]
+        return Fault(frames[: kept // self.player.align * self.player.align if self.player.hears else 0], passage)
 
     def write(self, seeds: list[list[int]], kept: list[Grid | None]) -> list[_Draft]:
         """Make pieces, one for each seed: side by side, but those of which something is kept one by one."""
-        if all(own is None for own in kept):
-            return self._write(seeds, None)
-        return [draft for seed, own in zip(seeds, kept, strict=True) for draft in self._write([seed], own)]
+        anew = iter(self._write([seed for seed, own in zip(seeds, kept, strict=True) if own is None], None))
+        return [
+            next(anew) if own is None else self._write([seed], own)[0] for seed, own in zip(seeds, kept, strict=True)
+        ]
 
     def _write(self, seeds: list[list[int]], kept: Grid | None) -> list[_Draft]:
         """Make pieces side by side, after what is kept of them, which is the same for all.
@@ -204,6 +202,8 @@ class GridGeneration:
             InvalidBundle: the player gives another grid than the codec has.
         """
         spec, heard = self.codec.spec, self.prompt.frames
+        if not seeds:
+            return []
         drafts = [_Draft(spec, self.request, heard, self.steps, kept) for _ in seeds]
         rngs = [np.random.default_rng(seed) for seed in seeds]
         before = heard if kept is None else np.concatenate([heard, kept])
@@ -235,15 +235,12 @@ class GridGeneration:
         facts = {"steps/s": done / max(time.monotonic() - self.began, 1e-3)}
         self.watch(Progress("Composing", min(done, total or done), total, "steps", facts, remark))
 
-    def finished(self, index: int, draft: _Draft, tries: int) -> Made:
-        """The piece that a draft has become."""
+    def finished(self, index: int, piece: Written[_Draft]) -> Made:
+        """The piece that was written."""
+        draft = piece.draft
         frames = np.stack(draft.frames)
         score = self.codec.decode(np.concatenate([self.prompt.frames, frames]))
-        remarks = [*self.prompt.remarks, *guards_acted(draft.guard.acted)]
-        if self.limit is not None and self.codec.notes(frames):
-            remarks += self.limit.remarks(self.codec.decode(frames), tries)
-        else:
-            remarks += tries_needed(self.codec.notes(frames), tries)
+        remarks = [*self.prompt.remarks, *guards_acted(draft.guard.acted), *piece.remarks()]
         bars = len(frames) / (BEATS_IN_A_BAR * self.codec.spec.steps_per_beat)
         if self.sampling.temperature == 0 and 0 < self.codec.notes(frames) < bars:
             remarks.append("The model is sure of few notes: train it for longer, or draw by chance (--temperature 1).")

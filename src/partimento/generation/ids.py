@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from partimento.codec import Codec, Request, TokenSpec
 from partimento.errors import ImpossibleRequest
-from partimento.generation import copying
 from partimento.generation.copying import CopyLimit
-from partimento.generation.made import Made, guards_acted, new_notes, tries_needed
-from partimento.generation.requests import ATTEMPTS, drafted, length_asked, prompt_losses
+from partimento.generation.made import Made, guards_acted, new_notes
+from partimento.generation.requests import Fault, Written, drafted, length_asked, prompt_losses
 from partimento.guards import Guards
 from partimento.progress import Progress, Watch, ignore
 from partimento.sampling import Draft, Sampling, Stepper, sample
@@ -103,23 +102,22 @@ class IdGeneration:
 
     def run(self) -> Iterator[Made]:
         """Make the pieces, in order."""
-        for drafts in drafted(self.n, self.seed, self.write, self.amiss):
-            self.told += sum(self.measure(np.array(draft.ids, np.int64)) for draft, _ in drafts.values())
-            for index, (draft, tries) in drafts.items():
-                made = self.finished(index, draft, tries)
+        for pieces in drafted(self.n, self.seed, self.write, self.amiss):
+            self.told += sum(self.measure(np.array(piece.draft.ids, np.int64)) for piece in pieces.values())
+            for index, piece in pieces.items():
+                made = self.finished(index, piece)
                 self.tell([], made)
                 yield made
 
-    def amiss(self, draft: Draft, attempt: int) -> Ids | None:
-        """What to keep of a draft that has no note, or copies too much; None of one that may stay."""
+    def amiss(self, draft: Draft, attempt: int) -> Fault | None:
+        """Whether a draft has no note, or copies too much."""
         ids = np.array(draft.ids, np.int64)
         if not self.codec.notes(ids):
-            return ids[:0] if attempt < ATTEMPTS else None
-        if self.limit is None or attempt >= copying.ATTEMPTS:
+            return Fault(ids[:0])
+        passage = None if self.limit is None else self.limit.beyond(self.new(self.whole(ids)))
+        if self.limit is None or passage is None:
             return None
-        whole = self.whole(ids)
-        passage = self.limit.beyond(self.new(whole))
-        return None if passage is None else ids[: self.length_of(ids, self.limit.kept_bars(passage, attempt))]
+        return Fault(ids[: self.length_of(ids, self.limit.kept_bars(passage, attempt))], passage)
 
     def new(self, whole: Score) -> Score:
         """The new music of a piece, beginning with a bar."""
@@ -214,16 +212,12 @@ class IdGeneration:
         for remark in remarks or [""]:
             self.watch(Progress("Composing", min(done, total or done), total, unit, facts, remark))
 
-    def finished(self, index: int, draft: Draft, tries: int) -> Made:
-        """The piece that a draft has become."""
+    def finished(self, index: int, piece: Written[Draft]) -> Made:
+        """The piece that was written."""
+        draft = piece.draft
         ids = np.array(draft.ids, dtype=np.int64)
         score = self.whole(ids)
-        _, notes = new_notes(score, self.prompt.score)
-        remarks = [*self.prompt.remarks, *guards_acted(draft.acted)]
-        if self.limit is not None and notes:
-            remarks += self.limit.remarks(self.new(score), tries)
-        else:
-            remarks += tries_needed(notes, tries)
+        remarks = [*self.prompt.remarks, *guards_acted(draft.acted), *piece.remarks()]
         if not draft.ended and self.asked:
             remarks.append(f"It was cut after {len(draft.ids)} tokens, before it had the {self.asked} asked for.")
         elif not draft.ended:

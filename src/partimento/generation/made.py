@@ -78,10 +78,3 @@ def guards_acted(acted: Counter[str]) -> list[str]:
     """A sentence for each guard that acted."""
     counts = ((guard, "once" if times == 1 else f"{times} times") for guard, times in sorted(acted.items()) if times)
     return [f"The {guard} guard acted {times}." for guard, times in counts]
-
-
-def tries_needed(notes: int, tries: int) -> list[str]:
-    """What to say of a piece that was made more than once."""
-    if not notes:
-        return [f"It has no notes, though it was tried {tries} times."]
-    return [f"It came without a note at first and was tried {tries} times."] if tries > 1 else []

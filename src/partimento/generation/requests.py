@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from numpy.typing import NDArray
 
 from partimento.codec import Codec, Request
 from partimento.errors import ImpossibleRequest
+from partimento.evaluation.originality import Passage
 from partimento.score import Score, note_array
 
 Draft = TypeVar("Draft")
-Kept = NDArray[Any]
-"""The beginning of a draft that stays when the rest is written again: ids or frames, maybe none."""
 
-ATTEMPTS = 4  # how often a piece without a note is tried again, in all
+ATTEMPTS = 4  # at a piece that has no note, in all
+COPY_ATTEMPTS = 12  # at one that copies too much
 SIDE_BY_SIDE = 32
 MOST = {"bars": 2_000, "seconds": 7_200.0, "notes": 100_000}
 MOST_PIECES = 10_000
@@ -55,33 +55,85 @@ def prompt_losses(codec: Codec[Any], prompt: Score) -> list[str]:
     return remarks
 
 
+@dataclass(frozen=True, eq=False)
+class Fault:
+    """Why a draft must be written again.
+
+    Attributes:
+        kept: the beginning of it that stays: ids or frames, maybe none.
+        copies: the passage that it copies at too great length; None where it has no note.
+    """
+
+    kept: NDArray[Any]
+    copies: Passage | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Written(Generic[Draft]):
+    """A piece as it was written in the end.
+
+    Attributes:
+        draft: what was written last.
+        faults: what was the matter with the drafts before it and, where `faulty`, with it.
+        faulty: whether it had to stay as it is.
+    """
+
+    draft: Draft
+    faults: tuple[Fault, ...] = ()
+    faulty: bool = False
+
+    def remarks(self) -> list[str]:
+        """What to say of a piece that was written more than once."""
+        silent = sum(fault.copies is None for fault in self.faults)
+        copied = len(self.faults) - silent
+        last = self.faults[-1].copies if self.faulty else None
+        if self.faulty and last is None:
+            return [f"It has no notes, though it was tried {len(self.faults)} times."]
+        said = [f"It came without a note at first and was tried {silent + 1} times."] if silent else []
+        times = copied - self.faulty
+        again = f"written again {'once' if times == 1 else f'{times} times'}"
+        if last is not None:
+            where = f"with {last.source}, at bars {last.at[0]} to {last.at[1]}"
+            said.append(f"It still shares {last.bars:.3g} bars {where}, though it was {again}.")
+        elif copied:
+            said.append(f"It copied too long a passage, and was {again} until it did not.")
+        return said
+
+
 def drafted(
     n: int,
     seed: int,
-    write: Callable[[list[list[int]], list[Kept | None]], Sequence[Draft]],
-    amiss: Callable[[Draft, int], Kept | None],
-) -> Iterator[dict[int, tuple[Draft, int]]]:
+    write: Callable[[list[list[int]], list[NDArray[Any] | None]], Sequence[Draft]],
+    amiss: Callable[[Draft, int], Fault | None],
+) -> Iterator[dict[int, Written[Draft]]]:
     """Let pieces be written side by side, and those with which something is amiss again, from other seeds.
 
     Args:
         n: how many pieces.
         seed: of the request; piece i is drawn from (seed, i), and at later attempts from (seed, i, attempt).
-        write: writes a draft from each of some seeds, after what is kept of the one before.
-        amiss: what is to be kept of a draft that must be written again (which may be nothing of it), at that attempt,
-            from 1 on; None where it may stay.
+        write: writes a draft from each of some seeds, after what is kept of the one before (None: nothing).
+        amiss: what is the matter with a draft, at that attempt, from 1 on; None where nothing is.
 
     Yields:
-        Some pieces: by its number each draft, and at which attempt it came.
+        Some pieces, by their numbers.
     """
     for first in range(0, n, SIDE_BY_SIDE):
         indices = range(first, min(first + SIDE_BY_SIDE, n))
         written = write([[seed, i] for i in indices], [None] * len(indices))
-        drafts = {i: (draft, 1) for i, draft in zip(indices, written, strict=True)}
-        for attempt in itertools.count(1):
-            kept = {i: amiss(draft, attempt) for i, (draft, came) in drafts.items() if came == attempt}
-            again = [i for i, of in kept.items() if of is not None]
-            if not again:
-                break
-            written = write([[seed, i, attempt] for i in again], [kept[i] for i in again])
-            drafts |= {i: (draft, attempt + 1) for i, draft in zip(again, written, strict=True)}
-        yield drafts
+        pieces = {i: Written(draft) for i, draft in zip(indices, written, strict=True)}
+        waiting = list(indices)
+        while waiting:
+            again: dict[int, tuple[Fault, ...]] = {}
+            for i in waiting:
+                piece = pieces[i]
+                fault = amiss(piece.draft, len(piece.faults) + 1)
+                faults = piece.faults if fault is None else (*piece.faults, fault)
+                most = ATTEMPTS if fault is None or fault.copies is None else COPY_ATTEMPTS
+                if fault is not None and len(faults) < most:
+                    again[i] = faults
+                pieces[i] = Written(piece.draft, faults, faulty=fault is not None)
+            kept = [faults[-1].kept if len(faults[-1].kept) else None for faults in again.values()]
+            drafts = write([[seed, i, len(faults)] for i, faults in again.items()], kept) if again else []
+            pieces |= {i: Written(draft, again[i]) for i, draft in zip(again, drafts, strict=True)}
+            waiting = list(again)
+        yield pieces
