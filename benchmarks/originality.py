@@ -30,7 +30,7 @@ from partimento.evaluation.borrowing import People
 from partimento.evaluation.forgeries import FORGERIES, spliced
 from partimento.evaluation.originality import KINDS, TrainingIndex
 from partimento.passages.bars import WINDOWS
-from partimento.passages.events import bar_edges
+from partimento.passages.events import edges_beyond
 from partimento.score import Note, Score, TimeSignature, Track
 
 TRIED = 100  # forgeries of a kind
@@ -72,7 +72,7 @@ def many(pieces: Named, count: int, rng: np.random.Generator) -> Iterator[tuple[
     yield from pieces[:count]
     for made in range(len(pieces), count):
         score = pieces[made % len(pieces)][1]
-        edges = bar_edges(score)
+        edges = edges_beyond(score)
         order = rng.permutation(len(edges) - 1)
         result = Score(score.ticks_per_quarter)
         result.time_signatures = score.time_signatures

@@ -19,7 +19,7 @@ from partimento.errors import InvalidSettings, PartimentoError
 from partimento.evaluation.borrowing import FEWEST, People, traits
 from partimento.evaluation.forgeries import FORGERIES, retimed, slowed, spliced, transposed
 from partimento.evaluation.originality import IDIOM, Nearest, Originality, Passage, TrainingIndex
-from partimento.passages.events import Events, bar_edges, events
+from partimento.passages.events import Events, edges_beyond, events
 from partimento.passages.index import EVENTS, NOTES, REPEATS, PassageIndex
 from partimento.score import Note, Score, Tempo, TimeSignature, Track, bar_lines, end_tick, excerpt, join, transpose
 
@@ -303,7 +303,7 @@ def test_silent_bars_are_no_windows() -> None:
 @given(scores(), st.floats(0, 1))
 @settings(deadline=None)
 def test_every_onset_lies_in_a_bar(score: Score, part: float) -> None:
-    edges = bar_edges(score)
+    edges = edges_beyond(score)
     assert edges[0] == 0
     assert (np.diff(edges) > 0).all()
     assert edges[-1] > end_tick(score)

@@ -15,7 +15,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from partimento.passages.events import bar_edges, grid_steps, heard
+from partimento.passages.events import edges_beyond, grid_steps, heard
 from partimento.passages.lines import mix
 from partimento.score import Score, note_array
 
@@ -36,7 +36,7 @@ def windows(score: Score) -> Hashes:
         none where there are fewer bars, or none without a silent one among them.
     """
     notes = heard(note_array(score))
-    edges = grid_steps(bar_edges(score), score.ticks_per_quarter)
+    edges = grid_steps(edges_beyond(score), score.ticks_per_quarter)
     onset = grid_steps(notes["onset"], score.ticks_per_quarter)
     bar = np.searchsorted(edges, onset, side="right") - 1
     drums = notes["program"] < 0

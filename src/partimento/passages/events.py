@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from partimento.passages.lines import lines, mix
 from partimento.score import NoteArray, Score, bar_lines, end_tick, note_array
 
-__all__ = ["ENDS", "GRID", "VOICES", "Events", "bar_edges", "events", "grid_steps", "heard"]
+__all__ = ["ENDS", "GRID", "VOICES", "Events", "edges_beyond", "events", "grid_steps", "heard"]
 
 GRID = 12  # steps of a beat: sixteenths and triplets stay apart, a player is forgiven
 VOICES = ("texture", "melody")
@@ -87,8 +87,11 @@ def grid_steps(ticks: Ints, ticks_per_quarter: int) -> Ints:
     return np.asarray((ticks * (2 * GRID) + ticks_per_quarter) // (2 * ticks_per_quarter))
 
 
-def bar_edges(score: Score) -> Ints:
-    """The ticks at which bars begin, and beyond the last note one more: every onset and end lies before the last."""
+def edges_beyond(score: Score) -> Ints:
+    """The ticks at which bars begin, and beyond the last note one more: every onset and end lies before the last.
+
+    Unlike `score.bar_edges`, for an onset that is rounded to the grid may come to lie at the end of the last bar.
+    """
     per_quarter = score.ticks_per_quarter
     lengths = [s.numerator * 4 * per_quarter // max(s.denominator, 1) for s in score.time_signatures]
     last = max((int(n["time"].max()) for t in score.tracks if len(t.notes) for n in [t.notes.numpy()]), default=0)
@@ -128,7 +131,7 @@ def _events(notes: NoteArray, unit: float, score: Score) -> Events:
     step[:-1] = mix(mix(shape[:-1]) + shape[1:] + mix(np.diff(low).astype(np.uint64) ^ _INTERVAL)) >> np.uint64(32)
     step[:-1] = np.maximum(step[:-1], ENDS)
     ticks = onset * unit
-    edges = bar_edges(score)
+    edges = edges_beyond(score)
     end = max(end_tick(score), ticks[-1])
     place = np.interp(np.append(ticks, end), edges, np.arange(len(edges)))
     beats = grid_steps(np.rint(ticks).astype(np.int64), score.ticks_per_quarter)
