@@ -16,11 +16,9 @@ from partimento.corpus import inspect
 from partimento.evaluation.distances import (
     common,
     densities,
-    distance,
-    divergence,
+    differences,
     jensen_shannon,
     nearness,
-    overlap,
     wasserstein,
 )
 from partimento.evaluation.features import FEATURES, measured
@@ -39,8 +37,8 @@ def test_distances_worked_out_by_hand() -> None:
     assert wasserstein(zero_one, zero_one + 3) == pytest.approx(3)
     assert wasserstein(np.array([0.0]), np.array([1.0, 2.0, 6.0])) == pytest.approx(3)
     assert wasserstein(np.array([0.0, np.nan]), np.array([2.0])) == 2
-    assert distance(zero_one + 3, zero_one, 0.1) == pytest.approx(3 / 0.5)
-    assert distance(zero_one + 3, np.zeros(4), 0.1) == pytest.approx(
+    assert differences(zero_one + 3, zero_one, 0.1).distance == pytest.approx(3 / 0.5)
+    assert differences(zero_one + 3, np.zeros(4), 0.1).distance == pytest.approx(
         3.5 / 0.1
     )  # all alike: the least difference counts
     assert math.isnan(wasserstein(np.array([np.nan]), zero_one))
@@ -49,9 +47,9 @@ def test_distances_worked_out_by_hand() -> None:
 def test_the_overlap_of_two_normal_densities() -> None:
     # with s a set's spread: two normal distributions two spreads apart share 2 Φ(-1) = 0.3173 of their area
     normal = np.random.default_rng(1).normal(size=20_000)
-    assert overlap(normal, normal + 2, 0.01) == pytest.approx(0.3173, abs=0.02)  # the kernels blur a little
-    assert overlap(normal, normal, 0.01) == pytest.approx(1)
-    assert overlap(np.zeros(5), np.ones(5), 0.01) == pytest.approx(0, abs=1e-6)
+    assert differences(normal, normal + 2, 0.01).overlap == pytest.approx(0.3173, abs=0.02)  # the kernels blur a little
+    assert differences(normal, normal, 0.01).overlap == pytest.approx(1)
+    assert differences(np.zeros(5), np.ones(5), 0.01).overlap == pytest.approx(0, abs=1e-6)
 
 
 def test_the_divergence_of_two_normal_densities() -> None:
@@ -61,14 +59,14 @@ def test_the_divergence_of_two_normal_densities() -> None:
     m = (p + q) / 2
     expected = float((p * np.log2(p / m) / 2 + q * np.log2(q / m) / 2).sum() * (at[1] - at[0]))
     normal = np.random.default_rng(1).normal(size=20_000)
-    assert divergence(normal, normal + 2, 0.01) == pytest.approx(expected, abs=0.03)
-    assert divergence(np.zeros(5), np.ones(5), 0.01) == pytest.approx(1)
-    assert math.isnan(divergence(np.array([np.nan]), normal, 0.1))
+    assert differences(normal, normal + 2, 0.01).divergence == pytest.approx(expected, abs=0.03)
+    assert differences(np.zeros(5), np.ones(5), 0.01).divergence == pytest.approx(1)
+    assert math.isnan(differences(np.array([np.nan]), normal, 0.1).divergence)
     grid, one, other = densities(normal, np.append(normal + 2, np.nan), 0.01)
     assert one.sum() == pytest.approx(1)
     assert (grid * one).sum() == pytest.approx(0, abs=0.05)
     assert (grid * other).sum() == pytest.approx(2, abs=0.05)
-    assert np.minimum(one, other).sum() == pytest.approx(overlap(normal, normal + 2, 0.01))
+    assert np.minimum(one, other).sum() == pytest.approx(differences(normal, normal + 2, 0.01).overlap)
 
 
 def test_histograms_have_areas_in_common_and_diverge() -> None:
@@ -86,20 +84,22 @@ samples = st.lists(st.integers(-100, 100), min_size=1, max_size=20).map(lambda x
 @settings(max_examples=50)
 @given(samples, samples, st.sampled_from((0.125, 0.5, 4.0, 64.0)), st.integers(-50, 50))
 def test_densities_are_compared_alike_in_any_unit(one: np.ndarray, other: np.ndarray, unit: float, zero: int) -> None:
-    for compare, same, least, most in ((overlap, 1, 0, 1), (divergence, 0, 0, 1)):
-        found = compare(one, other, 0.5)
-        assert least <= found <= most + 1e-9
-        assert found == pytest.approx(compare(other, one, 0.5), abs=1e-9)
-        assert found == pytest.approx(compare(one * unit + zero, other * unit + zero, 0.5 * unit), abs=1e-6)
-        assert compare(one, one, 0.5) == pytest.approx(same, abs=1e-9)
+    for figure, same in (("overlap", 1), ("divergence", 0)):
+        found = getattr(differences(one, other, 0.5), figure)
+        assert 0 <= found <= 1 + 1e-9
+        assert found == pytest.approx(getattr(differences(other, one, 0.5), figure), abs=1e-9)
+        assert found == pytest.approx(
+            getattr(differences(one * unit + zero, other * unit + zero, 0.5 * unit), figure), abs=1e-6
+        )
+        assert getattr(differences(one, one, 0.5), figure) == pytest.approx(same, abs=1e-9)
     # Lin 1991, theorem 3: the divergence is at most half of what the densities do not share, twice counted
-    assert divergence(one, other, 0.5) <= 1 - overlap(one, other, 0.5) + 1e-9
+    assert differences(one, other, 0.5).divergence <= 1 - differences(one, other, 0.5).overlap + 1e-9
 
 
 def test_a_figure_far_off_breaks_no_density() -> None:
     people = np.append(np.zeros(9), 1e6)  # the kernel is far narrower than a cell of the grid
-    assert overlap(np.zeros(5), people, 0.01) > 0.8
-    assert 0 < divergence(np.zeros(5), people, 0.01) < 0.2
+    assert differences(np.zeros(5), people, 0.01).overlap > 0.8
+    assert 0 < differences(np.zeros(5), people, 0.01).divergence < 0.2
 
 
 @given(figures, figures, st.floats(-50, 50))
@@ -108,8 +108,8 @@ def test_a_distance_is_one(one: np.ndarray, other: np.ndarray, shift: float) -> 
     assert wasserstein(one, one) == 0
     assert wasserstein(one, one + shift) == pytest.approx(abs(shift), abs=1e-9)
     assert abs(one.mean() - other.mean()) <= wasserstein(one, other) + 1e-9
-    assert 0 <= overlap(one, other, 0.1) <= 1 + 1e-9
-    assert overlap(one, other, 0.1) == pytest.approx(overlap(other, one, 0.1))
+    assert 0 <= differences(one, other, 0.1).overlap <= 1 + 1e-9
+    assert differences(one, other, 0.1).overlap == pytest.approx(differences(other, one, 0.1).overlap)
 
 
 def test_people_are_nearer_to_people_than_any_yardstick_is() -> None:

@@ -50,7 +50,7 @@ class Standing:
     Attributes:
         made: the median of the set, NaN where no piece has the feature; of a histogram the mean shares by bin.
         like: the same of the reference.
-        distance: see `distances.distance`; NaN of a histogram, and where one of them has no figure.
+        distance: see `distances.Differences`; NaN of a histogram, and where one of them has no figure.
         overlap: the area that both have in common, 0 to 1.
         divergence: of Jensen and Shannon, in bits, 0 to 1.
         without: how many pieces of the set have no such figure.

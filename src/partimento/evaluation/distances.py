@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,17 +36,15 @@ from partimento.evaluation.features import FEATURES
 
 __all__ = [
     "Between",
+    "Differences",
     "Nearness",
     "between",
     "common",
     "densities",
     "differences",
-    "distance",
-    "divergence",
     "gridded",
     "jensen_shannon",
     "nearness",
-    "overlap",
     "wasserstein",
 ]
 
@@ -69,47 +68,34 @@ def wasserstein(one: Figures, other: Figures) -> float:
     return float(_moved(values, *weights)[0])
 
 
-def distance(made: Figures, reference: Figures, least: float) -> float:
-    """The Wasserstein-1 distance over the standard deviation of the reference; NaN where one has no figure.
+class Differences(NamedTuple):
+    """What lies between two samples; NaN where one has no figure.
+
+    Attributes:
+        distance: the Wasserstein-1 distance over the standard deviation of the reference.
+        overlap: the area under both densities on one common grid, 0 to 1.
+        divergence: of Jensen and Shannon, of both densities on one common grid, 0 to 1 bits.
+    """
+
+    distance: float
+    overlap: float
+    divergence: float
+
+
+def differences(made: Figures, reference: Figures, least: float) -> Differences:
+    """Compare two samples.
 
     Args:
         made: (N,) figures, NaN where a piece has none.
         reference: (M,) the same of human pieces.
-        least: stands for the spread where the reference has less.
+        least: the narrowest kernel, and what stands for the reference's spread where it has less.
     """
-    return differences(made, reference, least)[0]
-
-
-def overlap(made: Figures, reference: Figures, least: float) -> float:
-    """The area under both densities on one common grid, 0 to 1; NaN where one has no figure.
-
-    Args:
-        made: (N,) figures, NaN where a piece has none.
-        reference: (M,) the same of human pieces.
-        least: the narrowest kernel.
-    """
-    return differences(made, reference, least)[1]
-
-
-def divergence(made: Figures, reference: Figures, least: float) -> float:
-    """The Jensen-Shannon divergence of both densities on one common grid, 0 to 1 bits; NaN where one has no figure.
-
-    Args:
-        made: (N,) figures, NaN where a piece has none.
-        reference: (M,) the same of human pieces.
-        least: the narrowest kernel.
-    """
-    return differences(made, reference, least)[2]
-
-
-def differences(made: Figures, reference: Figures, least: float) -> tuple[float, float, float]:
-    """`distance`, `overlap` and `divergence`, at once."""
     made, reference = known(made), known(reference)
     if not len(made) or not len(reference):
-        return np.nan, np.nan, np.nan
+        return Differences(np.nan, np.nan, np.nan)
     values, weights = _together(made, reference)
     found = between(values, *weights, least)
-    return float(found.distance[0]), float(found.overlap[0]), float(found.divergence[0])
+    return Differences(float(found.distance[0]), float(found.overlap[0]), float(found.divergence[0]))
 
 
 def common(one: Figures, other: Figures) -> Figures:
@@ -127,7 +113,7 @@ def jensen_shannon(one: Figures, other: Figures) -> Figures:
 
 @dataclass(frozen=True, eq=False)
 class Between:
-    """What lies between pairs of samples, (R,) each: see `distance`, `overlap` and `divergence`."""
+    """What lies between pairs of samples, (R,) each: see `Differences`."""
 
     distance: Figures
     overlap: Figures
@@ -171,10 +157,10 @@ class Nearness:
     Attributes:
         made: the median of the set, NaN where no piece has the feature.
         like: the median of the reference.
-        distance: see `distance`; NaN where one of them has no figure.
-        overlap: see `overlap`.
+        distance: see `Differences`; NaN where one of them has no figure.
+        overlap: see `Differences`.
         without: how many pieces of the set have no such figure.
-        divergence: see `divergence`.
+        divergence: see `Differences`.
     """
 
     made: float
