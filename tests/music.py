@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+
 import numpy as np
 from hypothesis import strategies as st
 
 from partimento.codec import Request
+from partimento.files import write
 from partimento.score import Note, Score, Tempo, TimeSignature, Track
 
 TICKS_PER_QUARTER = (1, 24, 96, 120, 220, 480, 1024)
@@ -84,3 +88,9 @@ def tune(seed: int, bars: int = 8, drums: bool = True) -> Score:
             kit.notes.append(Note(start, 120, 36 if beat % 2 == 0 else 38, 90))
     score.tracks.extend([melody, bass, kit] if drums else [melody, bass])
     return score.sort()
+
+
+def write_tunes(folder: Path, seeds: Iterable[int], bars: int, *, drums: bool = True) -> None:
+    """Write a tune of each seed into a folder, named by it."""
+    for seed in seeds:
+        write(tune(seed, bars, drums=drums), folder / f"{seed:02d}.mid")

@@ -13,7 +13,6 @@ from partimento.codec import Request
 from partimento.codecs.roll import Roll
 from partimento.errors import ImpossibleRequest
 from partimento.evaluation.originality import TrainingIndex
-from partimento.files import write
 from partimento.frames import Grid, draw_cells
 from partimento.generation import CopyLimit, generate
 from partimento.generation.grids import GridGeneration, GridPrompt
@@ -24,7 +23,7 @@ from partimento.score import Score
 from partimento.training.index import INDEX
 from partimento.training.runs import train
 
-from music import tune
+from music import tune, write_tunes
 
 
 def bars_copied(score: Score, index: TrainingIndex) -> float:
@@ -38,8 +37,7 @@ def parrot(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bundle, TrainingIn
     base = tmp_path_factory.mktemp("parrot")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(base / "cache"))
-        for seed in range(9):
-            write(tune(seed, bars=12, drums=False), base / "music" / f"{seed}.mid")
+        write_tunes(base / "music", range(9), 12, drums=False)
         recipe = recipe_named("markov").override(["preparation.transpose=0", "model.order=16"])
         bundle = train(base / "music", base / "run", recipe)
     return bundle, TrainingIndex.load(base / "run" / INDEX)

@@ -30,7 +30,7 @@ from partimento.score import transpose
 from partimento.training.index import INDEX
 from partimento.training.runs import train
 
-from music import tune
+from music import tune, write_tunes
 
 BARS = 12
 
@@ -40,10 +40,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     base = tmp_path_factory.mktemp("evaluate")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(base / "cache"))
-        for seed in range(26):
-            write(tune(seed, bars=BARS), base / "people" / f"{seed:02d}.mid")
-        for seed in range(100, 110):
-            write(tune(seed, bars=BARS), base / "made" / f"{seed}.mid")
+        write_tunes(base / "people", range(26), BARS)
+        write_tunes(base / "made", range(100, 110), BARS)
         copied = read(base / "people" / "03.mid").score
         write(transpose(copied, 2), base / "made" / "stolen" / "copy.mid")
         (base / "made" / "broken.mid").write_bytes(b"MThd")
