@@ -1,4 +1,4 @@
-"""What models share: the probability of a frame's cells, how a recurrent cell begins, and weights as arrays (torch).
+"""What models share: how ids or a frame's cells are foretold, how recurrent cells begin, weights as arrays (torch).
 
 A cell of a `RollSpec` with one plane sounds or is silent. With two planes (onset and sustain, see `codecs.roll`) it is
 silent, held or struck: whether it sounds is decided first, and whether it is struck only where it sounds, as in Johnson
@@ -36,6 +36,24 @@ def require_cells(spec: object, model: str) -> RollSpec:
     if spec.channels > 2:
         raise InvalidSettings(f"The model {model!r} does not know loudness: --set codec.velocity=false.")
     return spec
+
+
+def foretold(logits: Tensor, target: Tensor, weight: Tensor | None) -> dict[str, Tensor]:
+    """What a model of ids learns by.
+
+    Args:
+        logits: (N, V).
+        target: (N,) the right ids.
+        weight: (N,) how much each counts; None for all alike.
+
+    Returns:
+        "loss", the (weighted) mean of nats, and "accuracy", the share of ids that were the likeliest.
+    """
+    right = (logits.detach().argmax(-1) == target).float().mean()
+    if weight is None:
+        return {"loss": functional.cross_entropy(logits.float(), target), "accuracy": right}
+    nats = functional.cross_entropy(logits.float(), target, reduction="none")
+    return {"loss": (weight * nats).sum() / weight.sum(), "accuracy": right}
 
 
 def cell_log_probability(logits: Tensor, x: Tensor) -> Tensor:

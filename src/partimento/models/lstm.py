@@ -31,7 +31,7 @@ from torch.nn import functional
 from partimento.codec import TokenSpec
 from partimento.errors import InvalidSettings
 from partimento.exporting import FLOAT, OnnxGraph
-from partimento.layers import arrays_of, load_into, start_cell
+from partimento.layers import arrays_of, foretold, load_into, start_cell
 from partimento.model import Batch, Model
 from partimento.settings import settings
 
@@ -135,13 +135,7 @@ class Lstm(nn.Module, Model):
         h, _ = self.hidden(batch.x[:, :-1])
         asked = batch.mask[:, 1:]
         logits = self.head(h[asked])  # (N, V): padding costs no row of the widest product
-        target = batch.x[:, 1:][asked]
-        right = (logits.detach().argmax(-1) == target).float().mean()
-        if batch.weight is None:
-            return {"loss": functional.cross_entropy(logits.float(), target), "accuracy": right}
-        weight = batch.weight[:, 1:][asked]
-        nats = functional.cross_entropy(logits.float(), target, reduction="none")
-        return {"loss": (weight * nats).sum() / weight.sum(), "accuracy": right}
+        return foretold(logits, batch.x[:, 1:][asked], None if batch.weight is None else batch.weight[:, 1:][asked])
 
     def predict(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Log probabilities (B, T-1) of x[:, 1:], and whether each was the likeliest; any length, in flat memory."""
