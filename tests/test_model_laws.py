@@ -30,6 +30,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "rbm": {"steps": 8, "align": 4, "hidden": 24},
     "rnn_nade": {"width": 24, "hidden": 16, "dropout": 0.1},
     "rnn_rbm": {"hidden": 24, "state": 16, "gibbs": 2},
+    "transformer": {"layers": 2, "width": 24, "heads": 3, "context": 12, "periods": (4,), "lags": (3,)},
     "vae": {"steps": 8, "align": 4, "latent": 6, "encoder": 16, "conductor": 12, "decoder": 16, "warmup": 20},
 }
 SPEC = TokenSpec(vocab_size=12, pad=9, bos=10, eos=11)

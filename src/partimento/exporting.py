@@ -21,6 +21,8 @@ from torch import Tensor, nn
 
 OPERATORS, FORMAT = 21, 10  # the newest operator set and format that onnxruntime 1.24 and later read
 FLOAT = int(TensorProto.FLOAT)
+INT32 = int(TensorProto.INT32)
+MICROSOFT = "com.microsoft"  # onnxruntime's own operators
 TYPES = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64}
 # where ONNX wants torch's blocks of gates: i o f c from i f g o, and z r h from r z n
 GATES = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2), "RNN": (0,)}
@@ -65,6 +67,10 @@ class OnnxGraph:
             return self.op("MatMul", h, weight.T, name=name)
         return self.op("Add", self.op("MatMul", h, weight.T), bias, name=name)
 
+    def layer_norm(self, h: str, norm: nn.LayerNorm, name: str = "") -> str:
+        """Normalise the last axis."""
+        return self.op("LayerNormalization", h, norm.weight, norm.bias, epsilon=norm.eps, name=name)
+
     def reshape(self, h: str, *shape: int, name: str = "") -> str:
         """Give h another shape; -1 is what remains, 0 stays as it is."""
         return self.op("Reshape", h, np.array(shape), name=name)
@@ -101,8 +107,9 @@ class OnnxGraph:
         inputs = [helper.make_tensor_value_info(name, kinds[name], list(shape)) for name, shape in takes.items()]
         outputs = [helper.make_tensor_value_info(name, TYPES["float32"], list(shape)) for name, shape in gives.items()]
         graph = helper.make_graph(self._nodes, path.stem, inputs, outputs, self._constants)
-        opset = helper.make_opsetid("", OPERATORS)
-        model = helper.make_model(graph, opset_imports=[opset], ir_version=FORMAT)
+        domains = {"": OPERATORS} | {node.domain: 1 for node in self._nodes if node.domain}
+        opsets = [helper.make_opsetid(domain, version) for domain, version in domains.items()]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=FORMAT)
         onnx.checker.check_model(model, full_check=True)
         onnx.save(model, path)
 

@@ -1,0 +1,123 @@
+"""Transformers: what is theirs alone; the laws of all models are in `test_model_laws`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from partimento.codec import TokenSpec
+from partimento.errors import InvalidBundle, InvalidSettings
+from partimento.model import Batch
+from partimento.models import transformer
+from partimento.models.transformer import Transformer
+from partimento.players.attention import open_player
+from partimento.settings import from_table
+from partimento.training.loop import seeded
+
+SPEC = TokenSpec(vocab_size=12, pad=9, bos=10, eos=11)
+WAYS = [
+    {"positions": "rotary"},
+    {"positions": "distance"},
+    {"positions": "distance", "periods": (4, 6), "lags": (2, 5)},
+]
+
+
+def lively(**settings: Any) -> Transformer:
+    """A small network whose parts all have something to say."""
+    with seeded(0):
+        made = Transformer(Transformer.Settings(layers=2, width=24, heads=3, dropout=0.0, **settings), SPEC)
+        for parameter in made.parameters():
+            torch.nn.init.normal_(parameter, std=0.3)
+    return made.eval()
+
+
+def music(rows: int, count: int) -> NDArray[np.int64]:
+    return np.concatenate([np.full((rows, 1), SPEC.bos), np.random.default_rng(0).integers(0, 9, (rows, count))], 1)
+
+
+def likelihoods(model: Transformer, x: NDArray[np.int64], begin: int = 0) -> NDArray[np.float32]:
+    mask = torch.ones(x.shape, dtype=torch.bool)
+    with torch.no_grad():
+        return model.predict(Batch(torch.from_numpy(x), mask, torch.full((len(x),), begin)))[0].numpy()
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+def test_a_piece_longer_than_all_buffers_plays_as_torch_computes_it(way: dict[str, Any], tmp_path: Path) -> None:
+    model = lively(context=20, **way)
+    x = music(2, 700)
+    model.export(tmp_path)
+    player = open_player(tmp_path)
+    state = player.start(2)
+    found = []
+    for at in range(700):
+        logits, state = player.step(x[:, at], state)
+        found.append(logits[np.arange(2), x[:, at + 1]] - np.logaddexp.reduce(logits, axis=1))
+    np.testing.assert_allclose(np.stack(found, 1), likelihoods(model, x), atol=2e-4)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+def test_keys_carried_from_segment_to_segment_change_nothing(
+    way: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, x = lively(context=30, **way), music(2, 100)
+    whole = likelihoods(model, x)
+    monkeypatch.setattr(transformer, "SEGMENT", 17)
+    np.testing.assert_allclose(likelihoods(model, x), whole, atol=1e-4)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+def test_what_lies_further_back_than_all_layers_reach_is_not_seen(way: dict[str, Any]) -> None:
+    model, x = lively(context=6, **way), music(1, 40)
+    changed = x.copy()
+    changed[:, 5] = (x[:, 5] + 1) % 9
+    before, after = likelihoods(model, x), likelihoods(model, changed)
+    reach = 5 + 2 * 5 + max([1, *way.get("lags", ())])  # two layers of six places, and what the first is told
+    assert not np.allclose(before[:, 5:reach], after[:, 5:reach], atol=1e-3)
+    np.testing.assert_allclose(before[:, reach + 1 :], after[:, reach + 1 :], atol=1e-5)
+
+
+def test_a_window_out_of_a_piece_knows_its_place() -> None:
+    model = lively(positions="distance", periods=(4,))
+    x = music(1, 9)
+    assert np.allclose(likelihoods(model, x, begin=4), likelihoods(model, x), atol=1e-5)
+    assert not np.allclose(likelihoods(model, x, begin=3), likelihoods(model, x), atol=1e-3)
+
+
+def test_pieces_that_stay_play_on_as_they_would_have(tmp_path: Path) -> None:
+    model = lively(context=20, lags=(3,))
+    model.export(tmp_path)
+    player = open_player(tmp_path)
+    x = music(3, 30)
+    whole, fewer = player.start(3), player.start(3)
+    for at in range(30):
+        if at == 11:
+            fewer = player.narrow(fewer, np.array([0, 2]))
+        logits, whole = player.step(x[:, at], whole)
+        rows = x[:, at] if at < 11 else x[[0, 2], at]
+        some, fewer = player.step(rows, fewer)
+    np.testing.assert_allclose(some, logits[[0, 2]], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"width": 30, "heads": 4}, {"width": 12, "heads": 4}, {"periods": (1,)}, {"lags": (1,)}, {"context": 1}]
+)
+def test_shapes_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InvalidSettings):
+        from_table(Transformer.Settings, wrong, "model")
+
+
+@pytest.mark.parametrize(
+    "change", [{"heads": 0}, {"context": 1 << 40}, {"positions": "none"}, {"pad": 12}, {"lags": 3}, {"player": "step"}]
+)
+def test_a_changed_description_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
+    lively().export(tmp_path)
+    described = json.loads((tmp_path / "player.json").read_text())
+    (tmp_path / "player.json").write_text(json.dumps(described | change))
+    with pytest.raises(InvalidBundle):
+        open_player(tmp_path)
