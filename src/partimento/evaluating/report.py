@@ -9,20 +9,31 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from partimento.atomic import write_text
 from partimento.evaluating import Evaluation
-from partimento.evaluation.features import FEATURES
+from partimento.evaluation.distances import densities, known
+from partimento.evaluation.features import FEATURES, HISTOGRAMS, Survey
 from partimento.evaluation.scorecard import Judged
 from partimento.progress import Progress, Watch, ignore
 from partimento.render import render
+from partimento.render.distributions import Distribution, draw
 from partimento.render.embedding import embedded
-from partimento.render.listening import Card, Cell, Part, Section, Strong, Table, Text, page
+from partimento.render.listening import Card, Cell, Part, Picture, Section, Strong, Table, Text, page
 
-__all__ = ["features", "lead", "likelihood", "next_steps", "originality", "rows", "write_page"]
+__all__ = ["features", "lead", "likelihood", "next_steps", "originality", "rows", "shown", "write_page"]
 
 SHOWN = 6  # pieces with a picture and a sound; those that are flagged come first
+DRAWN = "distributions.png"
+ABOUT = (
+    "How each figure is distributed among these pieces and among people's, smoothed, so that an area may reach a "
+    "little beyond what the figure can be; the table below has them in numbers."
+)
 LISTED = 200  # pieces in the table of what they share
 UNITS = {feature.name: feature.unit for feature in FEATURES}
+LEAST = {feature.name: feature.least for feature in FEATURES}
+BINS = {histogram.name: (histogram.unit, histogram.bins) for histogram in HISTOGRAMS}
 
 
 def lead(made: Evaluation) -> list[str]:
@@ -98,6 +109,29 @@ def features(made: Evaluation) -> Table:
     return Table(heads, rows, "Medians, the area that both distributions share, and how far they diverge")
 
 
+def shown(made: Evaluation) -> list[Distribution]:
+    """Each figure of the set and of the reference as distributions, to be drawn."""
+    mine, theirs = made.scorecard.measured
+    found = []
+    for name, standing in made.scorecard.made.standing.items():
+        if name in mine.figures:
+            sample, reference = known(mine.figures[name]), known(theirs.figures[name])
+            if len(sample) and len(reference):
+                at = densities(sample, reference, LEAST[name])
+                found.append(Distribution(name, UNITS[name], *at, standing.inside))
+        else:
+            mean = [np.nanmean(one.histograms[name], axis=0) for one in (mine, theirs) if _counted(one, name)]
+            if len(mean) == 2:
+                unit, bins = BINS[name]
+                found.append(Distribution(name, unit, np.empty(0), mean[0], mean[1], standing.inside, bins))
+    return found
+
+
+def _counted(found: Survey, name: str) -> bool:
+    """Whether any piece has something to count."""
+    return not bool(np.isnan(found.histograms[name]).all())
+
+
 def rows(made: Evaluation) -> Table:
     """The set and others, each beside the reference."""
     cells: list[list[Cell]] = []
@@ -143,17 +177,18 @@ def write_page(made: Evaluation, file: Path, watch: Watch = ignore) -> None:
         watch: hears of progress.
     """
     card = made.scorecard
-    shown = [*card.flagged, *(piece for piece in card.pieces if not piece.flagged)][:SHOWN]
+    heard = [*card.flagged, *(piece for piece in card.pieces if not piece.flagged)][:SHOWN]
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         cards: list[Part] = []
-        for number, piece in enumerate(shown):
-            watch(Progress("Drawing and playing", number, len(shown), "pieces"))
+        for number, piece in enumerate(heard):
+            watch(Progress("Drawing and playing", number, len(heard), "pieces"))
             cards.append(_card(made, piece, folder, str(number)))
+        draw(shown(made), folder / DRAWN, title="These pieces beside people's")
         parts = [Text("\n\n".join(next_steps(made)))] if next_steps(made) else []
         sections = [
             *([Section("What to do", parts)] if parts else []),
-            Section("How good?", [rows(made), features(made), Text(HOW_TO_READ)]),
+            Section("How good?", [rows(made), Picture(DRAWN, ABOUT), features(made), Text(HOW_TO_READ)]),
             Section("How new?", [originality(made), Text(HOW_NEW)]),
             Section("Listen and look", cards),
         ]

@@ -106,6 +106,7 @@ class Scorecard:
         people: what human pieces share with the indexed ones.
         human_originality: of human pieces that were judged so, by name.
         trained_on: how many pieces are indexed.
+        measured: excerpts of the made pieces and of the human ones, as they were compared.
     """
 
     pieces: tuple[Judged, ...]
@@ -116,6 +117,7 @@ class Scorecard:
     people: People
     human_originality: Mapping[str, Originality] = field(repr=False)
     trained_on: int
+    measured: tuple[Survey, Survey] = field(repr=False)
 
     @property
     def flagged(self) -> list[Judged]:
@@ -192,7 +194,8 @@ def judge(
     watch(Progress("Comparing sets", 0, 2 + len(others), "sets"))
     reference = survey(cut([human.score for human in humans], bars, seed))
     rng = np.random.default_rng([seed, 2])
-    whole = _row_of("made", survey(cut([score for _, score in made], bars, seed)), reference, rng)
+    excerpts_made = survey(cut([score for _, score in made], bars, seed))
+    whole = _row_of("made", excerpts_made, reference, rng)
     rows = [_split_row(reference, len(made), rng)]
     for number, (name, scores) in enumerate(others.items()):
         watch(Progress("Comparing sets", 2 + number, 2 + len(others), "sets"))
@@ -201,7 +204,15 @@ def judge(
         Judged(name, figures, found, people.flags(found), *people.excess(found)) for name, figures, found in pieces
     ]
     return Scorecard(
-        tuple(judged), whole, tuple(rows), len(humans), bars, people, human_originality, trained_on=len(index.names)
+        tuple(judged),
+        whole,
+        tuple(rows),
+        len(humans),
+        bars,
+        people,
+        human_originality,
+        trained_on=len(index.names),
+        measured=(excerpts_made, reference),
     )
 
 
