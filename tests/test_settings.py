@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import tomllib
 from pathlib import Path
@@ -11,11 +12,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from partimento.errors import ImpossibleRequest, InvalidSettings
+from partimento.models.transformer import Transformer
 from partimento.models.vae import Vae
 from partimento.players.graph import Settings as Walk
 from partimento.recipes import _toml, from_tables, read_recipe, recipe_named
 from partimento.sampling import Sampling
-from partimento.settings import assigned, from_table, name_of, settings
+from partimento.settings import assigned, describe, from_table, name_of, settings
 
 
 @settings
@@ -76,3 +78,8 @@ def test_a_layer_that_is_none_is_named() -> None:
     for stack, said in ((["cel 512"], "'cel 512' is no layer"), (["dropout 0.1"], "needs at least one cell")):
         with pytest.raises(InvalidSettings, match=said):
             from_tables("mine", {**tables, "model": {**tables["model"], "stack": stack}})
+
+
+def test_a_class_that_adds_to_another_has_the_descriptions_of_both() -> None:
+    assert all(describe(Transformer.Settings).values())
+    assert list(describe(Transformer.Settings)) == [field.name for field in dataclasses.fields(Transformer.Settings)]

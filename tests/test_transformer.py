@@ -113,11 +113,17 @@ def test_shapes_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"heads": 0}, {"context": 1 << 40}, {"positions": "none"}, {"pad": 12}, {"lags": 3}, {"player": "step"}]
+    "change",
+    [
+        *({"attention": change} for change in ({"heads": 0}, {"context": 1 << 40}, {"positions": "none"}, {"size": 7})),
+        *({"pad": 12}, {"lags": 3}, {"lags": [0]}, {"player": "step"}, {"vocab_size": 1 << 30}, {"attention": None}),
+    ],
 )
 def test_a_changed_description_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
     lively().export(tmp_path)
     described = json.loads((tmp_path / "player.json").read_text())
+    if isinstance(change.get("attention"), dict):
+        change = {"attention": described["attention"] | change["attention"]}
     (tmp_path / "player.json").write_text(json.dumps(described | change))
     with pytest.raises(InvalidBundle):
         open_player(tmp_path)

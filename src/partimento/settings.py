@@ -2,7 +2,7 @@
 
 A setting lives beside what it sets. `@settings` makes a frozen, keyword-only dataclass whose fields are validated
 strictly (pydantic), and the docstring under each field is its description everywhere: in `--help`, in a recipe's
-comments and as a form's label. Leaves out: nesting, inheritance and environment variables.
+comments and as a form's label. One class may add to another. Leaves out: nesting and environment variables.
 """
 
 from __future__ import annotations
@@ -95,8 +95,11 @@ def to_table(value: Any) -> dict[str, Any]:
 
 def describe(cls: type[Any]) -> dict[str, str]:
     """Each field's name and the docstring under it."""
-    fields: Mapping[str, Any] = cls.__pydantic_fields__
-    return {name: field.description or "" for name, field in fields.items()}
+    found: dict[str, str] = {}
+    for ancestor in reversed(cls.__mro__):  # where a class adds to another, the docstrings are under either's fields
+        fields: Mapping[str, Any] = vars(ancestor).get("__pydantic_fields__", {})
+        found |= {name: field.description or found.get(name, "") for name, field in fields.items()}
+    return found
 
 
 def assigned(assignment: str, tables: Iterable[str]) -> tuple[str, str, Any]:

@@ -1,19 +1,12 @@
-"""The player of Transformers: one ONNX graph, one id in, the logits of the next out; keys and values are kept in place.
+"""The player of Transformers: one ONNX graph, one id in, the logits of the next out; keys and values stay in place.
 
 Reads two files of a folder and nothing else: `player.json`
 
-    {"player": "attention", "vocab_size": V, "pad": 0, "layers": L, "heads": H, "size": D, "context": C,
-     "room": R, "positions": "rotary" or "distance", "places": true or false, "lags": [...]}
+    {"player": "attention", "vocab_size": V, "pad": 0, "places": true or false, "lags": [...], "attention": {...}}
 
-and `step.onnx`, with the inputs `ids` (B,) int64, `held` (1,) int64, how many places are kept, `keysN` and `valuesN`
-(B, H, P, D) float32 of each layer N, and as far as `player.json` says, `place` (1,) int64, the id's place in its piece,
-`echoes` (B, lags) int64, the ids that stood a lag before the next, and `cosine` and `sine` (1, D/2) of the place's
-angles; and the outputs `logits` (B, V) float32, `next_keysN` and `next_valuesN`.
-
-The graph adds the new key and value of each layer to one buffer, which is read and written where it lies (onnxruntime's
-GroupQueryAttention, and its binding of inputs and outputs to the same memory). A buffer grows as the piece does, up to
-the context and R places more; when that is full, the last of the context go to the front. So memory is flat however
-long the piece is, and no step copies what it keeps.
+with the tower of attention as `caches.Attending` has it, and `step.onnx`, with the inputs `ids` (B,) int64, and as far
+as `player.json` says, `place` (1,) int64, the id's place in its piece, and `echoes` (B, lags) int64, the ids that stood
+a lag before the next; with the output `logits` (B, V) float32; and with what `caches` keeps.
 """
 
 from __future__ import annotations
@@ -26,13 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from partimento.caches import Attending, Cache
 from partimento.errors import InvalidBundle
-from partimento.graphs import LARGEST_STATE, Bound, Graph, first_line
+from partimento.graphs import LARGEST_STATE, Graph, first_line
 from partimento.settings import settings
 
 LARGEST_VOCABULARY = 1 << 20
-SLOWEST = 10_000.0  # as in `models.transformer`
-FIRST = 128  # places that buffers begin with
 
 Numbers = NDArray[np.float32]
 
@@ -43,117 +35,72 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Shape:
+class _Described:
     """What `player.json` says."""
 
     vocab_size: int
     pad: int
-    layers: int
-    heads: int
-    size: int
-    context: int
-    room: int
-    positions: str
     places: bool
     lags: tuple[int, ...]
+    attention: Attending
 
     def __post_init__(self) -> None:
-        sizes = (self.vocab_size, self.layers, self.heads, self.size, self.context, self.room, *self.lags)
-        if not all(type(size) is int and size > 0 for size in sizes) or self.size % 2:
+        if not all(type(size) is int and size > 0 for size in (self.vocab_size, *self.lags)):
             raise ValueError("a size is no whole number above 0")
         if type(self.pad) is not int or not 0 <= self.pad < self.vocab_size:
             raise ValueError("pad is no id")
-        if self.positions not in ("rotary", "distance"):
-            raise ValueError("positions are rotary or by distance")
-        kept = 2 * self.layers * self.heads * self.size * self.most
-        if self.vocab_size > LARGEST_VOCABULARY or max(kept, *self.lags, 0) > LARGEST_STATE:
+        if max(self.vocab_size, 0) > LARGEST_VOCABULARY or max(self.lags, default=0) > LARGEST_STATE:
             raise ValueError("it asks for more memory than any model here needs")
 
-    @property
-    def most(self) -> int:
-        """Places in a buffer that has grown to its full length."""
-        return self.context + self.room
 
+class State:
+    """What is kept of pieces side by side; steps change it."""
 
-class Cache:
-    """What is kept of pieces side by side: keys and values of every layer, and the last ids. Steps change it."""
+    def __init__(self, graph: Graph, described: _Described, batch: int) -> None:
+        self._described = described
+        self._ids = np.full((batch, max(described.lags, default=1)), described.pad, np.int64)  # the newest at the end
+        self._make_arrays(batch)
+        self._cache = Cache(graph, described.attention, batch, self._inputs, {"logits": self._logits})
 
-    def __init__(self, shape: Shape, graph: Graph, batch: int) -> None:
-        self.shape = shape
-        self.place = 0  # of the next id in its piece
-        self.held = 0  # places in the buffers
-        self._graph = graph
-        self._ids = np.full((batch, max(shape.lags, default=1)), shape.pad, np.int64)  # the last, the newest at the end
-        buffer = (batch, shape.heads, min(FIRST, shape.most), shape.size)
-        self._buffers = [np.zeros(buffer, np.float32) for _ in range(2 * shape.layers)]
-        self._bind()
-
-    def _bind(self) -> None:
-        shape, batch = self.shape, len(self._ids)
-        self._inputs: dict[str, NDArray[Any]] = {"ids": np.zeros(batch, np.int64), "held": np.zeros(1, np.int64)}
-        if shape.places:
+    def _make_arrays(self, batch: int) -> None:
+        described = self._described
+        self._logits = np.zeros((batch, described.vocab_size), np.float32)
+        self._inputs: dict[str, NDArray[Any]] = {"ids": np.zeros(batch, np.int64)}
+        if described.places:
             self._inputs["place"] = np.zeros(1, np.int64)
-        if shape.lags:
-            self._inputs["echoes"] = np.zeros((batch, len(shape.lags)), np.int64)
-        if shape.positions == "rotary":
-            self._inputs |= {name: np.zeros((1, shape.size // 2), np.float32) for name in ("cosine", "sine")}
-        self.logits = np.zeros((batch, shape.vocab_size), np.float32)
-        names = [f"{kind}{number}" for number in range(shape.layers) for kind in ("keys", "values")]
-        kept = dict(zip(names, self._buffers, strict=True))
-        outputs = {"logits": self.logits} | {f"next_{name}": buffer for name, buffer in kept.items()}
-        self._bound: Bound = self._graph.bound(self._inputs | kept, outputs)
+        if described.lags:
+            self._inputs["echoes"] = np.zeros((batch, len(described.lags)), np.int64)
 
     def step(self, ids: NDArray[np.int64]) -> Numbers:
         """Take ids (B,) and give the logits (B, V) of the next."""
-        shape = self.shape
-        if self.held == self._buffers[0].shape[2]:
-            self._make_room()
         self._ids = np.concatenate([self._ids[:, 1:], ids[:, None]], 1)
         self._inputs["ids"][:] = ids
-        self._inputs["held"][:] = self.held
-        if shape.places:
-            self._inputs["place"][:] = self.place
-        if shape.lags:
-            self._inputs["echoes"][:] = self._ids[:, [-lag for lag in shape.lags]]
-        if shape.positions == "rotary":
-            angle = self.place * SLOWEST ** -(np.arange(0, shape.size, 2) / shape.size)
-            self._inputs["cosine"][:], self._inputs["sine"][:] = np.cos(angle), np.sin(angle)
-        self._bound.run()
-        self.place += 1
-        self.held += 1
-        return self.logits.copy()
-
-    def _make_room(self) -> None:
-        """Let the buffers grow or, where they may not, forget what lies out of reach."""
-        most, reach = self.shape.most, self.shape.context - 1
-        if self.held < most:
-            room = min(2 * self.held, most) - self.held
-            self._buffers = [np.pad(buffer, ((0, 0), (0, 0), (0, room), (0, 0))) for buffer in self._buffers]
-            self._bind()
-            return
-        for buffer in self._buffers:
-            buffer[:, :, :reach] = buffer[:, :, self.held - reach : self.held].copy()
-        self.held = reach
+        if self._described.places:
+            self._inputs["place"][:] = self._cache.place
+        if self._described.lags:
+            self._inputs["echoes"][:] = self._ids[:, [-lag for lag in self._described.lags]]
+        self._cache.step()
+        return self._logits.copy()
 
     def narrow(self, rows: NDArray[np.int64]) -> None:
         """Go on with the pieces at `rows` alone."""
         self._ids = self._ids[rows]
-        self._buffers = [np.ascontiguousarray(buffer[rows]) for buffer in self._buffers]
-        self._bind()
+        self._make_arrays(len(rows))
+        self._cache.narrow(rows, self._inputs, {"logits": self._logits})
 
 
 class Attention:
     """Plays one exported Transformer; a `Stepper` whose batch can be narrowed."""
 
-    def __init__(self, graph: Graph, shape: Shape) -> None:
+    def __init__(self, graph: Graph, described: _Described) -> None:
         self._graph = graph
-        self._shape = shape
+        self._described = described
 
-    def start(self, batch: int) -> Cache:
+    def start(self, batch: int) -> State:
         """What is kept before the first id, for `batch` pieces side by side."""
-        return Cache(self._shape, self._graph, batch)
+        return State(self._graph, self._described, batch)
 
-    def step(self, ids: NDArray[np.int64], state: Cache) -> tuple[Numbers, Cache]:
+    def step(self, ids: NDArray[np.int64], state: State) -> tuple[Numbers, State]:
         """Take one id for each piece, (B,), and give the logits of the next, (B, V); the state is changed in place.
 
         Raises:
@@ -161,7 +108,7 @@ class Attention:
         """
         return state.step(ids), state
 
-    def narrow(self, state: Cache, rows: NDArray[np.int64]) -> Cache:
+    def narrow(self, state: State, rows: NDArray[np.int64]) -> State:
         """The state of the pieces at `rows` alone."""
         state.narrow(rows)
         return state
@@ -178,24 +125,17 @@ def open_player(folder: Path, settings: Settings | None = None, threads: int = 1
     Raises:
         InvalidBundle: a file is missing or is not what it should be; says which.
     """
-    shape = _described(folder / "player.json")
-    takes: dict[str, tuple[str, tuple[int | None, ...]]] = {"ids": ("int64", (None,)), "held": ("int64", (1,))}
-    if shape.places:
+    described = _described(folder / "player.json")
+    takes = {"ids": ("int64", (None,)), **described.attention.takes}
+    if described.places:
         takes["place"] = ("int64", (1,))
-    if shape.lags:
-        takes["echoes"] = ("int64", (None, len(shape.lags)))
-    if shape.positions == "rotary":
-        takes |= dict.fromkeys(("cosine", "sine"), ("float32", (1, shape.size // 2)))
-    kept = {
-        f"{kind}{number}": ("float32", (None, shape.heads, None, shape.size))
-        for number in range(shape.layers)
-        for kind in ("keys", "values")
-    }
-    gives = {"logits": ("float32", (None, shape.vocab_size))} | {f"next_{name}": value for name, value in kept.items()}
-    return Attention(Graph(folder / "step.onnx", takes | kept, gives, threads), shape)
+    if described.lags:
+        takes["echoes"] = ("int64", (None, len(described.lags)))
+    gives = {"logits": ("float32", (None, described.vocab_size)), **described.attention.gives}
+    return Attention(Graph(folder / "step.onnx", takes, gives, threads), described)
 
 
-def _described(path: Path) -> Shape:
+def _described(path: Path) -> _Described:
     """What `player.json` says.
 
     Raises:
@@ -205,6 +145,7 @@ def _described(path: Path) -> Shape:
         document = json.loads(path.read_bytes())
         if document.pop("player") != "attention":
             raise ValueError("it does not describe a player of attention")
-        return Shape(**{**document, "lags": tuple(document["lags"])})
+        parts = {"lags": tuple(document["lags"]), "attention": Attending(**document["attention"])}
+        return _Described(**{**document, **parts})
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InvalidBundle(f"player/player.json of this bundle cannot be used: {first_line(error)}.") from error

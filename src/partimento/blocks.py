@@ -1,0 +1,250 @@
+"""Blocks of attention, one on top of the other (Vaswani et al. 2017): what models that attend share (torch).
+
+The form is that of today's language models: norms before each part (Xiong et al. 2020), no bias in the products,
+positions turned into queries and keys (rotary, Su et al. 2021), or a learnt number for each head and distance (the
+relative attention of Music Transformer, Huang et al. 2018, in T5's simpler form, Raffel et al. 2020). Attention reaches
+back `context` places and no further, so a piece of any length is played in flat memory, and a step with a cache gives
+what whole pieces give.
+
+Left out: dropout of attention itself, which cannot be had with attention that is computed without writing its weights
+down: it doubles the time of an update on a processor. Grouped queries and mixtures of experts, which save memory that
+models of this size do not need.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from partimento.exporting import INT32, MICROSOFT, OnnxGraph
+from partimento.settings import settings
+
+SLOWEST = 10_000.0  # the longest wavelength of the rotary positions, in places, over 2 pi
+ROOM = 256  # places more than the context that a player's buffers have
+FIRST = np.array([0])
+TOO_FAR = -1e9  # added to a product with what lies out of reach, in the player
+
+Past = tuple[Tensor, Tensor]
+"""Keys and values (B, H, P, D) of the last places, of one block."""
+Sizes = dict[str, tuple[int | str, ...]]
+
+
+@settings
+class Shape:
+    """The shape of a tower of blocks."""
+
+    layers: Annotated[int, Field(ge=1, le=64)] = 4
+    """Blocks, one on top of the other."""
+    width: Annotated[int, Field(ge=4, le=8192)] = 256
+    """Numbers that stand for each place between blocks."""
+    heads: Annotated[int, Field(ge=1, le=128)] = 4
+    """Parts that attend each for itself; they share the width."""
+    widening: Annotated[float, Field(gt=0, le=16)] = 4.0
+    """How many times the width the network inside a block has in its middle."""
+    context: Annotated[int, Field(ge=2, le=65_536)] = 1024
+    """Places that each place sees, itself among them."""
+    positions: Literal["rotary", "distance"] = "rotary"
+    """How places know what lies how far back: queries and keys turned by their place, or a learnt number for each
+    head and distance, which costs more time."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of what is embedded and of what each part of a block adds that is left out while learning."""
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads or (self.width // self.heads) % 2:
+            raise ValueError("the width must be an even number of times the heads")
+
+
+class Tower(nn.Module):
+    """Blocks and a norm: what places become that see those before them."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.blocks: Sequence[Block] = modules([Block(shape) for _ in range(shape.layers)])
+        self.norm = nn.LayerNorm(shape.width)
+        for block in self.blocks:
+            for first in (block.queries, block.widen):
+                nn.init.normal_(first.weight, std=0.02)
+            for last in (block.out, block.narrow):  # so that the sum of all blocks begins no larger than one
+                nn.init.normal_(last.weight, std=0.02 / math.sqrt(2 * shape.layers))
+
+    def forward(self, h: Tensor, first: int = 0, past: Sequence[Past] = ()) -> tuple[Tensor, list[Past]]:
+        """Let places see one another.
+
+        Args:
+            h: (B, T, W), embedded.
+            first: how many places came before them.
+            past: what was kept of those, as it was returned.
+
+        Returns:
+            (B, T, W), and what is to be kept for the places after them.
+        """
+        turn = None
+        if self.shape.positions == "rotary":
+            places = torch.arange(first, first + h.shape[1], dtype=torch.float64)
+            angle = places[:, None] * torch.from_numpy(speeds(self.shape.width // self.shape.heads))
+            turn = torch.stack([angle.cos(), angle.sin()]).float().to(h.device)
+        kept = []
+        for number, block in enumerate(self.blocks):
+            h, own = block(h, turn, past[number] if past else None)
+            kept.append(own)
+        return self.norm(h), kept
+
+    def export(self, graph: OnnxGraph, h: str) -> str:
+        """Add one step of the tower to the graph, for h (B, W): the inputs are those of `takes`; gives (B, W)."""
+        batch = graph.op("Slice", graph.op("Shape", h), np.array([0]), np.array([1]))
+        reach = graph.op("Add", "held", np.array([1]))
+        counts = graph.op("Cast", graph.op("Expand", "held", batch), to=INT32), graph.op("Cast", reach, to=INT32)
+        for number, block in enumerate(self.blocks):
+            h = block.export(graph, h, counts, number)
+        return graph.layer_norm(h, self.norm)
+
+    @property
+    def takes(self) -> Sizes:
+        """What the step takes beside h; `held` is int64, how many places are kept."""
+        size = self.shape.width // self.shape.heads
+        turns: Sizes = {"cosine": (1, size // 2), "sine": (1, size // 2)}
+        return {"held": (1,)} | (turns if self.shape.positions == "rotary" else {}) | dict(self._kept())
+
+    @property
+    def gives(self) -> Sizes:
+        """What the step gives beside its result."""
+        return {f"next_{name}": size for name, size in self._kept()}
+
+    def _kept(self) -> Iterator[tuple[str, tuple[int | str, ...]]]:
+        size = self.shape.width // self.shape.heads
+        for number in range(self.shape.layers):
+            for kind in ("keys", "values"):
+                yield f"{kind}{number}", ("B", self.shape.heads, "C", size)
+
+    def described(self) -> dict[str, Any]:
+        """What `player.json` says of it; see `partimento.caches`."""
+        shape = self.shape
+        return {
+            "layers": shape.layers,
+            "heads": shape.heads,
+            "size": shape.width // shape.heads,
+            "context": shape.context,
+            "room": ROOM,
+            "positions": shape.positions,
+        }
+
+
+class Block(nn.Module):
+    """Attention, then a network over each place; each adds to what it was given."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        width, middle = shape.width, round(shape.width * shape.widening)
+        self.heads = shape.heads
+        self.context = shape.context
+        self.attends = nn.LayerNorm(width)
+        self.queries = nn.Linear(width, 3 * width, bias=False)  # and keys, and values
+        self.out = nn.Linear(width, width, bias=False)
+        self.distances = (
+            nn.Parameter(torch.zeros(shape.heads, shape.context)) if shape.positions == "distance" else None
+        )
+        self.thinks = nn.LayerNorm(width)
+        self.widen = nn.Linear(width, middle, bias=False)
+        self.narrow = nn.Linear(middle, width, bias=False)
+        self.dropout = nn.Dropout(shape.dropout)
+
+    def forward(self, h: Tensor, turn: Tensor | None, past: Past | None) -> tuple[Tensor, Past]:
+        """One block.
+
+        Args:
+            h: (B, T, W).
+            turn: of these places, (2, T, D/2).
+            past: of the places before them.
+
+        Returns:
+            (B, T, W), and keys and values of all that the next place may see.
+        """
+        query, key, value = self.queries(self.attends(h)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        if turn is not None:
+            query, key = turned(query, turn), turned(key, turn)  # (B, H, T, D)
+        if past is not None:
+            key, value = torch.cat([past[0], key], 2), torch.cat([past[1], value], 2)
+        mask = self._seen(query.shape[2], key.shape[2])
+        found = functional.scaled_dot_product_attention(
+            query,
+            key,
+            value,
+            None if mask is None else mask.to(query.dtype),
+            is_causal=mask is None,
+        )
+        h = h + self.dropout(self.out(found.transpose(1, 2).flatten(2)))
+        h = h + self.dropout(self.narrow(functional.gelu(self.widen(self.thinks(h)))))
+        keep = min(self.context - 1, key.shape[2])
+        return h, (key[:, :, key.shape[2] - keep :], value[:, :, key.shape[2] - keep :])
+
+    def _seen(self, places: int, keys: int) -> Tensor | None:
+        """What is added to the products of the last `places` of `keys` with all keys, (H or 1, places, keys).
+
+        Minus infinity for what lies ahead or too far back; None where all that came before is seen, and alike.
+        """
+        if self.distances is None and places == keys <= self.context:
+            return None
+        near = self.attends.weight.new_zeros(1, self.context) if self.distances is None else self.distances
+        reach = min(self.context, keys)
+        # by distance, from the farthest there is down to those that lie ahead
+        strip = functional.pad(near[:, :reach].flip(-1), (keys - reach, places - 1), value=-math.inf)
+        return strip.unfold(-1, keys, 1).flip(-2)
+
+    def export(self, graph: OnnxGraph, h: str, counts: tuple[str, str], number: int) -> str:
+        """Add one step of this block to the graph.
+
+        Args:
+            graph: of the step.
+            h: (B, W).
+            counts: int32, how many places are kept (B,) and how many there are with the new one (1,).
+            number: of the block.
+
+        Returns:
+            (B, W).
+        """
+        width = self.out.in_features
+        own: dict[str, Any] = {"num_heads": self.heads, "domain": MICROSOFT}
+        mixed = graph.affine(graph.layer_norm(h, self.attends), self.queries.weight, None)
+        mixed = graph.reshape(mixed, 0, 1, 3 * width)
+        names = [f"new_{kind}{number}" for kind in ("query", "key", "value")]
+        query, key, value = graph.node("Split", [mixed], names, axis=2, num_outputs=3)
+        kept: tuple[str, ...] = (f"keys{number}", f"values{number}", *counts)
+        gives = [f"found{number}", f"next_keys{number}", f"next_values{number}"]
+        if self.distances is None:
+            query, key = (graph.op("RotaryEmbedding", x, FIRST, "cosine", "sine", **own) for x in (query, key))
+            own["local_window_size"] = self.context
+        else:
+            strip = functional.pad(self.distances.flip(-1), (ROOM, 0), value=TOO_FAR)[None, :, None]
+            first = graph.op("Sub", np.array([strip.shape[-1] - 1]), "held")
+            last, axis = np.array([strip.shape[-1]]), np.array([3])
+            kept = (*kept, "", "", "", graph.op("Slice", strip, first, last, axis))
+        graph.node("GroupQueryAttention", (query, key, value, *kept), gives, kv_num_heads=self.heads, **own)
+        h = graph.op("Add", h, graph.affine(graph.reshape(gives[0], 0, width), self.out.weight, None))
+        wide = graph.op("Gelu", graph.affine(graph.layer_norm(h, self.thinks), self.widen.weight, None))
+        return graph.op("Add", h, graph.affine(wide, self.narrow.weight, None))
+
+
+def modules(parts: Sequence[Any]) -> Any:
+    """Parts of a network, in a row."""
+    return nn.ModuleList(parts)
+
+
+def turned(x: Tensor, turn: Tensor) -> Tensor:
+    """Turn x (B, H, T, D) by its places: each number of its first half with the one of the second, as points."""
+    one, two = x.chunk(2, -1)
+    cosine, sine = turn.to(x.dtype)
+    return torch.cat([one * cosine - two * sine, two * cosine + one * sine], -1)
+
+
+def speeds(size: int) -> NDArray[np.float64]:
+    """(D/2,) radians for each place by which the D/2 points of queries and keys turn, from 1 down."""
+    return np.asarray(SLOWEST ** -(np.arange(0, size, 2) / size))

@@ -1,0 +1,132 @@
+"""Caches: keys and values that attention keeps, read and written where they lie; numpy and onnxruntime.
+
+A graph that attends (`blocks.Tower.export`) takes `held` (1,) int64, how many places are kept, `keysN` and `valuesN`
+(B, H, P, D) float32 of each block N, and where positions are turned, `cosine` and `sine` (1, D/2) of the new place's
+angles; it gives `next_keysN` and `next_valuesN`. It adds the new key and value to their buffers and copies nothing
+(onnxruntime's GroupQueryAttention, with its input and its output bound to the same memory). A buffer grows as the piece
+does, up to the context and some room; when that is full, the last of the context go to the front. So memory is flat
+however long the piece is, and no step copies what it keeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partimento.graphs import LARGEST_STATE, Bound, Graph, Values
+
+SLOWEST = 10_000.0  # as in `blocks`
+FIRST = 128  # places that buffers begin with
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Attending:
+    """What a bundle says of its tower of attention.
+
+    Raises:
+        ValueError: it says something that cannot be.
+    """
+
+    layers: int
+    heads: int
+    size: int
+    context: int
+    room: int
+    positions: Literal["rotary", "distance"]
+
+    def __post_init__(self) -> None:
+        sizes = (self.layers, self.heads, self.size, self.context, self.room)
+        if not all(type(size) is int and size > 0 for size in sizes) or self.size % 2:
+            raise ValueError("a size is no whole number above 0")
+        if self.positions not in ("rotary", "distance"):
+            raise ValueError("positions are rotary or by distance")
+        if 2 * self.layers * self.heads * self.size * self.most > LARGEST_STATE:
+            raise ValueError("it asks for more memory than any model here needs")
+
+    @property
+    def most(self) -> int:
+        """Places in a buffer that has grown to its full length."""
+        return self.context + self.room
+
+    @property
+    def takes(self) -> dict[str, tuple[str, tuple[int | None, ...]]]:
+        """What a graph takes beside its own inputs, for `Graph`."""
+        turns: Values = dict.fromkeys(("cosine", "sine"), ("float32", (1, self.size // 2)))
+        return {"held": ("int64", (1,)), **(turns if self.positions == "rotary" else {}), **self._buffers("")}
+
+    @property
+    def gives(self) -> dict[str, tuple[str, tuple[int | None, ...]]]:
+        """What a graph gives beside its own outputs."""
+        return self._buffers("next_")
+
+    def _buffers(self, prefix: str) -> dict[str, tuple[str, tuple[int | None, ...]]]:
+        names = [f"{prefix}{kind}{number}" for number in range(self.layers) for kind in ("keys", "values")]
+        return dict.fromkeys(names, ("float32", (None, self.heads, None, self.size)))
+
+
+class Cache:
+    """A graph that attends, with what it keeps of pieces side by side; steps change it.
+
+    Args:
+        graph: takes and gives `Attending.takes` and `gives`, and more.
+        shape: of its tower.
+        batch: pieces side by side.
+        inputs: what else it takes; read anew at each step.
+        outputs: what else it gives; written anew at each step.
+    """
+
+    def __init__(self, graph: Graph, shape: Attending, batch: int, inputs: Arrays, outputs: Arrays) -> None:
+        self.place = 0  # of the next id in its piece
+        self._graph = graph
+        self._shape = shape
+        self._held = np.zeros(1, np.int64)
+        self._turn = [np.zeros((1, shape.size // 2), np.float32) for _ in range(2 * (shape.positions == "rotary"))]
+        size = (batch, shape.heads, min(FIRST, shape.most), shape.size)
+        self._buffers = [np.zeros(size, np.float32) for _ in range(2 * shape.layers)]
+        self._bind(inputs, outputs)
+
+    def _bind(self, inputs: Arrays, outputs: Arrays) -> None:
+        self._inputs, self._outputs = inputs, outputs
+        arrays: list[NDArray[Any]] = [self._held, *self._turn, *self._buffers]
+        kept: Arrays = dict(zip(self._shape.takes, arrays, strict=True))
+        grown: Arrays = dict(zip(self._shape.gives, self._buffers, strict=True))
+        self._bound: Bound = self._graph.bound({**inputs, **kept}, {**outputs, **grown})
+
+    def step(self) -> None:
+        """Run the graph for one place more.
+
+        Raises:
+            InvalidBundle: the graph fails.
+        """
+        shape = self._shape
+        if self._held[0] == self._buffers[0].shape[2]:
+            self._make_room()
+        if self._turn:
+            angle = self.place * SLOWEST ** -(np.arange(0, shape.size, 2) / shape.size)
+            self._turn[0][:], self._turn[1][:] = np.cos(angle), np.sin(angle)
+        self._bound.run()
+        self.place += 1
+        self._held += 1
+
+    def _make_room(self) -> None:
+        """Let the buffers grow or, where they may not, forget what lies out of reach."""
+        held, most, reach = int(self._held[0]), self._shape.most, self._shape.context - 1
+        if held < most:
+            room = min(2 * held, most) - held
+            self._buffers = [np.pad(buffer, ((0, 0), (0, 0), (0, room), (0, 0))) for buffer in self._buffers]
+            self._bind(self._inputs, self._outputs)
+            return
+        for buffer in self._buffers:
+            buffer[:, :, :reach] = buffer[:, :, held - reach : held].copy()
+        self._held[:] = reach
+
+    def narrow(self, rows: NDArray[np.int64], inputs: Arrays, outputs: Arrays) -> None:
+        """Go on with the pieces at `rows` alone, with inputs and outputs for so many."""
+        self._buffers = [np.ascontiguousarray(buffer[rows]) for buffer in self._buffers]
+        self._bind(inputs, outputs)
