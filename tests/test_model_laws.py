@@ -27,6 +27,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "gan": {"steps": 8, "align": 4, "latent": 6, "width": 16},
     "lstm": {"embedding": 16, "stack": ("cell 24", "dropout 0.1", "norm", "dense 20 relu")},
     "markov": {"order": 4},
+    "nested": {"layers": 2, "width": 24, "heads": 3, "inner": 16, "context": 12, "periods": (4,), "ages": 4},
     "rbm": {"steps": 8, "align": 4, "hidden": 24},
     "rnn_nade": {"width": 24, "hidden": 16, "dropout": 0.1},
     "rnn_rbm": {"hidden": 24, "state": 16, "gibbs": 2},

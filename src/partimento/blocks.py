@@ -71,9 +71,8 @@ class Tower(nn.Module):
         self.blocks: Sequence[Block] = modules([Block(shape) for _ in range(shape.layers)])
         self.norm = nn.LayerNorm(shape.width)
         for block in self.blocks:
-            for first in (block.queries, block.widen):
-                nn.init.normal_(first.weight, std=0.02)
-            for last in (block.out, block.narrow):  # so that the sum of all blocks begins no larger than one
+            nn.init.normal_(block.queries.weight, std=0.02)
+            for last in (block.out, block.thinks.narrow):  # so that the sum of all blocks begins no larger than one
                 nn.init.normal_(last.weight, std=0.02 / math.sqrt(2 * shape.layers))
 
     def forward(self, h: Tensor, first: int = 0, past: Sequence[Past] = ()) -> tuple[Tensor, list[Past]]:
@@ -143,7 +142,7 @@ class Block(nn.Module):
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
-        width, middle = shape.width, round(shape.width * shape.widening)
+        width = shape.width
         self.heads = shape.heads
         self.context = shape.context
         self.attends = nn.LayerNorm(width)
@@ -152,10 +151,8 @@ class Block(nn.Module):
         self.distances = (
             nn.Parameter(torch.zeros(shape.heads, shape.context)) if shape.positions == "distance" else None
         )
-        self.thinks = nn.LayerNorm(width)
-        self.widen = nn.Linear(width, middle, bias=False)
-        self.narrow = nn.Linear(middle, width, bias=False)
         self.dropout = nn.Dropout(shape.dropout)
+        self.thinks = Network(width, shape.widening, shape.dropout)
 
     def forward(self, h: Tensor, turn: Tensor | None, past: Past | None) -> tuple[Tensor, Past]:
         """One block.
@@ -182,7 +179,7 @@ class Block(nn.Module):
             is_causal=mask is None,
         )
         h = h + self.dropout(self.out(found.transpose(1, 2).flatten(2)))
-        h = h + self.dropout(self.narrow(functional.gelu(self.widen(self.thinks(h)))))
+        h = self.thinks(h)
         keep = min(self.context - 1, key.shape[2])
         return h, (key[:, :, key.shape[2] - keep :], value[:, :, key.shape[2] - keep :])
 
@@ -229,7 +226,30 @@ class Block(nn.Module):
             kept = (*kept, "", "", "", graph.op("Slice", strip, first, last, axis))
         graph.node("GroupQueryAttention", (query, key, value, *kept), gives, kv_num_heads=self.heads, **own)
         h = graph.op("Add", h, graph.affine(graph.reshape(gives[0], 0, width), self.out.weight, None))
-        wide = graph.op("Gelu", graph.affine(graph.layer_norm(h, self.thinks), self.widen.weight, None))
+        return self.thinks.export(graph, h)
+
+
+class Network(nn.Module):
+    """A network over each place by itself, which adds to what it is given."""
+
+    def __init__(self, width: int, widening: float, dropout: float) -> None:
+        super().__init__()
+        middle = round(width * widening)
+        self.norm = nn.LayerNorm(width)
+        self.widen = nn.Linear(width, middle, bias=False)
+        self.narrow = nn.Linear(middle, width, bias=False)
+        self.dropout = nn.Dropout(dropout)
+        nn.init.normal_(self.widen.weight, std=0.02)
+        nn.init.normal_(self.narrow.weight, std=0.02)
+
+    def forward(self, h: Tensor) -> Tensor:
+        """(…, W) to (…, W)."""
+        added: Tensor = self.dropout(self.narrow(functional.gelu(self.widen(self.norm(h)))))
+        return h + added
+
+    def export(self, graph: OnnxGraph, h: str) -> str:
+        """Add it to the graph, for h (…, W)."""
+        wide = graph.op("Gelu", graph.affine(graph.layer_norm(h, self.norm), self.widen.weight, None))
         return graph.op("Add", h, graph.affine(wide, self.narrow.weight, None))
 
 

@@ -28,13 +28,15 @@ class TokenSpec:
     """Arrays of ids: x is (T,) int64 in 0..vocab_size-1.
 
     `bos` stands before a piece and `eos` after it; neither is part of what `encode` returns: windows and players put
-    them there. `pad` fills up batches and is never predicted.
+    them there. `pad` fills up batches and is never predicted. Where ids come in groups (one for each of four voices),
+    `group` is how many: T is a multiple of it.
     """
 
     vocab_size: int
     pad: int
     bos: int
     eos: int
+    group: int = 1
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,8 @@ class Windows:
 
     Args:
         pieces: what to draw from.
-        length: rows predicted in one window; what a model learns to remember is at most this far apart.
+        length: rows predicted in one window; what a model learns to remember is at most this far apart. Whole groups,
+            where ids come in groups.
         batch: windows of that length trained on at once; more where they are shorter, so that each update weighs alike.
         seed: with it, and the number of the update, all is decided.
         weights: (P,) how often each piece occurs in an epoch, on average; once if None.
@@ -69,7 +70,8 @@ class Windows:
         importance: NDArray[np.float32] | None = None,
     ) -> None:
         self.pieces = pieces
-        self.length = length
+        self.grain = pieces.spec.group if isinstance(pieces.spec, TokenSpec) else 1  # windows never cut a group
+        self.length = self._whole(length)
         self.batch = batch
         self.seed = seed
         self.weights = np.ones(len(pieces)) if weights is None else np.asarray(weights, dtype=np.float64)
@@ -105,8 +107,8 @@ class Windows:
             Windows; what stands before the mask is context.
         """
         targets = self.pieces.targets
-        longest = int(targets.max(initial=1)) if context is None else context
-        stride = max(longest - longest // 2, 1)
+        longest = int(targets.max(initial=1)) if context is None else self._whole(context)
+        stride = self._whole(longest - longest // 2)
         if self.align is not None:
             longest = stride = self.length
         steps = np.where(targets > 0, 1 + np.maximum(-((longest - targets) // stride), 0), 0)  # windows for each piece
@@ -122,6 +124,10 @@ class Windows:
             rows = order[first : first + count]
             yield self._gather(piece[rows], begin[rows], skipped[rows], length[rows])
             first += count
+
+    def _whole(self, rows: int) -> int:
+        """As many whole groups as so many rows have, one at least."""
+        return max(rows // self.grain, 1) * self.grain
 
     def _plan_epoch(self, epoch: int) -> tuple[Ids, Ids, Ids, Ids]:
         """For each window of an epoch its piece, its beginning there and its predicted rows; and the batches' edges."""
@@ -148,7 +154,8 @@ class Windows:
     def _anywhere(self, targets: Ids, rng: np.random.Generator) -> tuple[Ids, Ids, Ids]:
         """Cut pieces of so many rows end to end, from a random place on."""
         size = self.length
-        lead = np.where(targets <= size, 0, rng.integers(0, size, len(targets)))  # what the first window lacks
+        lacking = rng.integers(0, size // self.grain, len(targets)) * self.grain
+        lead = np.where(targets <= size, 0, lacking)  # what the first window lacks
         which, nth = _unroll(-((-targets - lead) // size))
         begin = np.maximum(nth * size - lead[which], 0)
         return which, begin, np.minimum((nth + 1) * size - lead[which], targets[which]) - begin

@@ -65,7 +65,8 @@ class IdPrompt:
     def heard(self, spec: TokenSpec) -> Ids:
         """What the model reads before it writes; only a prompt heard from its beginning has `bos` before it."""
         if len(self.ids) > PROMPT_HEARD:
-            return self.ids[-PROMPT_HEARD:]
+            whole = (PROMPT_HEARD - 1) // spec.group * spec.group  # groups, after an id that stands for all before them
+            return self.ids[-1 - whole :]
         return np.concatenate([np.array([spec.bos], np.int64), self.ids])
 
 

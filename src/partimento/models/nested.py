@@ -1,0 +1,243 @@
+"""A nested Transformer: attention from group to group, and within each group its ids one by one.
+
+Ids that come in groups, one for each voice of a chorale, say, need not all be attended to: a tower of attention reads
+whole groups and gives what each group is to be made of, and a small network over that foretells the group's ids, each
+from those before it in the group. The tower has as many places as there are groups, which makes it several times as
+quick as one over ids. Whose idea it is: RQ-Transformer (Lee et al. 2022, "Autoregressive image generation using
+residual quantization"), MEGABYTE (Yu et al. 2023), and in music Nested Music Transformer (Ryu et al. 2024).
+
+What differs: within a group there is no second tower. A group is short, so each id has a table of its own for each id
+after it (as in NADE, Larochelle and Murray 2011, whose hidden units are sums over what came before), and a network of
+its width `inner` makes the logits of the sum. Each id is also told what stood at its place in the group before, and for
+how many groups it has stood there: the rhythm of held notes (after TonicNet, Peracha 2020, which encodes how often a
+note is repeated).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from partimento.blocks import Network, Past, Shape, Tower, modules
+from partimento.codec import TokenSpec
+from partimento.errors import InvalidSettings
+from partimento.exporting import OnnxGraph, Shapes
+from partimento.layers import arrays_of, foretold, load_into
+from partimento.model import Batch, Model
+from partimento.settings import settings
+
+SEGMENT = 1024  # groups of a held-out piece that are run at once; keys and values are carried from one to the next
+
+
+class Nested(nn.Module, Model):
+    """A tower over groups, and a network over the ids of each."""
+
+    name: ClassVar[str] = "nested"
+    player: ClassVar[str] = "nested"
+    Spec: ClassVar[type[Any]] = TokenSpec
+    exact: ClassVar[bool] = True
+
+    @settings
+    class Settings(Shape):
+        """The shape of the network; places are groups."""
+
+        inner: Annotated[int, Field(ge=1, le=8192)] = 128
+        """Numbers that stand for each id within its group."""
+        inner_layers: Annotated[int, Field(ge=1, le=16)] = 2
+        """Networks over each id, one on top of the other."""
+        periods: tuple[Annotated[int, Field(ge=2, le=65_536)], ...] = ()
+        """Groups after which something begins anew, e.g. (16,) for bars of sixteen steps: a place learns what its
+        number within each means."""
+        ages: Annotated[int, Field(ge=1, le=4096)] = 32
+        """How many groups an id is known to have stood at its place, at most; 1 to know nothing of it."""
+
+    def __init__(self, settings: Settings, spec: TokenSpec) -> None:
+        super().__init__()
+        if not isinstance(spec, TokenSpec):
+            raise InvalidSettings(f"The model 'nested' learns ids, and this codec gives {type(spec).__name__}.")
+        self.settings = settings
+        self.spec = spec
+        count, width, inner = spec.group, settings.width, settings.inner
+        known = spec.vocab_size + 2  # ids, where a piece begins, and where nobody knows what came before
+        self.before: Sequence[nn.Embedding] = modules([nn.Embedding(known, width) for _ in range(count)])
+        self.aged: Sequence[nn.Embedding] = modules([nn.Embedding(settings.ages, width) for _ in range(count)])
+        self.places: Sequence[nn.Embedding] = modules([nn.Embedding(period, width) for period in settings.periods])
+        self.dropout = nn.Dropout(settings.dropout)
+        self.tower = Tower(settings)
+        self.tell = nn.Linear(width, inner)
+        self.slots = nn.Embedding(count, inner)
+        self.lately: Sequence[nn.Embedding] = modules([nn.Embedding(known, inner) for _ in range(count)])
+        self.lasting: Sequence[nn.Embedding] = modules([nn.Embedding(settings.ages, inner) for _ in range(count)])
+        pairs = count * (count - 1) // 2
+        self.below: Sequence[nn.Embedding] = modules([nn.Embedding(spec.vocab_size, inner) for _ in range(pairs)])
+        self.inner: Sequence[Network] = modules(
+            [Network(inner, settings.widening, settings.dropout) for _ in range(settings.inner_layers)]
+        )
+        self.norm = nn.LayerNorm(inner)
+        self.head = nn.Linear(inner, spec.vocab_size)
+        for module in self.modules():
+            if isinstance(module, nn.Embedding):
+                nn.init.normal_(module.weight, std=0.1)
+        for linear in (self.tell, self.head):
+            nn.init.normal_(linear.weight, std=0.02)
+            nn.init.zeros_(linear.bias)
+
+    def grouped(self, x: Tensor, begin: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Ids by groups.
+
+        Args:
+            x: (B, T) one id that came before, then ids from a group's first on.
+            begin: (B,) the place of x[:, 0] in its piece; 0 if None.
+
+        Returns:
+            (B, G, n) the groups, the last filled up with `pad`; the groups before them; and for how many groups each id
+            of those had stood at its place, less one.
+        """
+        count, ids = self.spec.group, x[:, 1:]
+        groups = functional.pad(ids, (0, -ids.shape[1] % count), value=self.spec.pad).view(len(ids), -1, count)
+        first = torch.full_like(groups[:, :1], self.spec.vocab_size)
+        if begin is not None:
+            first = first + (begin > 0)[:, None, None]
+        before = torch.cat([first, groups[:, :-1]], 1)
+        steps = torch.arange(before.shape[1], device=x.device)[None, :, None]
+        changed = functional.pad(before[:, 1:] != before[:, :-1], (0, 0, 1, 0), value=True)
+        since = torch.where(changed, steps, 0).cummax(1).values
+        return groups, before, (steps - since).clamp(max=self.settings.ages - 1)
+
+    def _embedded(self, before: Tensor, age: Tensor, begin: Tensor | None) -> Tensor:
+        """What goes into the tower, (B, G, W), for groups before and their ages (B, G, n)."""
+        place = torch.arange(before.shape[1], device=before.device)
+        place = place + (0 if begin is None else (begin // self.spec.group)[:, None])
+        h = torch.zeros((), device=before.device)
+        for slot in range(self.spec.group):
+            h = h + self.before[slot](before[..., slot]) + self.aged[slot](age[..., slot])
+        for period, table in zip(self.settings.periods, self.places, strict=True):
+            h = h + table(place % period)
+        return self.dropout(h)  # type: ignore[no-any-return]
+
+    def _within(self, h: Tensor, groups: Tensor, before: Tensor, age: Tensor) -> Tensor:
+        """What the head reads its logits from, (B, G, n, I), for what the tower says (B, G, W)."""
+        told, slots = self.tell(h), []
+        tables = iter(self.below)
+        for slot in range(self.spec.group):
+            u = told + self.slots.weight[slot]
+            u = u + self.lately[slot](before[..., slot]) + self.lasting[slot](age[..., slot])
+            for lower in range(slot):
+                u = u + next(tables)(groups[..., lower])
+            slots.append(u)
+        u = self.dropout(torch.stack(slots, 2))
+        for network in self.inner:
+            u = network(u)
+        return self.norm(u)  # type: ignore[no-any-return]
+
+    def sides(self) -> dict[str, list[nn.Parameter]]:
+        """One side: all parameters."""
+        return {"model": list(self.parameters())}
+
+    def loss(self, batch: Batch, side: str = "model") -> dict[str, Tensor]:  # noqa: ARG002 - there is one
+        """Mean nats for each predicted id, weighted where ids count unlike, and the share foretold right."""
+        groups, before, age = self.grouped(batch.x, batch.begin)
+        h, _ = self.tower(self._embedded(before, age, batch.begin))
+        asked = batch.mask[:, 1:]
+        u = self._within(h, groups, before, age).flatten(1, 2)[:, : asked.shape[1]]
+        logits = self.head(u[asked])
+        return foretold(logits, batch.x[:, 1:][asked], None if batch.weight is None else batch.weight[:, 1:][asked])
+
+    def predict(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Log probabilities (B, T-1) of x[:, 1:], and whether each was the likeliest; any length, in flat memory."""
+        groups, before, age = self.grouped(batch.x, batch.begin)
+        whole = self._embedded(before, age, batch.begin)
+        past: list[Past] = []
+        nats, hits = [], []
+        for first in range(0, whole.shape[1], SEGMENT):
+            part = slice(first, first + SEGMENT)
+            h, past = self.tower(whole[:, part], first, past)
+            logits = self.head(self._within(h, groups[:, part], before[:, part], age[:, part])).float()  # (B, S, n, V)
+            nats.append(-functional.cross_entropy(logits.movedim(-1, 1), groups[:, part], reduction="none").flatten(1))
+            hits.append((logits.argmax(-1) == groups[:, part]).flatten(1))
+        asked = batch.mask[:, 1:]
+        count = asked.shape[1]
+        nat, hit = torch.cat(nats, 1)[:, :count], torch.cat(hits, 1)[:, :count]
+        return torch.where(asked, nat, 0.0), hit & asked
+
+    def log_likelihood(self, batch: Batch) -> Tensor:
+        """(B,) nats of all that is predicted in each window."""
+        return self.predict(batch)[0].sum(1)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Every weight by name, float32."""
+        return arrays_of(self)
+
+    def load_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take back what `arrays` gave."""
+        load_into(self, arrays)
+
+    def export(self, folder: Path) -> str:
+        """Write `player.json`, `group.onnx` and `id.onnx`; see `players.nested`."""
+        chosen, count = self.settings, self.spec.group
+        groups: Shapes = {"before": ("B", count), "age": ("B", count)}
+        graph = OnnxGraph()
+        h = graph.op("ReduceSum", _looked_up(graph, self.before, "before"), np.array([1]), keepdims=0)
+        h = graph.op("Add", h, graph.op("ReduceSum", _looked_up(graph, self.aged, "age"), np.array([1]), keepdims=0))
+        for period, table in zip(chosen.periods, self.places, strict=True):
+            h = graph.op("Add", h, graph.op("Gather", table.weight, graph.op("Mod", "place", np.array([period]))))
+        graph.linear(self.tower.export(graph, h), self.tell, name="told")
+        takes = {**groups, **({"place": (1,)} if chosen.periods else {}), **self.tower.takes}
+        gives = {"told": ("B", chosen.inner), **self.tower.gives}
+        graph.write(folder / "group.onnx", takes, gives, integers=("before", "age", "place", "held"))
+
+        graph = OnnxGraph()
+        u = graph.op("Add", "told", graph.op("Gather", self.slots.weight, "slot"))
+        for tables, name in ((self.lately, "before"), (self.lasting, "age")):
+            column = graph.op("Gather", name, "slot", axis=1)  # (B, 1)
+            rows = graph.op("Add", column, graph.op("Mul", "slot", np.array([tables[0].num_embeddings])))
+            found = graph.op("Gather", torch.cat([table.weight for table in tables]), rows)  # (B, 1, I)
+            u = graph.op("Add", u, graph.op("Squeeze", found, np.array([1])))
+        if count > 1:
+            flat, size = self._pairs(), self.spec.vocab_size
+            starts = graph.op("Add", graph.op("Mul", "slot", np.array([count * size])), np.arange(count) * size)
+            found = graph.op("Gather", flat, graph.op("Add", "chosen", starts))  # (B, n, I)
+            u = graph.op("Add", u, graph.op("ReduceSum", found, np.array([1]), keepdims=0))
+        for network in self.inner:
+            u = network.export(graph, u)
+        graph.linear(graph.layer_norm(u, self.norm), self.head, name="logits")
+        takes = {"told": ("B", chosen.inner), "slot": (1,), **groups, **({"chosen": ("B", count)} if count > 1 else {})}
+        integers = ("slot", "before", "age", "chosen")
+        graph.write(folder / "id.onnx", takes, {"logits": ("B", self.spec.vocab_size)}, integers)
+        facts = {
+            "player": self.player,
+            "vocab_size": self.spec.vocab_size,
+            "bos": self.spec.bos,
+            "group": count,
+            "inner": chosen.inner,
+            "ages": chosen.ages,
+            "places": bool(chosen.periods),
+            "attention": self.tower.described(),
+        }
+        (folder / "player.json").write_text(json.dumps(facts, indent=1))
+        return self.player
+
+    def _pairs(self) -> Tensor:
+        """Tables of all pairs of places in a group in one, (n n V, I): zeros for what is not known yet."""
+        count, size = self.spec.group, self.spec.vocab_size
+        flat = torch.zeros(count, count, size, self.settings.inner)
+        tables = iter(self.below)
+        for slot in range(count):
+            for lower in range(slot):
+                flat[slot, lower] = next(tables).weight.detach()
+        return flat.flatten(0, 2)
+
+
+def _looked_up(graph: OnnxGraph, tables: Sequence[nn.Embedding], name: str) -> str:
+    """Each place's own table looked up for the ids (B, n) of that name; (B, n, W)."""
+    starts = np.arange(len(tables)) * tables[0].num_embeddings
+    return graph.op("Gather", torch.cat([table.weight for table in tables]), graph.op("Add", name, starts))

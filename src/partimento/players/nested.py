@@ -1,0 +1,189 @@
+"""The player of nested Transformers: one graph from group to group, and one from id to id within a group.
+
+Reads three files of a folder and nothing else: `player.json`
+
+    {"player": "nested", "vocab_size": V, "bos": b, "group": n, "inner": I, "ages": A, "places": true or false,
+     "attention": {...}}
+
+with the tower of attention as `caches.Attending` has it; `group.onnx`, run once a group, with the inputs `before`
+(B, n) int64, the group before (V where the piece begins, V + 1 where nobody knows), `age` (B, n) int64, for how many
+groups, less one and A - 1 at most, each of its ids has stood at its place, and, as far as `player.json` says, `place`
+(1,) int64, the group's number; with the output `told` (B, I) float32, and with what `caches` keeps; and `id.onnx`, run
+once an id, with `told`, `before` and `age`, `slot` (1,) int64, the id's place in its group, and, where a group has more
+than one, `chosen` (B, n) int64, the group so far; with the output `logits` (B, V) float32.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partimento.caches import Attending, Cache
+from partimento.errors import InvalidBundle
+from partimento.graphs import LARGEST_STATE, Bound, Graph, first_line
+from partimento.settings import settings
+
+LARGEST_VOCABULARY = 1 << 20
+
+Numbers = NDArray[np.float32]
+
+
+@settings
+class Settings:
+    """Nothing can be set."""
+
+
+@dataclass(frozen=True)
+class _Described:
+    """What `player.json` says."""
+
+    vocab_size: int
+    bos: int
+    group: int
+    inner: int
+    ages: int
+    places: bool
+    attention: Attending
+
+    def __post_init__(self) -> None:
+        if not all(type(size) is int and size > 0 for size in (self.vocab_size, self.group, self.inner, self.ages)):
+            raise ValueError("a size is no whole number above 0")
+        if type(self.bos) is not int or not 0 <= self.bos < self.vocab_size:
+            raise ValueError("bos is no id")
+        if self.vocab_size > LARGEST_VOCABULARY or max(self.group, self.inner) > LARGEST_STATE:
+            raise ValueError("it asks for more memory than any model here needs")
+
+
+class State:
+    """What is kept of pieces side by side; steps change it."""
+
+    def __init__(self, graphs: tuple[Graph, Graph], described: _Described, batch: int) -> None:
+        self._graphs = graphs
+        self._described = described
+        self._heard = False  # whether anything was
+        self._make_arrays(np.full((batch, described.group), described.vocab_size, np.int64))
+        group = {name: self._arrays[name] for name in self._of_groups}
+        self._cache = Cache(graphs[0], described.attention, batch, group, {"told": self._arrays["told"]})
+
+    def _make_arrays(self, before: NDArray[np.int64]) -> None:
+        described, batch = self._described, len(before)
+        self._arrays: dict[str, NDArray[Any]] = {
+            "before": before,
+            "age": np.zeros((batch, described.group), np.int64),
+            "chosen": np.zeros((batch, described.group), np.int64),
+            "slot": np.zeros(1, np.int64),
+            "place": np.zeros(1, np.int64),
+            "told": np.zeros((batch, described.inner), np.float32),
+        }
+        self._logits = np.zeros((batch, described.vocab_size), np.float32)
+        self._of_groups = ("before", "age", *(("place",) if described.places else ()))
+        names = ("told", "slot", "before", "age", *(("chosen",) if described.group > 1 else ()))
+        inputs = {name: self._arrays[name] for name in names}
+        self._ids: Bound = self._graphs[1].bound(inputs, {"logits": self._logits})
+
+    def step(self, ids: NDArray[np.int64]) -> Numbers:
+        """Take ids (B,) and give the logits (B, V) of the next."""
+        arrays, described = self._arrays, self._described
+        slot = arrays["slot"]
+        if not self._heard:
+            self._heard = True
+            arrays["before"][:] = np.where(ids == described.bos, described.vocab_size, described.vocab_size + 1)[
+                :, None
+            ]
+            self._begin_group()
+        else:
+            arrays["chosen"][:, slot[0]] = ids
+            slot += 1
+            if slot[0] == described.group:
+                slot[:] = 0
+                older = np.minimum(arrays["age"] + 1, described.ages - 1)
+                arrays["age"][:] = np.where(arrays["chosen"] == arrays["before"], older, 0)
+                arrays["before"][:] = arrays["chosen"]
+                self._begin_group()
+        self._ids.run()
+        return self._logits.copy()
+
+    def _begin_group(self) -> None:
+        self._arrays["place"][:] = self._cache.place
+        self._cache.step()
+
+    def narrow(self, rows: NDArray[np.int64]) -> None:
+        """Go on with the pieces at `rows` alone."""
+        old = self._arrays
+        self._make_arrays(old["before"][rows])
+        for name, array in self._arrays.items():
+            array[:] = old[name] if name in ("slot", "place") else old[name][rows]
+        group = {name: self._arrays[name] for name in self._of_groups}
+        self._cache.narrow(rows, group, {"told": self._arrays["told"]})
+
+
+class Nested:
+    """Plays one exported nested Transformer; a `Stepper` whose batch can be narrowed."""
+
+    def __init__(self, graphs: tuple[Graph, Graph], described: _Described) -> None:
+        self._graphs = graphs
+        self._described = described
+
+    def start(self, batch: int) -> State:
+        """What is kept before the first id, for `batch` pieces side by side."""
+        return State(self._graphs, self._described, batch)
+
+    def step(self, ids: NDArray[np.int64], state: State) -> tuple[Numbers, State]:
+        """Take one id for each piece, (B,), and give the logits of the next, (B, V); the state is changed in place.
+
+        Raises:
+            InvalidBundle: a graph fails.
+        """
+        return state.step(ids), state
+
+    def narrow(self, state: State, rows: NDArray[np.int64]) -> State:
+        """The state of the pieces at `rows` alone."""
+        state.narrow(rows)
+        return state
+
+
+def open_player(folder: Path, settings: Settings | None = None, threads: int = 1) -> Nested:  # noqa: ARG001
+    """Open `player.json`, `group.onnx` and `id.onnx` of a bundle's `player` folder.
+
+    Args:
+        folder: holds the three files.
+        settings: there are none.
+        threads: for each step.
+
+    Raises:
+        InvalidBundle: a file is missing or is not what it should be; says which.
+    """
+    described = _described(folder / "player.json")
+    groups: dict[str, tuple[str, tuple[int | None, ...]]] = dict.fromkeys(
+        ("before", "age"), ("int64", (None, described.group))
+    )
+    takes = {**groups, **described.attention.takes}
+    if described.places:
+        takes["place"] = ("int64", (1,))
+    told: dict[str, tuple[str, tuple[int | None, ...]]] = {"told": ("float32", (None, described.inner))}
+    group = Graph(folder / "group.onnx", takes, {**told, **described.attention.gives}, threads)
+    takes = {**told, "slot": ("int64", (1,)), **groups}
+    if described.group > 1:
+        takes["chosen"] = ("int64", (None, described.group))
+    ids = Graph(folder / "id.onnx", takes, {"logits": ("float32", (None, described.vocab_size))}, threads)
+    return Nested((group, ids), described)
+
+
+def _described(path: Path) -> _Described:
+    """What `player.json` says.
+
+    Raises:
+        InvalidBundle: it is missing or says nothing that can be.
+    """
+    try:
+        document = json.loads(path.read_bytes())
+        if document.pop("player") != "nested":
+            raise ValueError("it does not describe a nested player")
+        return _Described(**{**document, "attention": Attending(**document["attention"])})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InvalidBundle(f"player/player.json of this bundle cannot be used: {first_line(error)}.") from error
