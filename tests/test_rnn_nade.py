@@ -201,7 +201,9 @@ def boulanger() -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules["boulanger"] = module  # dataclasses look there
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(PUBLISHED.parent))  # as where it is run
+        spec.loader.exec_module(module)
     return module
 
 

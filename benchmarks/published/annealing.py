@@ -23,8 +23,9 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from boulanger import KEYS, LOW, SETS, commit, keep, pieces_of, read_set
+from boulanger import KEYS, LOW, SETS, pieces_of, read_set
 from numpy.typing import NDArray
+from rows import commit, keep
 from torch import Tensor
 
 from partimento.atomic import write_text

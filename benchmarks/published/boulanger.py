@@ -24,7 +24,6 @@ from __future__ import annotations
 import argparse
 import json
 import struct
-import subprocess
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,19 +33,17 @@ from typing import Any, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rows import Tables, commit, finished, keep, learnt, options, run, settings_of
 from torch import nn
 
 from partimento.atomic import write_text
 from partimento.codec import RollSpec
 from partimento.codecs.roll import Roll
-from partimento.errors import InvalidSettings, PartimentoError, Unreadable
-from partimento.model import Model, model_named
+from partimento.errors import Unreadable
+from partimento.model import Model
 from partimento.models.rnn_nade import RnnNade
 from partimento.pieces import Pieces
-from partimento.progress import Progress
-from partimento.settings import from_table, to_table
-from partimento.training.learning import Training
-from partimento.training.loop import Interrupted, fit, held_out, seconds_per_update, seeded
+from partimento.training.loop import held_out
 from partimento.windows import Windows
 
 HERE = Path(__file__).parent
@@ -77,7 +74,7 @@ SETS = {
 }
 
 # what each model begins with; `--set` says otherwise
-SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
+SETTINGS: Tables = {
     "rnn_nade": {
         "model": {"width": 256, "hidden": 256, "dropout": 0.5, "forget": 0.1, "bar": 0},
         "training": {"length": 128, "batch": 4, "learning_rate": 0.03, "weight_decay": 0.1, "updates": 6000},
@@ -183,108 +180,6 @@ def baseline(name: str, pieces: list[NDArray[np.uint8]], spec: RollSpec) -> RnnN
     return model.eval()
 
 
-def settings_of(chosen: argparse.Namespace) -> tuple[Any, Training]:
-    """The settings of the model and of its training, with what `--set` says.
-
-    Raises:
-        InvalidSettings: there is no such setting, or it cannot have the value.
-    """
-    tables = {table: dict(values) for table, values in SETTINGS[chosen.model].items()}
-    tables["training"] |= {
-        "device": chosen.device,
-        "threads": chosen.threads,
-        "seed": chosen.seed,
-        "patience": None,
-        "held_out_ids": 1 << 40,
-        "evaluate_every": chosen.look_every,
-    }
-    for assignment in chosen.set:
-        name, equals, value = assignment.partition("=")
-        table, _, field = name.partition(".")
-        if not equals or table not in tables:
-            raise InvalidSettings(f"--set takes model.NAME=VALUE or training.NAME=VALUE, not {assignment!r}.")
-        try:
-            tables[table][field] = json.loads(value)
-        except ValueError:
-            tables[table][field] = value
-    return (
-        from_table(model_named(chosen.model).Settings, tables["model"], "model"),
-        from_table(Training, tables["training"], "training"),
-    )
-
-
-def learnt(chosen: argparse.Namespace, folder: Path, windows: dict[str, Windows], spec: RollSpec) -> dict[str, Any]:
-    """Train, or go on, to the end; the row without its figures."""
-    settings, training = settings_of(chosen)
-    with seeded(training.seed):
-        model = cast(Any, model_named(chosen.model))(settings, spec)
-    plan = folder / "plan.json"
-    if plan.is_file():
-        updates = json.loads(plan.read_text())["updates"]
-    else:
-        updates = training.updates
-        if chosen.minutes:
-            seconds = seconds_per_update(model, windows["train"], training)
-            updates = max(1, int(chosen.minutes * 60 / seconds))
-        write_text(plan, json.dumps({"updates": updates}))
-    training = from_table(Training, {**to_table(training), "updates": updates}, "training")
-    history = fit(
-        model, windows["train"], windows["valid"], training, folder / "training", resume=True, watch=Bar(chosen.quiet)
-    )
-    rows = history.rows
-    return {
-        "model": model,
-        "minutes": rows[-1]["seconds"] / 60 if rows else 0.0,
-        "updates": updates,
-        "best_update": history.best_update,
-        "settings": {"model": to_table(settings), "training": to_table(training)},
-    }
-
-
-class Bar:
-    """Prints a line at each look at the validation pieces."""
-
-    def __init__(self, quiet: bool) -> None:
-        self.quiet = quiet
-        self.last: float | None = None
-
-    def __call__(self, progress: Progress) -> None:
-        """Hear of an update."""
-        found = progress.facts.get("held-out loss")
-        if found is not None and found != self.last and not self.quiet:
-            self.last = found
-            print(f"{progress.done:.0f} of {progress.total:.0f} updates: {found:.4f} nats a frame", flush=True)
-
-
-def commit() -> str:
-    """The commit of the code, with a + where files have changed since."""
-    git = ["git", "-C", str(HERE)]
-    head = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False)
-    changed = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=False)
-    return head.stdout.strip() + ("+" if changed.stdout.strip() else "") if head.returncode == 0 else "unknown"
-
-
-def keep(row: dict[str, Any], results: Path) -> None:
-    """Put a row into the results, in place of an older one of the same name."""
-    rows = json.loads(results.read_text()) if results.is_file() else []
-    rows = [old for old in rows if (old["set"], old["name"]) != (row["set"], row["name"])] + [row]
-    write_text(results, json.dumps(sorted(rows, key=lambda r: (r["set"], r["name"])), indent=1) + "\n")
-
-
-def finished(row: dict[str, Any], chosen: argparse.Namespace) -> dict[str, Any]:
-    """The row of a command that was given before.
-
-    Raises:
-        InvalidSettings: it was another command.
-    """
-    if chosen.model not in BASELINES:
-        asked = [to_table(value) for value in settings_of(chosen)]
-        had = [row["settings"]["model"], {**row["settings"]["training"], "updates": asked[1]["updates"]}]
-        if asked != had or (row["transpose"] and row["own_key"] != chosen.own_key):
-            raise InvalidSettings(f"{chosen.to} has a row {row['name']!r} of other settings: give this one a --name.")
-    return row
-
-
 def measured(chosen: argparse.Namespace) -> dict[str, Any]:
     """The row of one command."""
     kind = SETS[chosen.name_of_set]
@@ -294,7 +189,7 @@ def measured(chosen: argparse.Namespace) -> dict[str, Any]:
     folder = chosen.to / f"{chosen.name_of_set}-{name}"
     done = folder / "row.json"
     if done.is_file():
-        return finished(json.loads(done.read_text()), chosen)
+        return finished(json.loads(done.read_text()), chosen, SETTINGS)
     keys = 0 if chosen.model in BASELINES else chosen.transpose
     pieces = {split: pieces_of(folder / "pieces" / split, spec, music[split]) for split in ("valid", "test")}
     pieces["train"] = pieces_of(folder / "pieces" / "train", spec, music["train"], keys, chosen.own_key)
@@ -302,12 +197,12 @@ def measured(chosen: argparse.Namespace) -> dict[str, Any]:
         found: dict[str, Any] = {"model": baseline(chosen.model, music["train"], spec), "minutes": 0.0}
         windows = {s: Windows(pieces[s][0], 128, 8) for s in SPLITS}
     else:
-        training = settings_of(chosen)[1]
+        training = settings_of(chosen, SETTINGS)[1]
         windows = {
             s: Windows(made, training.length, training.batch, training.seed, weights)
             for s, (made, weights) in pieces.items()
         }
-        found = learnt(chosen, folder, windows, spec)
+        found = learnt(chosen, SETTINGS, folder, windows, spec)
     model: Model = found.pop("model")
     device = torch.device("cuda" if chosen.device == "cuda" else "cpu")
     counted = np.count_nonzero if chosen.model in BASELINES else np.size
@@ -333,29 +228,12 @@ def measured(chosen: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> None:
     """Print one row, and keep it."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    models = [*SETTINGS, *BASELINES]
+    parser = options(__doc__.splitlines()[0], models, runs="boulanger", results=RESULTS, unit="nats a frame")
     parser.add_argument("name_of_set", choices=SETS, metavar="SET", help=", ".join(SETS))
     parser.add_argument("--data", type=Path, required=True, help="folder of the four MATLAB files")
-    parser.add_argument("--model", choices=(*SETTINGS, *BASELINES), default="rnn_nade")
-    parser.add_argument("--name", help="of the row, where a model is trained in several ways; the model's if not given")
-    parser.add_argument("--to", type=Path, default=Path("runs/boulanger"), help="folder of the runs")
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--minutes", type=float, help="time to train; training.updates if not given")
-    parser.add_argument("--transpose", type=int, default=5, help="semitones up and down; 0 to learn as written only")
-    parser.add_argument("--own-key", type=float, default=0.5, help="share of the draws in which a piece is as written")
-    parser.add_argument("--look-every", type=int, default=100, help="updates between looks at the validation pieces")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--set", action="append", default=[], metavar="TABLE.NAME=VALUE")
-    parser.add_argument("--quiet", action="store_true", help="print the row alone")
     chosen = parser.parse_args()
-    try:
-        row = measured(chosen)
-    except Interrupted:
-        raise SystemExit("It was stopped, and nothing is lost: the same command goes on from there.") from None
-    except PartimentoError as error:
-        raise SystemExit(f"{error}") from error
+    row = run(lambda: measured(chosen))
     keep(row, chosen.results)
     print("| set | model | parameters | minutes | valid | test |\n|---|---|---:|---:|---:|---:|")
     print(
