@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from partimento.codec import Request
 from partimento.codecs.tokens import Tokens
-from partimento.codecs.tokens.grid import METRES, Metre, same_length
 from partimento.errors import ImpossibleRequest, InvalidBundle, InvalidSettings
+from partimento.metres import METRES, Metre, same_length
 from partimento.score import Note, Score, Tempo, TimeSignature, Track, bar_lines, note_array, seconds_at
 from partimento.settings import from_table
 

@@ -33,9 +33,10 @@ from numpy.typing import NDArray
 from partimento.atomic import write_text
 from partimento.codec import Codec, TokenSpec
 from partimento.codecs.tokens.grammar import Remi, Vocabulary
-from partimento.codecs.tokens.grid import DENSE_BEATS, LONGEST_BEATS, METRES, Grid
+from partimento.codecs.tokens.grid import DENSE_BEATS, LONGEST_BEATS, Grid
 from partimento.codecs.tokens.writing import write
 from partimento.errors import InvalidBundle, InvalidSettings
+from partimento.metres import METRES
 from partimento.score import Score
 from partimento.settings import settings
 

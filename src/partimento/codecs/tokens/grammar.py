@@ -23,8 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partimento.codec import Request
-from partimento.codecs.tokens.grid import DRUMS, Grid, Metre
+from partimento.codecs.tokens.grid import DRUMS, Grid
 from partimento.errors import ImpossibleRequest
+from partimento.metres import Metre
 from partimento.score import DEFAULT_QPM
 
 Kind = Literal[

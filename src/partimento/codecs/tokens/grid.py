@@ -4,9 +4,7 @@ MidiTok (Fradet et al. 2021) has a preprocessing of its own, but a second pass o
 placed: its ticks a quarter note depend on the metres that occur, and it delays a metre that changes within a bar, so
 that all later bars begin off the beat. Here music is placed once, so that placing it again changes nothing:
 
-* bars follow the time signatures of the score. A bar that a new metre cuts short becomes a bar of the shorter metre;
-  n/2 is told as 2n/4, and a metre that `METRES` lacks as one of the same length (18/8 as 9/4), else the metre before
-  it stays;
+* bars follow the time signatures of the score as `metres` has them;
 * onsets go to the nearest of `steps_per_beat` positions of a beat, durations to the nearest length in the table. A beat
   is what the metre's lower number says;
 * tracks of one instrument are one, and what one instrument plays twice at once is played once;
@@ -19,33 +17,18 @@ What comes after the last onset is left out: metres, tempi and empty bars.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import cast
 
 import numpy as np
 import symusic
 from numpy.typing import NDArray
 from symusic.core import NoteTickList
 
+from partimento.metres import Change, Metre, changes
 from partimento.score import DEFAULT_QPM, NoteArray, Score, Tempo, TimeSignature, Track, note_array
 
-
-class Metre(NamedTuple):
-    """A time signature."""
-
-    numerator: int
-    denominator: int
-
-
-METRES = tuple(Metre(n, d) for d in (4, 8, 16) for n in range(1, 13))
 DRUMS = 128  # drums stand after the programs 0..127
 DENSE_BEATS, LONGEST_BEATS = 4, 16  # durations: each step up to 4 beats, then halves of a beat (or beats) up to 16
-
-
-class Change(NamedTuple):
-    """A metre and the tick of the bar from which it holds."""
-
-    tick: int
-    metre: Metre
 
 
 @dataclass(frozen=True)
@@ -78,7 +61,7 @@ class Grid:
 
     def bar_ticks(self, metre: Metre) -> int:
         """A bar's length."""
-        return metre.numerator * self.steps * self.ticks_per_step(metre)
+        return metre.bar(self.ticks_per_quarter)
 
     def durations(self, metre: Metre) -> NDArray[np.int64]:
         """(lengths,) ticks, ascending."""
@@ -91,37 +74,12 @@ class Grid:
         """The score on this grid."""
         notes = note_array(score)
         scale = self.ticks_per_quarter / score.ticks_per_quarter
-        changes = self._changes(score, scale)
-        onsets = self._nearest_step(notes["onset"] * scale, changes)
-        notes = self._placed_notes(notes, onsets, scale, changes)
+        sections = changes(score, self.ticks_per_quarter)
+        onsets = self._nearest_step(notes["onset"] * scale, sections)
+        notes = self._placed_notes(notes, onsets, scale, sections)
         last = int(notes["onset"][-1]) if len(notes) else 0
-        changes = [c for c in changes if c.tick <= last]
-        return Placed(self, notes, changes, self._tempi(score, scale, changes, last))
-
-    def _changes(self, score: Score, scale: float) -> list[Change]:
-        """The metres by the bars at which they begin, the first at 0; the same metre never twice running."""
-        changes = [Change(0, Metre(4, 4))]
-
-        def put(tick: int, metre: Metre) -> None:
-            if tick == changes[-1].tick:
-                changes.pop()
-            if not changes or changes[-1].metre != metre:
-                changes.append(Change(tick, metre))
-
-        sixteenth = self.steps
-        named = {max(s.time, 0): (s.numerator, s.denominator) for s in score.time_signatures}
-        for time in sorted(named):
-            metre = same_length(*named[time])
-            if metre is None:
-                continue
-            start, old = changes[-1]
-            since = max(round(time * scale / sixteenth) * sixteenth - start, 0)
-            line = start + since - since % self.bar_ticks(old)
-            for part in _short_bars((start + since - line) // sixteenth):
-                put(line, part)
-                line += self.bar_ticks(part)
-            put(line, metre)
-        return changes
+        sections = [c for c in sections if c.tick <= last]
+        return Placed(self, notes, sections, self._tempi(score, scale, sections, last))
 
     def _nearest_step(self, ticks: NDArray[np.float64], changes: list[Change]) -> NDArray[np.int64]:
         """Each time at the nearest position of the bar it lies in, or at the next bar."""
@@ -210,29 +168,6 @@ class Placed:
 def instruments(notes: NoteArray) -> NDArray[np.int64]:
     """(N,) the program of each note, `DRUMS` for drums."""
     return np.where(notes["program"] < 0, DRUMS, notes["program"]).astype(np.int64)
-
-
-def same_length(numerator: int, denominator: int) -> Metre | None:
-    """The metre itself where it is one of `METRES`, else one of `METRES` with bars as long, else None."""
-    if numerator < 1 or denominator < 1:
-        return None
-    if (numerator, denominator) in METRES:
-        return Metre(numerator, denominator)
-    for other in (4, 8, 16) if denominator < 4 else (16, 8, 4):
-        count, rest = divmod(numerator * other, denominator)
-        if rest == 0 and (count, other) in METRES:
-            return Metre(count, other)
-    return None
-
-
-def _short_bars(sixteenths: int) -> list[Metre]:
-    """Bars that together last so long: one wherever there is such a metre, else quarters and what is over."""
-    if sixteenths == 0:
-        return []
-    for beat, denominator in ((4, 4), (2, 8), (1, 16)):
-        if sixteenths % beat == 0 and sixteenths // beat <= METRES[-1].numerator:
-            return [Metre(sixteenths // beat, denominator)]
-    return [*_short_bars(sixteenths - sixteenths % 4), *_short_bars(sixteenths % 4)]
 
 
 def _nearest(levels: NDArray[np.float64] | NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partimento.codecs.tokens.grammar import Vocabulary
-from partimento.codecs.tokens.grid import Metre, Placed, instruments
+from partimento.codecs.tokens.grid import Placed, instruments
+from partimento.metres import Metre
 
 BAR, POSITION, TEMPO, NOTE = range(4)  # the order of what begins at one tick
 
