@@ -1,0 +1,134 @@
+"""Music as events, in cells: what each track has in each bar; nothing is lost that need not be.
+
+A score is a grid of cells, bar by track (Ens and Pasquier 2020, "MMM: Exploring conditional multi-track music
+generation with the Transformer", whose cells stand track after track; here they stand bar after bar, so that a piece
+grows in time). Each event is one group of six ids (`fields`), after the compound words of Hsiao et al. (2021, "Compound
+Word Transformer") and the events of midi-model; a model that knows groups (`models.nested`) reads an event as one.
+
+Kept: every note with its track, its pitch, its onset and its end to the nearest 24th of a quarter note, loudness within
+2, programs and drums, tempo changes within 1.4 %, metres from the bar on in which they hold, and the sustain pedal.
+
+Lost: times finer than that; what a note lasts over 64 quarters; metres that `metres` lacks; how far the pedal is
+down; what comes after the bar of the last onset; key signatures, bends, other controllers, names, lyrics.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partimento.atomic import write_text
+from partimento.codec import Codec, TokenSpec
+from partimento.codecs.cells.fields import CELL, DRUMS, FIELDS, NOTE, TRACKS, events_of, values, vocabulary
+from partimento.codecs.cells.grammar import Cells as Grammar
+from partimento.codecs.cells.reading import read
+from partimento.codecs.cells.writing import write
+from partimento.errors import InvalidBundle
+from partimento.score import Score
+from partimento.settings import settings
+
+USED_FILE = "used.json"
+ALWAYS = ("bar", "cell", "note", "step", "none", "quarters", "steps", "eos")
+
+
+class Cells(Codec[TokenSpec]):
+    """Events in cells; see the module's docstring for what they keep and lose."""
+
+    name: ClassVar[str] = "cells"
+
+    @settings
+    class Settings:
+        """There are none."""
+
+    settings: Settings
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.used = np.ones(vocabulary().size, dtype=np.bool_)
+        self.programs = np.ones((TRACKS, DRUMS + 1), dtype=np.bool_)
+
+    @property
+    def spec(self) -> TokenSpec:
+        """Groups of `FIELDS` ids."""
+        ids = vocabulary()
+        return TokenSpec(ids.size, ids.first("pad"), ids.first("bos"), ids.first("eos"), group=FIELDS)
+
+    def learn(self, scores: Iterable[Score]) -> None:
+        """Note what occurs, that nothing else be sampled: programs by track, metres, tempi, loudness, drums, pedals.
+
+        The vocabulary is fixed: ids that never occur cost a model next to nothing, and a prompt from elsewhere can
+        still be told.
+        """
+        ids = vocabulary()
+        used = np.zeros(ids.size, dtype=np.bool_)
+        programs = np.zeros((TRACKS, DRUMS + 1), dtype=np.bool_)
+        for score in scores:
+            x = write(score)
+            used[x] = True
+            kind, events = events_of(x)
+            cells = events[kind == CELL]
+            programs[values(cells[:, 1]), values(cells[:, 2])] = True
+        if not used.any():
+            return
+        for name in ALWAYS:
+            used[ids[name].start : ids[name].stop] = True
+        pitches = slice(ids["pitch"].start, ids["pitch"].stop)
+        sounding = np.flatnonzero(used[pitches])
+        if len(sounding):  # between the lowest and the highest every pitch may come
+            used[pitches.start + sounding[0] : pitches.start + sounding[-1] + 1] = True
+        self.used, self.programs = used, programs
+
+    def encode(self, score: Score) -> NDArray[np.int64]:
+        """(6 E,) ids; empty where there are no notes."""
+        return write(score)
+
+    def decode(self, x: NDArray[Any]) -> Score:
+        """The score that the ids tell; events that make no sense are passed over."""
+        return read(np.asarray(x).reshape(-1))
+
+    def grammar(self) -> Grammar:
+        """Well-formed events with what `learn` saw."""
+        return Grammar(self.used, self.programs)
+
+    def notes(self, x: NDArray[Any]) -> int:
+        """How many notes `decode(x)` has."""
+        return int((events_of(np.asarray(x).reshape(-1))[0] == NOTE).sum())
+
+    def save(self, folder: Path) -> None:
+        """Write what occurs."""
+        tracks, programs = np.nonzero(self.programs)
+        document = {
+            "fields": vocabulary().SIZES,
+            "used": np.flatnonzero(self.used).tolist(),
+            "programs": np.stack([tracks, programs], 1).tolist(),
+        }
+        write_text(folder / USED_FILE, json.dumps(document))
+
+    @classmethod
+    def load(cls, folder: Path, settings: Any) -> Cells:
+        """The saved codec.
+
+        Raises:
+            InvalidBundle: the file is missing or damaged, or of another version's fields.
+        """
+        codec = cls(settings)
+        path = folder / USED_FILE
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            if document["fields"] != vocabulary().SIZES:
+                raise InvalidBundle(f"{path} has other fields than this version of Partimento; train the model anew.")
+            used, programs = np.zeros_like(codec.used), np.zeros_like(codec.programs)
+            ids, pairs = np.array(document["used"], dtype=np.int64), np.array(document["programs"], dtype=np.int64)
+            if ids.min(initial=0) < 0 or pairs.min(initial=0) < 0:
+                raise ValueError("a number is below 0")
+            used[ids] = True
+            programs[tuple(pairs.reshape(-1, 2).T)] = True
+        except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+            raise InvalidBundle(f"{path} is missing or damaged; take the bundle anew from where it came.") from error
+        codec.used, codec.programs = used, programs
+        return codec

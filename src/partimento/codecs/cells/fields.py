@@ -1,0 +1,177 @@
+"""The fields of an event, and the ids of their values.
+
+An event is a group of six ids. The first says what it is and, of what happens within a bar, at which quarter of it; the
+others are its fields, each from a range of ids of its own, and `none` where it has no more:
+
+    bar     metre      tempo                                        begins a bar
+    tempo   at: step   tempo                                        from here on, within a bar
+    cell    track      program                                      begins what a track has in this bar
+    down    at: step                                                the pedal of this track goes down
+    up      at: step                                                and up
+    note    at: step   pitch     quarters     steps     velocity    of this track; how long it lasts last
+
+A step is 1/24 of a quarter note in any metre, and times are counted from the beginning of the bar.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partimento.metres import METRES
+
+STEPS = 24  # of a quarter note
+FIELDS = 6  # of an event
+QUARTERS = 12  # of the longest bar
+LONGEST = 64  # quarters that a note lasts less than
+VELOCITIES = 33
+TEMPI, SLOWEST, FASTEST = 128, 15.0, 480.0  # levels; quarter notes a minute
+DRUMS = 128  # drums stand after the programs 0..127
+TRACKS = 129  # tracks that a piece may have: every program, and drums
+BAR, TEMPO, CELL, DOWN, UP, NOTE = range(6)  # what an event is, in the order of what begins at one time
+
+Ids = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Where the ids of each field begin, and how many it has.
+
+    Attributes:
+        spans: by the field's name.
+        size: how many ids there are.
+    """
+
+    spans: dict[str, range]
+    size: int
+
+    SIZES: ClassVar[dict[str, int]] = {
+        "bar": 1,
+        "tempo at": QUARTERS,
+        "cell": 1,
+        "down": QUARTERS,
+        "up": QUARTERS,
+        "note": QUARTERS,
+        "step": STEPS,
+        "metre": len(METRES),
+        "tempo": TEMPI,
+        "track": TRACKS,
+        "program": DRUMS + 1,
+        "pitch": 128,
+        "drum": 128,
+        "quarters": LONGEST,
+        "steps": STEPS,
+        "velocity": VELOCITIES,
+        "none": 1,
+        "pad": 1,
+        "bos": 1,
+        "eos": 1,
+    }
+
+    def __getitem__(self, name: str) -> range:
+        return self.spans[name]
+
+    def first(self, name: str) -> int:
+        """The first id of a field."""
+        return self.spans[name].start
+
+
+@functools.cache
+def vocabulary() -> Vocabulary:
+    """The one vocabulary that there is."""
+    spans, start = {}, 0
+    for name, size in Vocabulary.SIZES.items():
+        spans[name] = range(start, start + size)
+        start += size
+    return Vocabulary(spans, start)
+
+
+KINDS = {"bar": BAR, "tempo at": TEMPO, "cell": CELL, "down": DOWN, "up": UP, "note": NOTE}
+FIELDS_OF: dict[int, tuple[tuple[str, ...], ...]] = {  # what may stand in the fields after the first
+    BAR: (("metre",), ("tempo",), ("none",), ("none",), ("none",)),
+    TEMPO: (("step",), ("tempo",), ("none",), ("none",), ("none",)),
+    CELL: (("track",), ("program",), ("none",), ("none",), ("none",)),
+    DOWN: (("step",), ("none",), ("none",), ("none",), ("none",)),
+    UP: (("step",), ("none",), ("none",), ("none",), ("none",)),
+    NOTE: (("step",), ("pitch", "drum"), ("quarters",), ("steps",), ("velocity",)),
+}
+
+
+@functools.cache
+def tempi() -> NDArray[np.float64]:
+    """(TEMPI,) quarter notes a minute, evenly spaced by ratio; the nearest is at most 1.4 % off."""
+    return np.round(np.geomspace(SLOWEST, FASTEST, TEMPI), 3)
+
+
+@functools.cache
+def velocities() -> Ids:
+    """(VELOCITIES,) levels from 1 to 127, evenly spaced but for the first; the nearest is at most 2 off."""
+    return np.maximum(np.rint(np.linspace(0, 127, VELOCITIES)), 1).astype(np.int64)
+
+
+def nearest(levels: NDArray[np.float64] | Ids, values: NDArray[np.float64] | Ids) -> Ids:
+    """The index of the level nearest to each value; of two as near, the upper."""
+    middles = (levels[1:] + levels[:-1]) / 2
+    return np.searchsorted(middles, values, side="right").astype(np.int64)
+
+
+@functools.cache
+def _first() -> tuple[Ids, Ids, Ids]:
+    """For each id, as the first of an event, its kind (-1 for none), its quarter, and where its field begins."""
+    ids = vocabulary()
+    kind, quarter = np.full(ids.size, -1), np.zeros(ids.size, dtype=np.int64)
+    start = np.zeros(ids.size, dtype=np.int64)
+    for name, span in ids.spans.items():
+        start[span.start : span.stop] = span.start
+        if name in KINDS:
+            kind[span.start : span.stop] = KINDS[name]
+            quarter[span.start : span.stop] = np.arange(len(span))
+    return kind, quarter, start
+
+
+def kinds(ids: Ids) -> Ids:
+    """What each id is as the first of an event; -1 for one that begins none."""
+    return np.asarray(_first()[0][ids])
+
+
+def quarters(ids: Ids) -> Ids:
+    """At which quarter of its bar an event with that first id is."""
+    return np.asarray(_first()[1][ids])
+
+
+def values(ids: Ids) -> Ids:
+    """The value of each id within its field."""
+    return np.asarray(ids - _first()[2][ids])
+
+
+def events_of(x: Ids) -> tuple[Ids, Ids]:
+    """The events of a row of ids, those that make no sense left out.
+
+    Args:
+        x: (T,) ids; what is over after the last whole group is left out too.
+
+    Returns:
+        (E,) kinds and (E, 6) ids.
+    """
+    ids = vocabulary()
+    groups = np.asarray(x, dtype=np.int64)[: len(x) // FIELDS * FIELDS].reshape(-1, FIELDS)
+    if ((groups < 0) | (groups >= ids.size)).any():
+        groups = np.where((groups < 0) | (groups >= ids.size), ids.first("pad"), groups)
+    kind = kinds(groups[:, 0])
+    sound = kind >= 0
+    for what, fields in FIELDS_OF.items():
+        here = kind == what
+        for field, names in enumerate(fields, start=1):
+            column = groups[:, field]
+            fits = np.zeros(len(groups), dtype=np.bool_)
+            for name in names:
+                fits |= (column >= ids[name].start) & (column < ids[name].stop)
+            sound &= ~here | fits
+        if what == NOTE:  # a note lasts a step at least
+            lasts = values(groups[:, 3]) + values(groups[:, 4]) > 0
+            sound &= ~here | lasts
+    return kind[sound], groups[sound]

@@ -1,0 +1,174 @@
+"""Events in cells: what they keep, and what their grammar guards; the laws of all codecs are in `test_codec_laws`."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from symusic.core import ControlChangeTick as ControlChange
+
+from partimento.codec import Request
+from partimento.codecs.cells import Cells
+from partimento.codecs.cells.fields import CELL, NOTE, STEPS, TEMPO, TRACKS, events_of, tempi, values, velocities
+from partimento.errors import InvalidBundle
+from partimento.metres import METRES
+from partimento.score import Note, Score, Tempo, TimeSignature, Track, bar_lines, end_tick, note_array
+
+from music import tune
+
+CODEC = Cells(Cells.Settings())
+
+
+@st.composite
+def on_the_grid(draw: st.DrawFn) -> Score:
+    """Scores of which nothing should be lost: several tracks, notes of one pitch over one another, metres and tempi."""
+    score = Score(STEPS)
+    end = 0
+    for metre in draw(st.lists(st.sampled_from(METRES), min_size=1, max_size=3)):
+        score.time_signatures.append(TimeSignature(end, *metre))
+        end += metre.bar(STEPS) * draw(st.integers(1, 3))
+    for _ in range(draw(st.integers(1, 4))):
+        drums = draw(st.booleans())
+        track = Track("", 0 if drums else draw(st.integers(0, 127)), drums)
+        for _ in range(draw(st.integers(1, 8))):
+            onset, lasts = draw(st.integers(0, end - 1)), draw(st.integers(1, 63 * STEPS))
+            track.notes.append(Note(onset, lasts, draw(st.integers(0, 127)), int(draw(st.sampled_from(velocities())))))
+        score.tracks.append(track)
+    last = bar_lines(score, max(n.time for t in score.tracks for n in t.notes) + 1)[-1]
+    for time in draw(st.lists(st.integers(0, int(last)), max_size=4, unique=True)):
+        score.tempos.append(Tempo(time, float(draw(st.sampled_from(tempi())))))
+    return score.sort()
+
+
+def told(score: Score) -> list[tuple[int, ...]]:
+    return sorted(tuple(int(value) for value in note) for note in note_array(score))
+
+
+@settings(max_examples=60, deadline=None)
+@given(score=on_the_grid())
+def test_nothing_on_the_grid_is_lost(score: Score) -> None:
+    again = CODEC.decode(CODEC.encode(score))
+    assert told(again) == told(score)
+    assert [(t.program, t.is_drum) for t in again.tracks] == [(t.program, t.is_drum) for t in score.tracks]
+    lines = bar_lines(score, max(n.time for t in score.tracks for n in t.notes) + 1)
+    np.testing.assert_array_equal(bar_lines(again, int(lines[-1]) + 1), lines)
+    at = np.arange(0, int(lines[-1]) + 1)
+    both = []
+    for one in (score, again):
+        tempos = {0: 120.0} | {t.time: t.qpm for t in one.tempos}
+        times = np.array(sorted(tempos))
+        both.append(np.array([tempos[t] for t in times.tolist()])[np.searchsorted(times, at, side="right") - 1])
+    np.testing.assert_allclose(both[0], both[1], rtol=0.015)  # 120 is no level, and stands where nothing is named
+
+
+def test_the_pedal_is_kept() -> None:
+    score = tune(0, bars=2, drums=False)
+    pressed = [(0, 127), (100, 90), (480, 0), (700, 20), (960, 64), (1920 + 240, 63), (100_000, 127)]
+    score.tracks[1].controls.extend([ControlChange(time, 64, value) for time, value in pressed])
+    again = CODEC.decode(CODEC.encode(score))
+    found = [(c.time, c.number, c.value) for c in again.tracks[1].controls]
+    assert found == [(0, 64, 127), (24, 64, 0), (48, 64, 127), (96 + 12, 64, 0)]
+    assert not len(again.tracks[0].controls)
+
+
+def test_more_tracks_than_have_numbers_are_joined_by_instrument() -> None:
+    score = Score(STEPS)
+    for number in range(TRACKS + 20):
+        track = Track("", number % 50, False)
+        track.notes.append(Note(number, 5, 60, int(velocities()[20])))
+        score.tracks.append(track)
+    again = CODEC.decode(CODEC.encode(score))
+    assert len(again.tracks) == 50
+    assert [note[:-1] for note in told(again)] == [note[:-1] for note in told(score)]
+
+
+def test_a_tempo_that_changes_within_a_bar_is_told_there_and_at_later_bars() -> None:
+    score = tune(0, bars=3)
+    score.tempos.append(Tempo(480, 60.0))
+    kind, events = events_of(CODEC.encode(score.sort()))
+    changes = events[kind == TEMPO]
+    assert len(changes) == 1
+    assert values(changes[0])[:2].tolist() == [1, 0]
+    bars = values(events[kind == 0][:, 2])
+    assert bars[0] != bars[1] == bars[2] == values(changes[0])[2]
+
+
+def drawn(request: Request, seed: int, codec: Cells) -> tuple[Score, dict[str, int]]:
+    grammar, rng, ids = codec.grammar(), np.random.default_rng(seed), []
+    grammar.start(request)
+    grammar.begin()
+    while (id := int(rng.choice(np.flatnonzero(grammar.mask())))) != codec.spec.eos and len(ids) < 12_000:
+        grammar.advance(id)
+        ids.append(id)
+    x = np.array(ids)
+    score = codec.decode(x)
+    told_again = codec.encode(score)  # alike but for the numbers of tracks, where one was left out
+    np.testing.assert_array_equal(events_of(told_again)[1][:, [0, 2, 3, 4, 5]], events_of(x)[1][:, [0, 2, 3, 4, 5]])
+    return score, dict(grammar.acted)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_drawn_keeps_to_what_was_learnt(seed: int) -> None:
+    codec = Cells(Cells.Settings())
+    codec.learn([tune(n) for n in range(3)])
+    score, _ = drawn(Request(bars=6), seed, codec)
+    assert len(bar_lines(score)) == 6
+    assert {(t.program, t.is_drum) for t in score.tracks} <= {(0, False), (32, False), (0, True)}
+    assert {n.pitch for t in score.tracks if t.is_drum for n in t.notes} <= {36, 38}
+    assert all(36 <= n.pitch <= 76 for t in score.tracks if not t.is_drum for n in t.notes)
+    assert {(s.numerator, s.denominator) for s in score.time_signatures} == {(4, 4)}
+    for track in score.tracks:  # no pitch is struck while it sounds
+        for pitch in {n.pitch for n in track.notes}:
+            mine = sorted((n.time, n.time + n.duration) for n in track.notes if n.pitch == pitch)
+            assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(mine))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_silence_and_no_note_is_longer_than_asked(seed: int) -> None:
+    codec = Cells(Cells.Settings())
+    codec.learn([tune(n) for n in range(3)])
+    score, acted = drawn(Request(bars=12, longest_silence=1.0, longest_note=0.5), seed, codec)
+    notes = note_array(score)
+    assert (notes["duration"] <= STEPS // 2).all()
+    assert 0 < acted["stuck note"] <= len(notes)
+    sounding = np.zeros(end_tick(score), dtype=bool)
+    for onset, lasts in zip(notes["onset"].tolist(), notes["duration"].tolist(), strict=True):
+        sounding[onset : onset + lasts] = True
+    bars = np.unique(bar_lines(score).searchsorted(notes["onset"], side="right"))
+    assert len(bars) == 12  # a bar of four quarters is longer than any silence may be
+    assert acted.get("silence", 0) > 0
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    CODEC.save(tmp_path)
+    file = tmp_path / "used.json"
+    whole = json.loads(file.read_text())
+    for change in (
+        {"used": [10**6]},
+        {"used": [-1]},
+        {"programs": [[0, 300]]},
+        {"programs": 3},
+        {"fields": {"bar": 2}},
+    ):
+        file.write_text(json.dumps(whole | change))
+        with pytest.raises(InvalidBundle):
+            Cells.load(tmp_path, CODEC.settings)
+    file.unlink()
+    with pytest.raises(InvalidBundle):
+        Cells.load(tmp_path, CODEC.settings)
+
+
+def test_events_that_make_no_sense_are_passed_over() -> None:
+    x = CODEC.encode(tune(0, bars=1))
+    kind, events = events_of(x)
+    wrong = events.copy()
+    wrong[kind == NOTE, 2] = events[kind == CELL][0, 1]  # a track where a pitch should be
+    mixed = np.concatenate([wrong.reshape(-1), x])
+    assert CODEC.notes(wrong.reshape(-1)) == 0
+    assert CODEC.notes(mixed) == CODEC.notes(x)
+    assert CODEC.decode(mixed).note_num() == CODEC.notes(x)
