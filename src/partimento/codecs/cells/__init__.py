@@ -26,6 +26,7 @@ from partimento.atomic import write_text
 from partimento.codec import Codec, TokenSpec
 from partimento.codecs.cells.fields import CELL, DRUMS, FIELDS, NOTE, TRACKS, events_of, values, vocabulary
 from partimento.codecs.cells.grammar import Cells as Grammar
+from partimento.codecs.cells.hiding import unfold
 from partimento.codecs.cells.reading import read
 from partimento.codecs.cells.writing import write
 from partimento.errors import InvalidBundle
@@ -89,7 +90,7 @@ class Cells(Codec[TokenSpec]):
 
     def decode(self, x: NDArray[Any]) -> Score:
         """The score that the ids tell; events that make no sense are passed over."""
-        return read(np.asarray(x).reshape(-1))
+        return read(unfold(np.asarray(x).reshape(-1)))
 
     def grammar(self) -> Grammar:
         """Well-formed events with what `learn` saw."""
@@ -97,7 +98,7 @@ class Cells(Codec[TokenSpec]):
 
     def notes(self, x: NDArray[Any]) -> int:
         """How many notes `decode(x)` has."""
-        return int((events_of(np.asarray(x).reshape(-1))[0] == NOTE).sum())
+        return int((events_of(unfold(np.asarray(x).reshape(-1)))[0] == NOTE).sum())
 
     def save(self, folder: Path) -> None:
         """Write what occurs."""

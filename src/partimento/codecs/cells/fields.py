@@ -8,7 +8,10 @@ others are its fields, each from a range of ids of its own, and `none` where it 
     cell    track      program                                      begins what a track has in this bar
     down    at: step                                                the pedal of this track goes down
     up      at: step                                                and up
-    note    at: step   pitch     quarters     steps     velocity    of this track; how long it lasts last
+    note    at: step   pitch     quarters     steps     velocity    of this track; how long it lasts comes third
+    fill                                                            begins a piece of which cells are hidden
+    hidden  track      program   label                              stands where a cell is hidden
+    answer  track      program   label                              begins what is hidden there
 
 A step is 1/24 of a quarter note in any metre, and times are counted from the beginning of the bar.
 """
@@ -32,7 +35,9 @@ VELOCITIES = 33
 TEMPI, SLOWEST, FASTEST = 128, 15.0, 480.0  # levels; quarter notes a minute
 DRUMS = 128  # drums stand after the programs 0..127
 TRACKS = 129  # tracks that a piece may have: every program, and drums
+LABELS = 64  # cells that may be hidden at once
 BAR, TEMPO, CELL, DOWN, UP, NOTE = range(6)  # what an event is, in the order of what begins at one time
+FILL, HIDDEN, ANSWER = range(6, 9)
 
 Ids = NDArray[np.int64]
 
@@ -56,6 +61,9 @@ class Vocabulary:
         "down": QUARTERS,
         "up": QUARTERS,
         "note": QUARTERS,
+        "fill": 1,
+        "hidden": 1,
+        "answer": 1,
         "step": STEPS,
         "metre": len(METRES),
         "tempo": TEMPI,
@@ -66,6 +74,7 @@ class Vocabulary:
         "quarters": LONGEST,
         "steps": STEPS,
         "velocity": VELOCITIES,
+        "label": LABELS,
         "none": 1,
         "pad": 1,
         "bos": 1,
@@ -90,7 +99,17 @@ def vocabulary() -> Vocabulary:
     return Vocabulary(spans, start)
 
 
-KINDS = {"bar": BAR, "tempo at": TEMPO, "cell": CELL, "down": DOWN, "up": UP, "note": NOTE}
+KINDS = {
+    "bar": BAR,
+    "tempo at": TEMPO,
+    "cell": CELL,
+    "down": DOWN,
+    "up": UP,
+    "note": NOTE,
+    "fill": FILL,
+    "hidden": HIDDEN,
+    "answer": ANSWER,
+}
 FIELDS_OF: dict[int, tuple[tuple[str, ...], ...]] = {  # what may stand in the fields after the first
     BAR: (("metre",), ("tempo",), ("none",), ("none",), ("none",)),
     TEMPO: (("step",), ("tempo",), ("none",), ("none",), ("none",)),
@@ -98,6 +117,9 @@ FIELDS_OF: dict[int, tuple[tuple[str, ...], ...]] = {  # what may stand in the f
     DOWN: (("step",), ("none",), ("none",), ("none",), ("none",)),
     UP: (("step",), ("none",), ("none",), ("none",), ("none",)),
     NOTE: (("step",), ("pitch", "drum"), ("quarters",), ("steps",), ("velocity",)),
+    FILL: (("none",), ("none",), ("none",), ("none",), ("none",)),
+    HIDDEN: (("track",), ("program",), ("label",), ("none",), ("none",)),
+    ANSWER: (("track",), ("program",), ("label",), ("none",), ("none",)),
 }
 
 

@@ -47,7 +47,7 @@ def read(x: Ids) -> Score:
     ended = np.cumsum(length)
     before = _last(bars, np.arange(len(kind)))  # the bar that each event lies in
     start = np.where(before >= 0, (ended - length)[before], 0)
-    time = start + quarters(events[:, 0]) * STEPS + np.where(kind == TEMPO, 0, 0)
+    time = start + quarters(events[:, 0]) * STEPS
     stepped = np.isin(kind, (TEMPO, DOWN, UP, NOTE))
     time = time + np.where(stepped, values(events[:, 1]), 0)
     fits = time < LAST_STEP
