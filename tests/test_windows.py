@@ -356,3 +356,27 @@ def test_every_id_that_occurs_weighs_as_if_it_occurred_so_often(pieces: list[lis
     for id in range(6):
         expected = max(least, counts[id]) if counts[id] else 0
         assert counts[id] * weights[id] == pytest.approx(expected)
+
+
+def test_some_windows_are_told_otherwise_and_the_same_ones_each_time(tmp_path: Path) -> None:
+    spec = TokenSpec(vocab_size=40, pad=30, bos=31, eos=32, group=2)
+    arrays = [np.random.default_rng(n).integers(0, 20, 24) for n in range(12)]
+    pieces = Pieces.write(tmp_path / "pieces", ((ids, 12) for ids in arrays), spec)
+
+    def backwards(ids: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
+        return ids[::-1] + 20 * 0 if rng.random() < 0.9 else None
+
+    plain = Windows(pieces, 30, 6, seed=1)
+    told, again = (Windows(pieces, 30, 6, seed=1, retold=(backwards, 0.5)) for _ in range(2))
+    changed = 0
+    for update in range(2 * told.updates_per_epoch):
+        drawn, same, before = told.at(update), again.at(update), plain.at(update)
+        np.testing.assert_array_equal(drawn.x, same.x)
+        for row in range(len(drawn.x)):
+            ids, old = drawn.x[row][drawn.mask[row]], before.x[row][before.mask[row]]
+            assert drawn.x[row, 0] == spec.bos
+            if not np.array_equal(ids, old):
+                changed += 1
+                np.testing.assert_array_equal(ids, np.append(old[:-1][::-1], spec.eos))
+    assert 4 < changed < 20
+    assert all(np.array_equal(a.x, b.x) for a, b in zip(told.cover(), plain.cover(), strict=True))

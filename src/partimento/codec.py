@@ -144,6 +144,16 @@ class Codec(ABC, Generic[S]):
         """A new grammar for sampling, or None where any array of the spec is as good as any other."""
         return None
 
+    def retold(self, x: NDArray[Any], rng: np.random.Generator) -> NDArray[Any] | None:
+        """A part of a piece told in another order, for a model to learn to fill what is missing; None if there is none.
+
+        Args:
+            x: (T,) ids, a part of what `encode` gives.
+            rng: decides what is missing.
+        """
+        del x, rng
+        return None
+
     def notes(self, x: NDArray[Any]) -> int:
         """How many notes `decode(x)` would sound; for "bits per note" and "notes/s"."""
         return int(self.decode(x).note_num())

@@ -43,6 +43,10 @@ class Preparation:
     oversample: Annotated[int, Field(ge=1)] | None = None
     """Let each rarer note or chord count while learning as if it occurred this many times; not set for as it is."""
 
+    hidden: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """The share of all that is learnt in which some of the music is hidden, for the model to learn to fill it; for
+    codecs that can tell it so (`cells`)."""
+
     def __post_init__(self) -> None:
         if self.own_key is not None and not self.transpose:
             raise ValueError("own_key needs other keys: set transpose to 1 or more")

@@ -18,7 +18,7 @@ windows that are all of one length and begin with a bar, or whatever `align` say
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,6 +32,7 @@ LEAST_ROOM = 1 << 15  # held-out positions looked at together; recurrent network
 LEAST_FULL = 0.5  # share of a phrase that must be music where the piece has others
 
 Mask = NDArray[np.bool_]
+Retell = Callable[[Ids, np.random.Generator], Ids | None]
 
 
 class Drawn(NamedTuple):
@@ -56,6 +57,8 @@ class Windows:
         align: windows are phrases: all of this `length`, beginning at multiples of so many rows, filled up at the end
             (with silence, mask False). None cuts anywhere and fills nothing up but batches.
         importance: (V,) how much each id counts in the loss where it is predicted; None for all alike.
+        retold: tells a part of a piece otherwise (`Codec.retold`), and in which share of the windows; None for none.
+            Such a window has `bos` before it and, where there is room, `eos` after it.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Windows:
         *,
         align: int | None = None,
         importance: NDArray[np.float32] | None = None,
+        retold: tuple[Retell, float] | None = None,
     ) -> None:
         self.pieces = pieces
         self.grain = pieces.spec.group if isinstance(pieces.spec, TokenSpec) else 1  # windows never cut a group
@@ -77,6 +81,7 @@ class Windows:
         self.weights = np.ones(len(pieces)) if weights is None else np.asarray(weights, dtype=np.float64)
         self.align = align
         self.importance = importance
+        self.retold = retold
         expected = float((self.weights * pieces.targets).sum())
         self.updates_per_epoch = max(1, int(expected) // (length * batch))
         self._plan = functools.lru_cache(maxsize=2)(self._plan_epoch)
@@ -92,7 +97,25 @@ class Windows:
         epoch, index = divmod(update, self.updates_per_epoch)
         piece, begin, length, edges = self._plan(epoch)
         rows = slice(edges[index], edges[index + 1])
-        return self._gather(piece[rows], begin[rows], np.zeros_like(length[rows]), length[rows])
+        drawn = self._gather(piece[rows], begin[rows], np.zeros_like(length[rows]), length[rows])
+        spec = self.pieces.spec
+        if self.retold is None or not isinstance(spec, TokenSpec):
+            return drawn
+        return self._retell(drawn, spec, *self.retold, np.random.default_rng([update, self.seed]))
+
+    def _retell(self, drawn: Drawn, spec: TokenSpec, retell: Retell, share: float, rng: np.random.Generator) -> Drawn:
+        """Some of the windows told otherwise, as far as there is room."""
+        x, mask, begin = drawn.x.copy(), drawn.mask.copy(), drawn.begin.copy()
+        for row in np.flatnonzero(rng.random(len(x)) < share):
+            ids = x[row, 1:][mask[row, 1:] & (x[row, 1:] != spec.eos)]
+            told = retell(ids, rng)
+            if told is None:
+                continue
+            told = np.append(told, spec.eos)[: x.shape[1] - 1]
+            x[row], mask[row], begin[row] = spec.pad, False, 0
+            x[row, 0], x[row, 1 : 1 + len(told)], mask[row, 1 : 1 + len(told)] = spec.bos, told, True
+        weight = drawn.weight if self.importance is None else np.where(mask, self.importance[x], 0).astype(np.float32)
+        return Drawn(x, mask, begin, weight)
 
     def cover(self, context: int | None = None) -> Iterator[Drawn]:
         """Predict every position exactly once, as held-out figures need it.

@@ -26,7 +26,7 @@ from partimento.atomic import write_text
 from partimento.codec import Codec, TokenSpec
 from partimento.codecs.cells.fields import CELL, DRUMS, FIELDS, NOTE, TRACKS, events_of, values, vocabulary
 from partimento.codecs.cells.grammar import Cells as Grammar
-from partimento.codecs.cells.hiding import unfold
+from partimento.codecs.cells.hiding import drawn, hide, unfold
 from partimento.codecs.cells.reading import read
 from partimento.codecs.cells.writing import write
 from partimento.errors import InvalidBundle
@@ -91,6 +91,16 @@ class Cells(Codec[TokenSpec]):
     def decode(self, x: NDArray[Any]) -> Score:
         """The score that the ids tell; events that make no sense are passed over."""
         return read(unfold(np.asarray(x).reshape(-1)))
+
+    def retold(self, x: NDArray[Any], rng: np.random.Generator) -> NDArray[Any] | None:
+        """The same with some cells hidden and told after the rest (`hiding`); None where there is no whole bar.
+
+        What the marks of hidden cells take is left out at the end, so that this is about as long as `x`.
+        """
+        ids = np.asarray(x, dtype=np.int64)
+        part = ids[: len(ids) * 7 // 8 // FIELDS * FIELDS]
+        told = hide(part, drawn(rng))
+        return None if told is part else told
 
     def grammar(self) -> Grammar:
         """Well-formed events with what `learn` saw."""
