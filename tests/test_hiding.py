@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from partimento.codec import Request
 from partimento.codecs.cells import Cells
 from partimento.codecs.cells.fields import ANSWER, BAR, CELL, FILL, HIDDEN, LABELS, NOTE, events_of, values
 from partimento.codecs.cells.hiding import Grid, drawn, hide, unfold
-from partimento.score import Score
+from partimento.score import Score, TimeSignature
 
 from music import scores, tune
 
@@ -86,3 +87,60 @@ def test_each_pattern_is_drawn() -> None:
         "any cells": any(len({tuple(row) for row in m.tolist()}) > 3 for m in masks),
     }
     assert all(kinds.values()), kinds
+
+
+def filled(codec: Cells, prompt: np.ndarray, seed: int) -> np.ndarray:
+    """Ids drawn under the mask, each alike, after a prompt."""
+    grammar, rng, ids = codec.grammar(), np.random.default_rng(seed), []
+    grammar.start(Request())
+    for id in prompt.tolist():
+        grammar.advance(id)
+    grammar.begin()
+    while (id := int(rng.choice(np.flatnonzero(grammar.mask())))) != codec.spec.eos:
+        grammar.advance(id)
+        ids.append(id)
+        assert len(ids) < 20_000
+    return np.concatenate([prompt, np.array(ids, dtype=np.int64)])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_gaps_are_filled_and_nothing_else_is_changed(seed: int) -> None:
+    codec = Cells(Cells.Settings())
+    codec.learn([tune(n) for n in range(3)])
+    x = codec.encode(tune(1, bars=6))
+    chosen = drawn(np.random.default_rng(seed))(Grid(x))
+    told = hide(x, lambda _: chosen)
+    kind, events = events_of(told)
+    prompt = events[: int(np.argmax(kind == ANSWER))].reshape(-1)
+    whole = filled(codec, prompt, seed)
+    made, before = Grid(unfold(whole)), Grid(x)
+    kinds, rows = events_of(whole)
+    assert (kinds == ANSWER).sum() == chosen.sum()
+    np.testing.assert_array_equal(rows[kinds == ANSWER][:, 1:], events[kind == HIDDEN][:, 1:])
+
+    def notes(grid: Grid, hidden: bool) -> list[tuple[int, ...]]:
+        return [
+            (int(bar), *map(int, event))
+            for kind, bar, track, event in zip(grid.kind, grid.bar, grid.track, grid.events, strict=True)
+            if kind == NOTE and chosen[bar, int(grid.tracks[track])] == hidden
+        ]
+
+    assert notes(made, False) == notes(before, False)
+    assert notes(made, True)
+    np.testing.assert_array_equal(codec.encode(codec.decode(whole)), unfold(whole))
+
+
+def test_a_gap_knows_its_bar() -> None:
+    """In a bar of three eighths nothing is written after them, though later bars are longer."""
+    score = tune(0, bars=4, drums=False)
+    score.time_signatures.append(TimeSignature(1920, 3, 8))
+    score.time_signatures.append(TimeSignature(1920 + 720, 4, 4))
+    codec = Cells(Cells.Settings())
+    codec.learn([score.sort()])
+    told = hide(codec.encode(score), lambda grid: np.arange(grid.bars)[:, None] == np.array([1, 1]))
+    kind, events = events_of(told)
+    for seed in range(20):
+        whole = filled(codec, events[: int(np.argmax(kind == ANSWER))].reshape(-1), seed)
+        grid = Grid(unfold(whole))
+        mine = grid.events[(grid.kind == NOTE) & (grid.bar == 1)]
+        assert ((values(mine[:, 0]) * 24 + values(mine[:, 1])) < 36).all()

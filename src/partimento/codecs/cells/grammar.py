@@ -8,6 +8,9 @@ Lengths. Bars are counted by bar events after `begin`: the bar in which a prompt
 holds an onset, and no note rings on after it. Notes are counted as they are completed. Seconds count from the end of
 the prompt's sound; the piece ends when the next bar would leave less than a quarter note.
 
+Filling. After a prompt that begins with `fill` come the answers to its hidden cells, one after the other, and the end;
+no length counts then. A cell may stay silent, but not all of them.
+
 Guards. "silence": a bar is not left, and its first note is not so late, that more than `Request.longest_silence`
 quarter notes pass without a sound. "stuck note": no duration over `Request.longest_note`. Each is counted once for each
 gap or note.
@@ -16,18 +19,21 @@ gap or note.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from partimento.codec import Request
 from partimento.codecs.cells.fields import (
+    ANSWER,
     BAR,
     CELL,
     DOWN,
     DRUMS,
     FIELDS,
     FIELDS_OF,
+    HIDDEN,
     LONGEST,
     NOTE,
     STEPS,
@@ -49,6 +55,31 @@ Mask = NDArray[np.bool_]
 
 LENGTHS = np.array([metre.bar(STEPS) for metre in METRES])
 COMMON = METRES.index(Metre(4, 4))
+
+
+@dataclass(frozen=True, eq=False)
+class Gap:
+    """A hidden cell.
+
+    Attributes:
+        mark: (6,) ids of the event that stands there.
+        bar: step at which its bar begins.
+        next: step at which the next one does.
+        metre: of its bar.
+        seconds: at which its bar begins.
+        changes: of tempo in it.
+        until: (128,) step at which each pitch of its track, struck before, falls silent.
+        pressed: whether the pedal is down.
+    """
+
+    mark: NDArray[np.int64]
+    bar: int
+    next: int
+    metre: int
+    seconds: float
+    changes: list[tuple[int, float]]
+    until: NDArray[np.int64]
+    pressed: bool
 
 
 class Cells:
@@ -97,6 +128,10 @@ class Cells:
         self._pedals: dict[int, bool] = {}
         self._sound_end, self._heard = 0, 0.0  # of the last note to end: step, seconds
         self._silence_told = False
+        self._gaps: list[Gap] = []
+        self._answered = 0
+        self._filling = False
+        self._filled: dict[int, NDArray[np.int64]] = {}  # as `_until`, of what was written into gaps
         self.begin()
 
     def begin(self) -> None:
@@ -141,6 +176,9 @@ class Cells:
         """Take note of an event that makes sense."""
         self._allowed[event] = True
         first = [int(value) for value in values(event)]
+        self._take(kind, event, first)
+
+    def _take(self, kind: int, event: NDArray[np.int64], first: list[int]) -> None:
         at = int(quarters(event[0])) * STEPS + (first[1] if kind in (TEMPO, DOWN, UP, NOTE) else 0)
         match kind:
             case 0:  # BAR
@@ -155,9 +193,36 @@ class Cells:
                 self._last = (-1, CELL, -1)
             case 5:  # NOTE
                 self._sound(at, first[2], first[3] * STEPS + first[4])
+            case 6:  # FILL
+                self._filling = True
+            case 7:  # HIDDEN
+                self._program[first[1]] = first[2]
+                self._gaps.append(self._gap(event, first[1]))
+                self._track, self._last = first[1], (-1, HIDDEN, -1)
+            case 8:  # ANSWER
+                self._answer(first[1], first[2], first[3])
             case _:
                 self._pedals[max(self._track, 0)] = kind == DOWN
                 self._last = (at, kind, -1)
+
+    def _gap(self, mark: NDArray[np.int64], track: int) -> Gap:
+        """What a cell that is hidden here is written into."""
+        until = self._until.get(track, np.zeros(128, dtype=np.int64)).copy()
+        place = (self._bar, self._next, self._metre, self._bar_seconds, list(self._changes))
+        return Gap(mark, *place, until, self._pedals.get(track, False))
+
+    def _answer(self, track: int, program: int, label: int) -> None:
+        """Go back to where the cell of that label is hidden."""
+        self._answered += 1
+        self._track, self._last = track, (-1, ANSWER, -1)
+        self._program[track] = program
+        for gap in self._gaps:
+            if int(values(gap.mark[3])) == label:
+                self._bar, self._next, self._metre = gap.bar, gap.next, gap.metre
+                self._bar_seconds, self._changes = gap.seconds, gap.changes
+                filled = self._filled.setdefault(track, np.zeros(128, dtype=np.int64))
+                self._until[track] = np.maximum(gap.until, filled)
+                self._pedals[track] = gap.pressed
 
     def _enter_bar(self, metre: int, tempo: int) -> None:
         self._bar_seconds = self._seconds(self._next - self._bar)
@@ -178,6 +243,8 @@ class Cells:
         self._until.setdefault(track, np.zeros(128, dtype=np.int64))[pitch] = end
         self._sound_end = max(self._sound_end, end)
         self._heard = max(self._heard, self._seconds(at + lasts))
+        if self._answered:
+            self._filled.setdefault(track, np.zeros(128, dtype=np.int64))[pitch] = end
         self._last = (at, NOTE, pitch)
         self._notes += 1
         self._onset_in_bar = True
@@ -211,7 +278,7 @@ class Cells:
             self._allow_events(mask)
         else:
             self._allow_fields(mask)
-            mask &= self._allowed
+            mask &= self._allowed  # of gaps too: their marks were in the prompt
         if not mask.any():
             self._allow_something(mask)
         return mask
@@ -222,6 +289,9 @@ class Cells:
     def _allow_events(self, mask: Mask) -> None:
         """What may begin here."""
         request, ids = self._request, self._ids
+        if self._filling and self._gaps:
+            self._allow_answers(mask)
+            return
         if request.notes is not None and self._notes >= request.notes:
             mask[ids.first("eos")] = True
             return
@@ -247,6 +317,18 @@ class Cells:
             mask[ids.first("eos")] = True
             if request.bars is not None and not goes_on:
                 self._beyond = np.array([bar])
+
+    def _allow_answers(self, mask: Mask) -> None:
+        """What the cell holds that is answered now, the next answer, or the end."""
+        if self._answered:
+            self._allow_times(mask, "note", self._note_times())
+            pressed = self._pedals.get(self._track, False)
+            self._allow_times(mask, "up" if pressed else "down", self._pedal_times())
+            mask &= self._allowed
+        if self._answered < len(self._gaps):
+            mask[self._ids.first("answer")] = True
+        elif self._notes or not mask.any():
+            mask[self._ids.first("eos")] = True
 
     def _allow_times(self, mask: Mask, name: str, steps: Mask) -> None:
         """Allow the quarters in which there is a step."""
@@ -276,7 +358,7 @@ class Cells:
         if kind == NOTE and at < len(steps) and self._pitches(at, pitch + 1).any():
             times[at] = True
         times &= (steps + 1 <= self._latest()) & (self._bar + steps >= self._silent())
-        if not self._onset_in_bar:
+        if not self._onset_in_bar and not self._filling:
             audible = times & (self._bar + steps <= self._sound_end + self._silence)
             if audible.any() and (times & ~audible).any():
                 self._tell_silence()
@@ -356,6 +438,9 @@ class Cells:
         kind, field = int(kinds(np.array(group[0]))), len(group)
         if kind < 0:
             mask[ids.first("none")] = True
+            return
+        if kind == ANSWER and self._answered < len(self._gaps):
+            mask[self._gaps[self._answered].mark[field]] = True
             return
         for name in FIELDS_OF[kind][field - 1]:
             mask[self._span(name)] = True
