@@ -19,12 +19,12 @@ gap or note.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from partimento.codec import Request
+from partimento.codecs.cells.clock import LENGTHS, paces
 from partimento.codecs.cells.fields import (
     ANSWER,
     BAR,
@@ -33,7 +33,6 @@ from partimento.codecs.cells.fields import (
     DRUMS,
     FIELDS,
     FIELDS_OF,
-    HIDDEN,
     LONGEST,
     NOTE,
     STEPS,
@@ -43,43 +42,13 @@ from partimento.codecs.cells.fields import (
     events_of,
     kinds,
     quarters,
-    tempi,
     values,
     vocabulary,
 )
+from partimento.codecs.cells.state import State
 from partimento.errors import ImpossibleRequest
-from partimento.metres import METRES, Metre
-from partimento.score import DEFAULT_QPM
 
 Mask = NDArray[np.bool_]
-
-LENGTHS = np.array([metre.bar(STEPS) for metre in METRES])
-COMMON = METRES.index(Metre(4, 4))
-
-
-@dataclass(frozen=True, eq=False)
-class Gap:
-    """A hidden cell.
-
-    Attributes:
-        mark: (6,) ids of the event that stands there.
-        bar: step at which its bar begins.
-        next: step at which the next one does.
-        metre: of its bar.
-        seconds: at which its bar begins.
-        changes: of tempo in it.
-        until: (128,) step at which each pitch of its track, struck before, falls silent.
-        pressed: whether the pedal is down.
-    """
-
-    mark: NDArray[np.int64]
-    bar: int
-    next: int
-    metre: int
-    seconds: float
-    changes: list[tuple[int, float]]
-    until: NDArray[np.int64]
-    pressed: bool
 
 
 class Cells:
@@ -93,7 +62,6 @@ class Cells:
     def __init__(self, used: Mask, programs: Mask) -> None:
         self._ids = vocabulary()
         self._learnt, self._programs = used, programs
-        self._paces = 60.0 / (tempi() * STEPS)  # seconds a step
         self.acted: Counter[str] = Counter()
         self.start(Request())
 
@@ -106,7 +74,7 @@ class Cells:
             ImpossibleRequest: the seconds asked for are too few for a single note.
         """
         span = self._ids["tempo"]
-        quickest = self._paces[self._learnt[span.start : span.stop]].min(initial=np.inf)
+        quickest = paces()[self._learnt[span.start : span.stop]].min(initial=np.inf)
         if request.seconds is not None and request.seconds < quickest:
             raise ImpossibleRequest(f"{request.seconds} seconds are too few for a note; ask for more.")
         self._request = request
@@ -115,30 +83,14 @@ class Cells:
         self._allowed = self._learnt.copy()  # a prompt adds its own
         self._group: list[int] = []
         self._over = False
-        self._program: dict[int, int] = {}  # of each track that there is
-        self._track = -1  # the one that is being written; -1 before a bar's first
-        self._metre = COMMON
-        self._bar = 0  # step at which this bar begins
-        self._next = 0  # and the next one
-        self._changes = [(0, 60.0 / (DEFAULT_QPM * STEPS))]  # of tempo: steps within the bar, seconds a step
-        self._level = -1
-        self._bar_seconds = 0.0  # at which this bar begins
-        self._last: tuple[int, int, int] = (-1, -1, -1)  # time within the bar, kind and pitch of the last event
-        self._until: dict[int, NDArray[np.int64]] = {}  # step at which each pitch of each track falls silent
-        self._pedals: dict[int, bool] = {}
-        self._sound_end, self._heard = 0, 0.0  # of the last note to end: step, seconds
-        self._silence_told = False
-        self._gaps: list[Gap] = []
-        self._answered = 0
-        self._filling = False
-        self._filled: dict[int, NDArray[np.int64]] = {}  # as `_until`, of what was written into gaps
+        self._state = State()
+        self._told_after = -1  # notes after which a silence was told
         self.begin()
 
     def begin(self) -> None:
         """The prompt is over: bars, seconds and notes count from the next id on."""
-        self._bars = self._notes = 0
-        self._onset_in_bar = False
-        self._from = self._heard
+        self._state.begin()
+        self._from = self._state.heard
         self._over = False
         self._mask: Mask | None = None
         self._beyond: NDArray[np.int64] | None = None
@@ -156,7 +108,8 @@ class Cells:
             kind, events = events_of(np.array(self._group))
             self._group = []
             if len(kind):
-                self._happen(int(kind[0]), events[0])
+                self._allowed[events[0]] = True
+                self._state.happen(int(kind[0]), events[0])
 
     def mask(self) -> Mask:
         """(V,) what may come next; at least one True."""
@@ -170,105 +123,13 @@ class Cells:
         self.mask()
         return self._beyond
 
-    # ---- the state
-
-    def _happen(self, kind: int, event: NDArray[np.int64]) -> None:
-        """Take note of an event that makes sense."""
-        self._allowed[event] = True
-        first = [int(value) for value in values(event)]
-        self._take(kind, event, first)
-
-    def _take(self, kind: int, event: NDArray[np.int64], first: list[int]) -> None:
-        at = int(quarters(event[0])) * STEPS + (first[1] if kind in (TEMPO, DOWN, UP, NOTE) else 0)
-        match kind:
-            case 0:  # BAR
-                self._enter_bar(first[1], first[2])
-            case 1:  # TEMPO
-                self._changes = [*(c for c in self._changes if c[0] < at), (at, float(self._paces[first[2]]))]
-                self._level = first[2]
-                self._last = (at, TEMPO, -1)
-            case 2:  # CELL
-                self._track = first[1]
-                self._program[first[1]] = first[2]
-                self._last = (-1, CELL, -1)
-            case 5:  # NOTE
-                self._sound(at, first[2], first[3] * STEPS + first[4])
-            case 6:  # FILL
-                self._filling = True
-            case 7:  # HIDDEN
-                self._program[first[1]] = first[2]
-                self._gaps.append(self._gap(event, first[1]))
-                self._track, self._last = first[1], (-1, HIDDEN, -1)
-            case 8:  # ANSWER
-                self._answer(first[1], first[2], first[3])
-            case _:
-                self._pedals[max(self._track, 0)] = kind == DOWN
-                self._last = (at, kind, -1)
-
-    def _gap(self, mark: NDArray[np.int64], track: int) -> Gap:
-        """What a cell that is hidden here is written into."""
-        until = self._until.get(track, np.zeros(128, dtype=np.int64)).copy()
-        place = (self._bar, self._next, self._metre, self._bar_seconds, list(self._changes))
-        return Gap(mark, *place, until, self._pedals.get(track, False))
-
-    def _answer(self, track: int, program: int, label: int) -> None:
-        """Go back to where the cell of that label is hidden."""
-        self._answered += 1
-        self._track, self._last = track, (-1, ANSWER, -1)
-        self._program[track] = program
-        for gap in self._gaps:
-            if int(values(gap.mark[3])) == label:
-                self._bar, self._next, self._metre = gap.bar, gap.next, gap.metre
-                self._bar_seconds, self._changes = gap.seconds, gap.changes
-                filled = self._filled.setdefault(track, np.zeros(128, dtype=np.int64))
-                self._until[track] = np.maximum(gap.until, filled)
-                self._pedals[track] = gap.pressed
-
-    def _enter_bar(self, metre: int, tempo: int) -> None:
-        self._bar_seconds = self._seconds(self._next - self._bar)
-        self._bar = self._next
-        self._metre = metre
-        self._next = self._bar + int(LENGTHS[metre])
-        self._level = tempo
-        self._changes = [(0, float(self._paces[tempo]))]
-        if self._sound_end > self._bar:
-            self._heard = max(self._heard, self._seconds(self._sound_end - self._bar))
-        self._track, self._last = -1, (-1, BAR, -1)
-        self._bars += 1
-        self._onset_in_bar = False
-
-    def _sound(self, at: int, pitch: int, lasts: int) -> None:
-        track = max(self._track, 0)
-        end = self._bar + at + lasts
-        self._until.setdefault(track, np.zeros(128, dtype=np.int64))[pitch] = end
-        self._sound_end = max(self._sound_end, end)
-        self._heard = max(self._heard, self._seconds(at + lasts))
-        if self._answered:
-            self._filled.setdefault(track, np.zeros(128, dtype=np.int64))[pitch] = end
-        self._last = (at, NOTE, pitch)
-        self._notes += 1
-        self._onset_in_bar = True
-        self._silence_told = False
-
-    def _seconds(self, step: int) -> float:
-        """When a step counted from this bar's beginning comes, by the tempi known so far."""
-        total = self._bar_seconds
-        for (start, pace), (stop, _) in zip(self._changes, [*self._changes[1:], (step, 0.0)], strict=True):
-            total += max(min(stop, step) - start, 0) * pace
-        return total
+    # ---- what may come next
 
     def _latest(self) -> float:
         """The last step, counted from this bar's beginning, that the seconds asked for have room for."""
         if self._request.seconds is None:
             return np.inf
-        left = self._from + self._request.seconds - self._bar_seconds
-        for (start, pace), stop in zip(self._changes, [*(c[0] for c in self._changes[1:]), np.inf], strict=True):
-            if left <= (stop - start) * pace:
-                return float(np.floor(start + left / pace + 1e-6))
-            left -= (stop - start) * pace
-        return np.inf
-
-    # ---- what may come next
+        return self._state.clock.latest(self._from + self._request.seconds)
 
     def _make_mask(self) -> Mask:
         mask = np.zeros(self._ids.size, dtype=np.bool_)
@@ -289,45 +150,45 @@ class Cells:
     def _allow_events(self, mask: Mask) -> None:
         """What may begin here."""
         request, ids = self._request, self._ids
-        if self._filling and self._gaps:
+        if self._state.filling and self._state.gaps:
             self._allow_answers(mask)
             return
-        if request.notes is not None and self._notes >= request.notes:
+        if request.notes is not None and self._state.notes >= request.notes:
             mask[ids.first("eos")] = True
             return
         bar = ids.first("bar")
-        if self._next == 0:
+        if self._state.clock.next == 0:
             mask[bar] = True
             return
-        if self._track < 0:
+        if self._state.track < 0:
             self._allow_times(mask, "tempo at", self._tempo_times())
-        elif self._track in self._program:
+        elif self._state.track in self._state.program:
             self._allow_times(mask, "note", self._note_times())
-            if self._last[1] != NOTE or self._last[0] < self._next - self._bar - 1:
-                pressed = self._pedals.get(self._track, False)
+            if self._state.last[1] != NOTE or self._state.last[0] < self._state.clock.steps - 1:
+                pressed = self._state.pressed.get(self._state.track, False)
                 self._allow_times(mask, "up" if pressed else "down", self._pedal_times())
         mask[ids.first("cell")] = bool(self._free_tracks().any()) and self._has_time()
         goes_on = self._may_enter_bar()
         mask[bar] = goes_on
         mask &= self._allowed
-        if self._last[1] == CELL:  # a track is named only where it has something
+        if self._state.last[1] == CELL:  # a track is named only where it has something
             mask[[bar, ids.first("cell")]] = False
             return
-        if self._may_end(goes_on) and (self._notes or self._bars == 0):
+        if self._may_end(goes_on) and (self._state.notes or self._state.bars == 0):
             mask[ids.first("eos")] = True
             if request.bars is not None and not goes_on:
                 self._beyond = np.array([bar])
 
     def _allow_answers(self, mask: Mask) -> None:
         """What the cell holds that is answered now, the next answer, or the end."""
-        if self._answered:
+        if self._state.answered:
             self._allow_times(mask, "note", self._note_times())
-            pressed = self._pedals.get(self._track, False)
+            pressed = self._state.pressed.get(self._state.track, False)
             self._allow_times(mask, "up" if pressed else "down", self._pedal_times())
             mask &= self._allowed
-        if self._answered < len(self._gaps):
+        if self._state.answered < len(self._state.gaps):
             mask[self._ids.first("answer")] = True
-        elif self._notes or not mask.any():
+        elif self._state.notes or not mask.any():
             mask[self._ids.first("eos")] = True
 
     def _allow_times(self, mask: Mask, name: str, steps: Mask) -> None:
@@ -339,27 +200,27 @@ class Cells:
         mask[span.start : span.start + len(found)] = found
 
     def _steps(self) -> NDArray[np.int64]:
-        return np.arange(self._next - self._bar)
+        return np.arange(self._state.clock.steps)
 
     def _tempo_times(self) -> Mask:
         """(steps of the bar,) where the tempo may change: not at the beginning, nor where seconds are counted."""
         steps = self._steps()
-        return steps > (max(self._last[0], 0) if self._request.seconds is None else len(steps))
+        return steps > (max(self._state.last[0], 0) if self._request.seconds is None else len(steps))
 
     def _pedal_times(self) -> Mask:
         steps = self._steps()
-        return (steps > self._last[0]) & (steps <= self._latest())
+        return (steps > self._state.last[0]) & (steps <= self._latest())
 
     def _note_times(self) -> Mask:
         """(steps of the bar,) where this track may strike a note."""
         steps = self._steps()
-        at, kind, pitch = self._last
+        at, kind, pitch = self._state.last
         times: Mask = steps >= (at + 1 if kind == NOTE else max(at, 0))
         if kind == NOTE and at < len(steps) and self._pitches(at, pitch + 1).any():
             times[at] = True
-        times &= (steps + 1 <= self._latest()) & (self._bar + steps >= self._silent())
-        if not self._onset_in_bar and not self._filling:
-            audible = times & (self._bar + steps <= self._sound_end + self._silence)
+        times &= (steps + 1 <= self._latest()) & (self._state.clock.bar + steps >= self._silent())
+        if not self._state.onset_in_bar and not self._state.filling:
+            audible = times & (self._state.clock.bar + steps <= self._state.sound_end + self._silence)
             if audible.any() and (times & ~audible).any():
                 self._tell_silence()
                 return audible
@@ -367,69 +228,69 @@ class Cells:
 
     def _own_pitches(self, track: int) -> Mask:
         """(128,) those that a track may have."""
-        found: Mask = self._allowed[self._span("drum" if self._program.get(track) == DRUMS else "pitch")]
+        found: Mask = self._allowed[self._span("drum" if self._state.program.get(track) == DRUMS else "pitch")]
         return found
 
     def _silent(self) -> int:
         """The first step, of the piece, at which a pitch of this track is silent; beyond all steps if it has none."""
-        own, until = self._own_pitches(self._track), self._until.get(self._track)
+        own, until = self._own_pitches(self._state.track), self._state.until.get(self._state.track)
         if not own.any():
             return 1 << 60
         return 0 if until is None else int(until[own].min())
 
     def _pitches(self, at: int, first: int = 0) -> Mask:
         """(128,) the pitches that this track may strike at a step, from one on."""
-        found = self._own_pitches(self._track).copy()
+        found = self._own_pitches(self._state.track).copy()
         found[:first] = False
-        until = self._until.get(self._track)
+        until = self._state.until.get(self._state.track)
         if until is not None:
-            found &= until <= self._bar + at
+            found &= until <= self._state.clock.bar + at
         return found
 
     def _free_tracks(self) -> Mask:
         """(TRACKS,) those that this bar may still have, and that have a pitch to strike in it."""
         known: Mask = np.asarray(self._programs.any(axis=1))
-        known[list(self._program)] = True
-        for track, until in self._until.items():
+        known[list(self._state.program)] = True
+        for track, until in self._state.until.items():
             own = self._own_pitches(track)
-            known[track] = bool(own.any()) and int(until[own].min()) < self._next
-        return (np.arange(TRACKS) > self._track) & known & self._allowed[self._span("track")]
+            known[track] = bool(own.any()) and int(until[own].min()) < self._state.clock.next
+        return (np.arange(TRACKS) > self._state.track) & known & self._allowed[self._span("track")]
 
     def _has_time(self) -> bool:
         return self._latest() >= 1
 
     def _may_enter_bar(self) -> bool:
         request = self._request
-        if request.bars is not None and self._bars >= request.bars:
+        if request.bars is not None and self._state.bars >= request.bars:
             return False
-        if self._latest() < self._next - self._bar + 1:
+        if self._latest() < self._state.clock.steps + 1:
             return False
-        if self._next > self._sound_end + self._silence and self._can_sound():
+        if self._state.clock.next > self._state.sound_end + self._silence and self._can_sound():
             self._tell_silence()
             return False
         return True
 
     def _can_sound(self) -> bool:
         """Whether something may still be struck in this bar."""
-        if self._onset_in_bar:
+        if self._state.onset_in_bar:
             return False
-        here = self._track in self._program and bool(self._note_times().any())
+        here = self._state.track in self._state.program and bool(self._note_times().any())
         return here or (bool(self._free_tracks().any()) and self._has_time())
 
     def _tell_silence(self) -> None:
-        if not self._silence_told:
+        if self._told_after != self._state.sounded:
             self.acted["silence"] += 1
-            self._silence_told = True
+            self._told_after = self._state.sounded
 
     def _may_end(self, goes_on: bool) -> bool:
         request = self._request
         if request.notes is not None:
             return False
         if request.bars is not None:
-            return self._bars >= request.bars and self._onset_in_bar
+            return self._state.bars >= request.bars and self._state.onset_in_bar
         if request.seconds is not None:
-            left = self._from + request.seconds - self._seconds(self._next - self._bar)
-            return not goes_on or left < STEPS * self._changes[-1][1]
+            left = self._from + request.seconds - self._state.clock.at(self._state.clock.steps)
+            return not goes_on or left < STEPS * self._state.clock.pace
         return True
 
     def _allow_fields(self, mask: Mask) -> None:
@@ -439,8 +300,8 @@ class Cells:
         if kind < 0:
             mask[ids.first("none")] = True
             return
-        if kind == ANSWER and self._answered < len(self._gaps):
-            mask[self._gaps[self._answered].mark[field]] = True
+        if kind == ANSWER and self._state.answered < len(self._state.gaps):
+            mask[self._state.gaps[self._state.answered].mark[field]] = True
             return
         for name in FIELDS_OF[kind][field - 1]:
             mask[self._span(name)] = True
@@ -451,14 +312,14 @@ class Cells:
             mask[self._span("step")] = np.append(steps, np.zeros(STEPS - len(steps), dtype=np.bool_))
         elif kind == BAR:
             self._allow_bar(mask, field)
-        elif kind == TEMPO and field == 2 and self._level >= 0:
-            mask[ids.first("tempo") + self._level] = False
+        elif kind == TEMPO and field == 2 and self._state.clock.level >= 0:
+            mask[ids.first("tempo") + self._state.clock.level] = False
         elif kind == CELL and field <= 2:
             self._allow_cell(mask, field)
         elif kind == NOTE and field == 2:
             at = quarter * STEPS + int(values(np.array(group[1])))
-            first = self._last[2] + 1 if self._last[:2] == (at, NOTE) else 0
-            drums = self._program.get(self._track) == DRUMS
+            first = self._state.last[2] + 1 if self._state.last[:2] == (at, NOTE) else 0
+            drums = self._state.program.get(self._state.track) == DRUMS
             mask[self._span("drum" if drums else "pitch")] = self._pitches(at, first)
             mask[self._span("pitch" if drums else "drum")] = False
         elif kind == NOTE and field > 2:
@@ -467,15 +328,15 @@ class Cells:
     def _allow_bar(self, mask: Mask, field: int) -> None:
         """Metres in which no note rings on after the last bar, and tempi at which all that sounds still fits."""
         request, ids = self._request, self._ids
-        rings = self._sound_end - self._next
+        rings = self._state.sound_end - self._state.clock.next
         if field == 1 and request.bars is not None:
-            mask[self._span("metre")] &= LENGTHS * max(request.bars - self._bars, 1) >= rings
-            if self._next > 0:
-                mask[ids.first("metre") + self._metre] = True
+            mask[self._span("metre")] &= LENGTHS * max(request.bars - self._state.bars, 1) >= rings
+            if self._state.clock.next > 0:
+                mask[ids.first("metre") + self._state.clock.metre] = True
         if field == 2 and request.seconds is not None:
-            left = self._from + request.seconds - self._seconds(self._next - self._bar)
-            slow = self._paces * max(rings, 1) > left + 1e-6
-            mask[self._span("tempo")] &= ~slow | ((self._paces <= self._changes[-1][1]) & (self._next > 0))
+            left = self._from + request.seconds - self._state.clock.at(self._state.clock.steps)
+            slow = paces() * max(rings, 1) > left + 1e-6
+            mask[self._span("tempo")] &= ~slow | ((paces() <= self._state.clock.pace) & (self._state.clock.next > 0))
 
     def _allow_cell(self, mask: Mask, field: int) -> None:
         if field == 1:
@@ -484,8 +345,8 @@ class Cells:
         track = int(values(np.array(self._group[1])))
         span = self._span("program")
         programs = self._programs[track] if track < TRACKS else np.ones(DRUMS + 1, dtype=np.bool_)
-        if track in self._program:
-            programs = np.arange(DRUMS + 1) == self._program[track]
+        if track in self._state.program:
+            programs = np.arange(DRUMS + 1) == self._state.program[track]
         mask[span] = programs
 
     def _allow_durations(self, mask: Mask, field: int) -> None:
@@ -494,8 +355,8 @@ class Cells:
         at = int(quarters(group[0])) * STEPS + int(values(group[1]))
         longest = LONGEST * STEPS - 1
         if request.bars is not None:
-            more = max(request.bars - self._bars, 0) * int(LENGTHS[self._metre])
-            longest = min(longest, self._next - self._bar + more - at)
+            more = max(request.bars - self._state.bars, 0) * int(LENGTHS[self._state.clock.metre])
+            longest = min(longest, self._state.clock.steps + more - at)
         longest = int(min(longest, self._latest() - at))
         guarded = min(longest, max(int(request.longest_note * STEPS), 1))
         if field == 3:
@@ -515,9 +376,9 @@ class Cells:
         ids = self._ids
         if not self._group:
             request = self._request
-            ends = request.notes is None and (request.bars is None or self._bars >= request.bars)
-            if self._last[1] == CELL:  # a track in which nothing may happen: another bar, or the end
-                ends = ends and self._notes > 0
+            ends = request.notes is None and (request.bars is None or self._state.bars >= request.bars)
+            if self._state.last[1] == CELL:  # a track in which nothing may happen: another bar, or the end
+                ends = ends and self._state.notes > 0
             mask[ids.first("eos" if ends else "bar")] = True
             return
         mask[ids.first("none")] = True  # which makes no sense, so that the event is passed over

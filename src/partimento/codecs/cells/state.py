@@ -1,0 +1,147 @@
+"""What has happened in a piece so far, event by event: where it stands, what sounds, and what is hidden."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partimento.codecs.cells.clock import Clock
+from partimento.codecs.cells.fields import (
+    ANSWER,
+    BAR,
+    CELL,
+    DOWN,
+    FILL,
+    HIDDEN,
+    NOTE,
+    STEPS,
+    TEMPO,
+    UP,
+    Ids,
+    quarters,
+    values,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Gap:
+    """A hidden cell.
+
+    Attributes:
+        mark: (6,) ids of the event that stands there.
+        clock: its bar.
+        until: (128,) step at which each pitch of its track, struck before, falls silent.
+        pressed: whether the pedal is down.
+    """
+
+    mark: Ids
+    clock: Clock
+    until: Ids
+    pressed: bool
+
+
+class State:
+    """A piece so far.
+
+    Attributes:
+        clock: the bar.
+        track: the one that is being written; -1 before a bar's first.
+        program: of each track that there is.
+        last: time within the bar (-1 before the first), kind and pitch (-1 where it has none) of the last event.
+        until: step at which each pitch of each track falls silent, (128,) by track.
+        pressed: by track whether its pedal is down.
+        sound_end: step at which the last note ends.
+        heard: seconds at which it does.
+        sounded: notes ever.
+        bars: bars since `begin`.
+        notes: notes since `begin`.
+        onset_in_bar: whether a note was struck in this bar since `begin`.
+        filling: whether cells are hidden.
+        gaps: those cells.
+        answered: how many of them have been answered, or are being.
+    """
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.track = -1
+        self.program: dict[int, int] = {}
+        self.last: tuple[int, int, int] = (-1, -1, -1)
+        self.until: dict[int, NDArray[np.int64]] = {}
+        self.pressed: dict[int, bool] = {}
+        self.sound_end, self.heard, self.sounded = 0, 0.0, 0
+        self.filling = False
+        self.gaps: list[Gap] = []
+        self.answered = 0
+        self._filled: dict[int, NDArray[np.int64]] = {}  # as `until`, of what was written into gaps
+        self.begin()
+
+    def begin(self) -> None:
+        """Count bars and notes from here."""
+        self.bars = self.notes = 0
+        self.onset_in_bar = False
+
+    @property
+    def gap(self) -> Gap | None:
+        """The hidden cell that is to be answered next."""
+        return self.gaps[self.answered] if self.answered < len(self.gaps) else None
+
+    def happen(self, kind: int, event: Ids) -> None:
+        """Take note of an event (6,) that makes sense."""
+        _, first, second, third, fourth, _ = (int(value) for value in values(event))
+        at = int(quarters(event[0])) * STEPS + first
+        if kind == BAR:
+            self._enter_bar(first, second)
+        elif kind == TEMPO:
+            self.clock = self.clock.changed(at, second)
+            self.last = (at, kind, -1)
+        elif kind == CELL:
+            self._enter_track(kind, first, second)
+        elif kind == NOTE:
+            self._sound(at, second, third * STEPS + fourth)
+        elif kind in (DOWN, UP):
+            self.pressed[max(self.track, 0)] = kind == DOWN
+            self.last = (at, kind, -1)
+        elif kind == FILL:
+            self.filling = True
+        elif kind == HIDDEN:
+            until = self.until.get(first, np.zeros(128, dtype=np.int64)).copy()
+            self.gaps.append(Gap(event, self.clock, until, self.pressed.get(first, False)))
+            self._enter_track(kind, first, second)
+        elif kind == ANSWER:
+            self._answer(first, third)
+            self._enter_track(kind, first, second)
+
+    def _enter_bar(self, metre: int, tempo: int) -> None:
+        self.clock = self.clock.entered(metre, tempo)
+        if self.sound_end > self.clock.bar:  # what rings on does so at the new tempo
+            self.heard = max(self.heard, self.clock.at(self.sound_end - self.clock.bar))
+        self.track, self.last = -1, (-1, BAR, -1)
+        self.bars += 1
+        self.onset_in_bar = False
+
+    def _enter_track(self, kind: int, track: int, program: int) -> None:
+        self.track, self.last = track, (-1, kind, -1)
+        self.program[track] = program
+
+    def _answer(self, track: int, label: int) -> None:
+        """Go back to where the cell of that label is hidden."""
+        self.answered += 1
+        for gap in self.gaps:
+            if int(values(gap.mark[3])) == label:
+                self.clock = gap.clock
+                self.until[track] = np.maximum(gap.until, self._filled.get(track, 0))
+                self.pressed[track] = gap.pressed
+
+    def _sound(self, at: int, pitch: int, lasts: int) -> None:
+        track = max(self.track, 0)
+        end = self.clock.bar + at + lasts
+        for until in (self.until, self._filled) if self.answered else (self.until,):
+            until.setdefault(track, np.zeros(128, dtype=np.int64))[pitch] = end
+        self.sound_end = max(self.sound_end, end)
+        self.heard = max(self.heard, self.clock.at(at + lasts))
+        self.last = (at, NOTE, pitch)
+        self.sounded += 1
+        self.notes += 1
+        self.onset_in_bar = True
