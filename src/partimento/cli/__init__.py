@@ -24,6 +24,7 @@ for name, summary in {
     "inspect": "Read a folder of music: what serves, what does not and why, and what is in it.",
     "train": "Learn from a folder of music, in the minutes that you give it.",
     "compose": "Compose new music with a trained model.",
+    "fill": "Write some bars or tracks of a piece anew, from what stands around them.",
     "audition": "Hear how a run learnt: compose from each of its checkpoints with one seed.",
     "show": "Show what a model is made of: layers, shapes, parameters, facts.",
     "compare": "Train every system on the same music, and set what they make side by side.",

@@ -14,7 +14,7 @@ may ask for are patterns of hidden cells, and those that are learnt are drawn fr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,10 @@ class Grid:
 
     What comes before the first bar is left out.
 
+    Args:
+        x: (T,) ids.
+        tracks: numbers and programs of the tracks that there are, ascending; those that have something in `x` if None.
+
     Attributes:
         kind: (E,) what each event is.
         events: (E, 6) ids.
@@ -51,7 +55,7 @@ class Grid:
         bars: how many there are.
     """
 
-    def __init__(self, x: Ids) -> None:
+    def __init__(self, x: Ids, tracks: Mapping[int, int] | None = None) -> None:
         kind, events = events_of(x)
         inside = np.cumsum(kind == BAR) > 0
         self.kind, self.events = kind[inside], events[inside]
@@ -63,22 +67,26 @@ class Grid:
         within = cell_at > bar_at
         number = np.where(within, values(self.events[cell_at, 1]), -1)
         cells = self.events[self.kind == CELL]
-        self.tracks, first = np.unique(values(cells[:, 1]), return_index=True)
-        self.programs = values(cells[first, 2])
+        if tracks is None:
+            numbers, first = np.unique(values(cells[:, 1]), return_index=True)
+            tracks = dict(zip(numbers.tolist(), values(cells[first, 2]).tolist(), strict=True))
+        self.tracks = np.array(list(tracks), dtype=np.int64)
+        self.programs = np.array(list(tracks.values()), dtype=np.int64)
         self.track = np.where(within, np.searchsorted(self.tracks, number), -1)
 
 
-def hide(x: Ids, hidden: Callable[[Grid], Mask]) -> Ids:
+def hide(x: Ids, hidden: Callable[[Grid], Mask], tracks: Mapping[int, int] | None = None) -> Ids:
     """Tell some cells after all the rest.
 
     Args:
         x: (6 E,) ids in the form that `write` gives, or a part of such that is more than a bar.
         hidden: says for (bars, tracks) which cells; no more than `LABELS` of them, the first ones, are hidden.
+        tracks: numbers and programs of the tracks that there are; those that have something in `x` if None.
 
     Returns:
         The ids retold; `x` itself where nothing is hidden.
     """
-    grid = Grid(x)
+    grid = Grid(x, tracks)
     if not grid.bars or not len(grid.tracks):
         return x
     mask = np.asarray(hidden(grid), dtype=np.bool_)
@@ -120,6 +128,13 @@ def _block(answer: int, place: Ids, track: Ids, order: Ids, events: Ids) -> Ids:
     """Events with what they are sorted by: answers last, then by bar or label, by track, and as they stood."""
     keys = [np.broadcast_to(key, len(events)) for key in (np.array([answer]), place, track, order)]
     return np.concatenate([np.stack(keys, 1), events], 1)
+
+
+def without_answers(x: Ids) -> Ids:
+    """What is told before the first answer: all that a model hears that is to give them."""
+    kind, events = events_of(x)
+    answers = np.flatnonzero(kind == ANSWER)
+    return events[: answers[0] if len(answers) else len(events)].reshape(-1)
 
 
 def unfold(x: Ids) -> Ids:
