@@ -27,12 +27,14 @@ LINES = [
 QUICK = {  # what makes minutes of a command seconds
     "train": ["--set", "plan.most_passes=1", "--set", "training.batch=4", "--set", "preparation.transpose=0"],
     "audition": ["--bars", "2", "--sound", "none"],
+    "fill": ["--sound", "none"],
     "interpolate": ["--steps", "2", "--sound", "none"],
     "compare": ["--minutes", "0.05", "--bars", "2", "--pieces", "2", "--sound", "none"],
 }
-SMALL = {  # by whether the recipe is vae
-    False: ["--set", 'model.stack=["cell 16"]', "--set", "training.length=64"],
-    True: ["--set", "model.encoder=16", "--set", "model.conductor=16", "--set", "model.decoder=16"],
+SMALL = {  # by the recipe
+    "lstm": ["--set", 'model.stack=["cell 16"]', "--set", "training.length=64"],
+    "vae": ["--set", "model.encoder=16", "--set", "model.conductor=16", "--set", "model.decoder=16"],
+    "nested": ["--set", "model.width=16", "--set", "model.heads=2", "--set", "model.inner=16"],
 }
 
 
@@ -46,7 +48,8 @@ def test_every_command_runs(tmp_path: Path) -> None:
     commands = [shlex.split(line) for line in LINES if line.startswith("partimento ")]
     assert len(commands) >= 8
     for words in commands:
-        quick = [*QUICK.get(words[1], []), *(SMALL["vae" in words] if words[1] == "train" else [])]
+        recipe = words[words.index("--recipe") + 1] if "--recipe" in words else "lstm"
+        quick = [*QUICK.get(words[1], []), *(SMALL.get(recipe, SMALL["lstm"]) if words[1] == "train" else [])]
         done = _run([sys.executable, "-m", *words, *quick], tmp_path)
         assert done.returncode == 0, (words, done.stderr)
     code = "\n".join(re.findall(r"```python\n(.*?)```", README, re.DOTALL))
