@@ -21,7 +21,7 @@ from partimento.score import Score, bar_lines, end_tick, excerpt, seconds_at
 
 SHORTEST_BARS = 4
 LONGEST_SECONDS = 240.0
-PROMPT_HEARD = 1024  # the last ids of a prompt that the model reads; the grammar and the score have all of it
+PROMPT_HEARD = 1024  # the last groups of ids of a prompt that the model reads; the grammar and the score have all of it
 IDS_PER = {"bars": 1024, "seconds": 512, "notes": 32}  # a piece that needs more ids than this has lost its way
 IDS_ALWAYS = 512
 IDS_UNASKED = 16_384
@@ -58,15 +58,16 @@ class IdPrompt:
         score = codec.decode(ids)
         if not score.note_num():
             raise ImpossibleRequest("The prompt has no note that this bundle can say; choose another prompt.")
-        if len(ids) > PROMPT_HEARD:
-            remarks.append(f"The prompt is long: the model heard its last {PROMPT_HEARD} of {len(ids)} tokens.")
+        heard = PROMPT_HEARD * spec.group
+        if len(ids) > heard:
+            remarks.append(f"The prompt is long: the model heard its last {heard} of {len(ids)} tokens.")
         return cls(ids, score, tuple(remarks))
 
     def heard(self, spec: TokenSpec) -> Ids:
         """What the model reads before it writes; only a prompt heard from its beginning has `bos` before it."""
-        if len(self.ids) > PROMPT_HEARD:
-            whole = (PROMPT_HEARD - 1) // spec.group * spec.group  # groups, after an id that stands for all before them
-            return self.ids[-1 - whole :]
+        heard = PROMPT_HEARD * spec.group
+        if len(self.ids) > heard:
+            return self.ids[-1 - (heard - 1) // spec.group * spec.group :]  # groups, after an id of those before them
         return np.concatenate([np.array([spec.bos], np.int64), self.ids])
 
 
