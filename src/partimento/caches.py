@@ -10,19 +10,23 @@ however long the piece is, and no step copies what it keeps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from partimento.graphs import LARGEST_STATE, Bound, Graph, Values
+from partimento.errors import InvalidBundle
+from partimento.graphs import LARGEST_STATE, Bound, Graph, Values, first_line
 
 SLOWEST = 10_000.0  # as in `blocks`
 FIRST = 128  # places that buffers begin with
 
 Arrays = Mapping[str, NDArray[Any]]
+D = TypeVar("D")
 
 
 @dataclass(frozen=True)
@@ -130,3 +134,64 @@ class Cache:
         """Go on with the pieces at `rows` alone, with inputs and outputs for so many."""
         self._buffers = [np.ascontiguousarray(buffer[rows]) for buffer in self._buffers]
         self._bind(inputs, outputs)
+
+
+class InPlace(Protocol):
+    """What is kept of pieces side by side, and changed by each step."""
+
+    def step(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Take one id for each piece, (B,), and give the logits of the next, (B, V)."""
+
+    def narrow(self, rows: NDArray[np.int64]) -> None:
+        """Go on with the pieces at `rows` alone."""
+
+
+S = TypeVar("S", bound=InPlace)
+
+
+class Playing(Generic[S]):
+    """Plays a model whose state is changed in place; a `Stepper` whose batch can be narrowed.
+
+    Args:
+        begin: gives the state before the first id, for so many pieces side by side.
+    """
+
+    def __init__(self, begin: Callable[[int], S]) -> None:
+        self._begin = begin
+
+    def start(self, batch: int) -> S:
+        """What is kept before the first id, for `batch` pieces side by side."""
+        return self._begin(batch)
+
+    def step(self, ids: NDArray[np.int64], state: S) -> tuple[NDArray[np.float32], S]:
+        """Take one id for each piece, (B,), and give the logits of the next, (B, V); the state is the same, changed.
+
+        Raises:
+            InvalidBundle: a graph fails.
+        """
+        return state.step(ids), state
+
+    def narrow(self, state: S, rows: NDArray[np.int64]) -> S:
+        """The state of the pieces at `rows` alone; it is the same, changed."""
+        state.narrow(rows)
+        return state
+
+
+def described(path: Path, player: str, make: Callable[..., D]) -> D:
+    """What `player.json` says, its tower of attention among it.
+
+    Args:
+        path: the file.
+        player: the name of what plays it.
+        make: takes what the file says, by name; raises ValueError or TypeError where it cannot be.
+
+    Raises:
+        InvalidBundle: it is missing or says nothing that can be.
+    """
+    try:
+        document = json.loads(path.read_bytes())
+        if document.pop("player") != player:
+            raise ValueError(f"it does not describe what {player} plays")
+        return make(**{**document, "attention": Attending(**document["attention"])})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InvalidBundle(f"player/player.json of this bundle cannot be used: {first_line(error)}.") from error

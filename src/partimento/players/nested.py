@@ -15,7 +15,6 @@ than one, `chosen` (B, n) int64, the group so far; with the output `logits` (B, 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partimento.caches import Attending, Cache
-from partimento.errors import InvalidBundle
-from partimento.graphs import LARGEST_STATE, Bound, Graph, first_line
+from partimento.caches import Attending, Cache, Playing, described
+from partimento.graphs import LARGEST_STATE, Bound, Graph
 from partimento.settings import settings
 
 LARGEST_VOCABULARY = 1 << 20
@@ -62,46 +60,44 @@ class _Described:
 class State:
     """What is kept of pieces side by side; steps change it."""
 
-    def __init__(self, graphs: tuple[Graph, Graph], described: _Described, batch: int) -> None:
+    def __init__(self, graphs: tuple[Graph, Graph], shape: _Described, batch: int) -> None:
         self._graphs = graphs
-        self._described = described
+        self._shape = shape
         self._heard = False  # whether anything was
-        self._make_arrays(np.full((batch, described.group), described.vocab_size, np.int64))
+        self._make_arrays(np.full((batch, shape.group), shape.vocab_size, np.int64))
         group = {name: self._arrays[name] for name in self._of_groups}
-        self._cache = Cache(graphs[0], described.attention, batch, group, {"told": self._arrays["told"]})
+        self._cache = Cache(graphs[0], shape.attention, batch, group, {"told": self._arrays["told"]})
 
     def _make_arrays(self, before: NDArray[np.int64]) -> None:
-        described, batch = self._described, len(before)
+        shape, batch = self._shape, len(before)
         self._arrays: dict[str, NDArray[Any]] = {
             "before": before,
-            "age": np.zeros((batch, described.group), np.int64),
-            "chosen": np.zeros((batch, described.group), np.int64),
+            "age": np.zeros((batch, shape.group), np.int64),
+            "chosen": np.zeros((batch, shape.group), np.int64),
             "slot": np.zeros(1, np.int64),
             "place": np.zeros(1, np.int64),
-            "told": np.zeros((batch, described.inner), np.float32),
+            "told": np.zeros((batch, shape.inner), np.float32),
         }
-        self._logits = np.zeros((batch, described.vocab_size), np.float32)
-        self._of_groups = ("before", "age", *(("place",) if described.places else ()))
-        names = ("told", "slot", "before", "age", *(("chosen",) if described.group > 1 else ()))
+        self._logits = np.zeros((batch, shape.vocab_size), np.float32)
+        self._of_groups = ("before", "age", *(("place",) if shape.places else ()))
+        names = ("told", "slot", "before", "age", *(("chosen",) if shape.group > 1 else ()))
         inputs = {name: self._arrays[name] for name in names}
         self._ids: Bound = self._graphs[1].bound(inputs, {"logits": self._logits})
 
     def step(self, ids: NDArray[np.int64]) -> Numbers:
         """Take ids (B,) and give the logits (B, V) of the next."""
-        arrays, described = self._arrays, self._described
+        arrays, shape = self._arrays, self._shape
         slot = arrays["slot"]
         if not self._heard:
             self._heard = True
-            arrays["before"][:] = np.where(ids == described.bos, described.vocab_size, described.vocab_size + 1)[
-                :, None
-            ]
+            arrays["before"][:] = np.where(ids == shape.bos, shape.vocab_size, shape.vocab_size + 1)[:, None]
             self._begin_group()
         else:
             arrays["chosen"][:, slot[0]] = ids
             slot += 1
-            if slot[0] == described.group:
+            if slot[0] == shape.group:
                 slot[:] = 0
-                older = np.minimum(arrays["age"] + 1, described.ages - 1)
+                older = np.minimum(arrays["age"] + 1, shape.ages - 1)
                 arrays["age"][:] = np.where(arrays["chosen"] == arrays["before"], older, 0)
                 arrays["before"][:] = arrays["chosen"]
                 self._begin_group()
@@ -122,32 +118,7 @@ class State:
         self._cache.narrow(rows, group, {"told": self._arrays["told"]})
 
 
-class Nested:
-    """Plays one exported nested Transformer; a `Stepper` whose batch can be narrowed."""
-
-    def __init__(self, graphs: tuple[Graph, Graph], described: _Described) -> None:
-        self._graphs = graphs
-        self._described = described
-
-    def start(self, batch: int) -> State:
-        """What is kept before the first id, for `batch` pieces side by side."""
-        return State(self._graphs, self._described, batch)
-
-    def step(self, ids: NDArray[np.int64], state: State) -> tuple[Numbers, State]:
-        """Take one id for each piece, (B,), and give the logits of the next, (B, V); the state is changed in place.
-
-        Raises:
-            InvalidBundle: a graph fails.
-        """
-        return state.step(ids), state
-
-    def narrow(self, state: State, rows: NDArray[np.int64]) -> State:
-        """The state of the pieces at `rows` alone."""
-        state.narrow(rows)
-        return state
-
-
-def open_player(folder: Path, settings: Settings | None = None, threads: int = 1) -> Nested:  # noqa: ARG001
+def open_player(folder: Path, settings: Settings | None = None, threads: int = 1) -> Playing[State]:  # noqa: ARG001
     """Open `player.json`, `group.onnx` and `id.onnx` of a bundle's `player` folder.
 
     Args:
@@ -158,32 +129,17 @@ def open_player(folder: Path, settings: Settings | None = None, threads: int = 1
     Raises:
         InvalidBundle: a file is missing or is not what it should be; says which.
     """
-    described = _described(folder / "player.json")
+    shape = described(folder / "player.json", "nested", _Described)
     groups: dict[str, tuple[str, tuple[int | None, ...]]] = dict.fromkeys(
-        ("before", "age"), ("int64", (None, described.group))
+        ("before", "age"), ("int64", (None, shape.group))
     )
-    takes = {**groups, **described.attention.takes}
-    if described.places:
+    takes = {**groups, **shape.attention.takes}
+    if shape.places:
         takes["place"] = ("int64", (1,))
-    told: dict[str, tuple[str, tuple[int | None, ...]]] = {"told": ("float32", (None, described.inner))}
-    group = Graph(folder / "group.onnx", takes, {**told, **described.attention.gives}, threads)
+    told: dict[str, tuple[str, tuple[int | None, ...]]] = {"told": ("float32", (None, shape.inner))}
+    group = Graph(folder / "group.onnx", takes, {**told, **shape.attention.gives}, threads)
     takes = {**told, "slot": ("int64", (1,)), **groups}
-    if described.group > 1:
-        takes["chosen"] = ("int64", (None, described.group))
-    ids = Graph(folder / "id.onnx", takes, {"logits": ("float32", (None, described.vocab_size))}, threads)
-    return Nested((group, ids), described)
-
-
-def _described(path: Path) -> _Described:
-    """What `player.json` says.
-
-    Raises:
-        InvalidBundle: it is missing or says nothing that can be.
-    """
-    try:
-        document = json.loads(path.read_bytes())
-        if document.pop("player") != "nested":
-            raise ValueError("it does not describe a nested player")
-        return _Described(**{**document, "attention": Attending(**document["attention"])})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InvalidBundle(f"player/player.json of this bundle cannot be used: {first_line(error)}.") from error
+    if shape.group > 1:
+        takes["chosen"] = ("int64", (None, shape.group))
+    ids = Graph(folder / "id.onnx", takes, {"logits": ("float32", (None, shape.vocab_size))}, threads)
+    return Playing(lambda batch: State((group, ids), shape, batch))
