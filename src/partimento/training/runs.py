@@ -46,6 +46,9 @@ except ImportError:  # Windows
 LOCK = ".lock"
 BEFORE_PLAN = {"corpus.json", "pieces", "encoded", LOCK}  # what a run may have written before its plan
 HUMAN, HUMAN_BARS = 200, 16  # held-out pieces that a bundle knows the figures of, and how long their excerpts are
+MOST_COUNTED = 1 << 24  # ids that the Markov chain beside a network counts at most: more would take minutes and gigabytes
+    1 << 24
+)  # ids that the Markov chain beside a network is counted from; more would take minutes and gigabytes
 NOT_THE_SAME = ("seconds", "notes/s")  # columns of the curve that differ from run to run, and stay out of the bundle
 
 
@@ -211,10 +214,10 @@ def _human(corpus: Corpus, seed: int) -> dict[str, Any]:
 
 
 def baseline(prepared: Prepared) -> Model:
-    """A Markov model of the training pieces: what every network must beat."""
+    """A Markov model of the training pieces, of some where there are very many: what every network must beat."""
     kind = model_named("markov")
     model: Any = kind(kind.Settings(), prepared.codec.spec)  # type: ignore[call-arg]
-    model.count(prepared.pieces["train"])
+    model.count(prepared.pieces["train"].at_most(MOST_COUNTED, seed=0))
     return model  # type: ignore[no-any-return]
 
 
