@@ -46,9 +46,7 @@ except ImportError:  # Windows
 LOCK = ".lock"
 BEFORE_PLAN = {"corpus.json", "pieces", "encoded", LOCK}  # what a run may have written before its plan
 HUMAN, HUMAN_BARS = 200, 16  # held-out pieces that a bundle knows the figures of, and how long their excerpts are
-MOST_COUNTED = 1 << 24  # ids that the Markov chain beside a network counts at most: more would take minutes and gigabytes
-    1 << 24
-)  # ids that the Markov chain beside a network is counted from; more would take minutes and gigabytes
+MOST_COUNTED = 1 << 24  # ids that the Markov chain beside a network counts: more would take minutes and gigabytes
 NOT_THE_SAME = ("seconds", "notes/s")  # columns of the curve that differ from run to run, and stay out of the bundle
 
 
