@@ -14,11 +14,14 @@ from partimento import filling
 from partimento.bundle import Bundle, write_bundle
 from partimento.cli import app
 from partimento.codecs.cells import Cells
+from partimento.codecs.cells.hiding import Grid
 from partimento.errors import ImpossibleRequest
 from partimento.files import read, write
-from partimento.filling import Region, fill, fill_into, said
+from partimento.filling import Region, fill
+from partimento.filling.files import fill_into, said
+from partimento.filling.splicing import spliced
 from partimento.models.nested import Nested
-from partimento.score import Score, TimeSignature, note_array
+from partimento.score import Note, Score, TimeSignature, Track, note_array
 from partimento.training.loop import seeded
 
 from little import write_little_bundle
@@ -103,7 +106,7 @@ def test_the_pedal_of_the_region_goes_with_its_notes(bundle: Bundle) -> None:
     score.tracks[0].controls.append(ControlChange(2000, 7, 90))
     (filled,) = fill(bundle, score, Region((2, 2), (1,)))
     found = [(c.time, c.number) for c in filled.score.tracks[0].controls]
-    assert found == [(0, 64), (480, 64), (2000, 7), (3840, 64)]
+    assert found == [(0, 64), (480, 64), (2000, 7), (3840, 64)]  # up before the region, and up after it
 
 
 def test_bars_are_those_of_the_metre(bundle: Bundle) -> None:
@@ -114,6 +117,105 @@ def test_bars_are_those_of_the_metre(bundle: Bundle) -> None:
     for start, stop in ((0, 1920), (1920 + 2 * 1440, 1 << 30)):
         kept = [[tuple(n) for n in notes.tolist() if start <= n[0] < stop] for notes in (before, after)]
         assert kept[0] == kept[1]
+
+
+def made_of(score: Score, notes: list[Note], controls: list[ControlChange]) -> Grid:
+    """The cells of a piece whose first track has other notes and controls."""
+    other = score.copy()
+    other.tracks[0].notes = type(other.tracks[0].notes)(notes)
+    other.tracks[0].controls = type(other.tracks[0].controls)(controls)
+    grid = Grid(Cells(Cells.Settings()).encode(score))
+    return Grid(
+        Cells(Cells.Settings()).encode(other), dict(zip(grid.tracks.tolist(), grid.programs.tolist(), strict=True))
+    )
+
+
+def first_bar_filled(score: Score, notes: list[Note], controls: list[ControlChange] | None = None) -> Score:
+    """A piece of two tracks with its second bar of the first track as it was made."""
+    grid = Grid(Cells(Cells.Settings()).encode(score))
+    cells = np.zeros((grid.bars, len(grid.tracks)), dtype=bool)
+    cells[1, 0] = True
+    return spliced(score, grid, cells, made_of(score, notes, controls or []))[0]
+
+
+def two_tracks(*notes: tuple[int, int, int]) -> Score:
+    """Notes (onset, duration, pitch) on the first track, and a long piece on the second."""
+    score = tune(0, bars=4, drums=False)
+    score.tracks[0].notes = type(score.tracks[0].notes)([Note(t, d, p, 80) for t, d, p in notes])
+    return score
+
+
+def test_new_notes_give_way_to_old_ones_of_their_pitch() -> None:
+    score = two_tracks((0, 2400, 60), (4000, 200, 62), (6000, 100, 64))
+    made = [Note(2000, 200, 60, 80), Note(2000, 4000, 62, 80), Note(2500, 100, 60, 80), Note(3000, 200, 70, 80)]
+    filled = first_bar_filled(score, [*made, Note(6000, 100, 64, 80)])
+    found = sorted((n.time, n.duration, n.pitch) for n in filled.tracks[0].notes)
+    assert found == [
+        (0, 2400, 60),
+        (2000, 2000, 62),
+        (2500, 100, 60),
+        (3000, 200, 70),
+        (4000, 200, 62),
+        (6000, 100, 64),
+    ]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_was_there_is_there_in_the_file_too(bundle: Bundle, seed: int, tmp_path: Path) -> None:
+    score, region = tune(seed, bars=8), Region((3, 5))
+    (filled,) = fill(bundle, score, region, seed=seed)
+    write(filled.score, tmp_path / "it.mid")
+    again = read(tmp_path / "it.mid").score
+    assert sorted(note[:-1] for note in inside(again, region)[1]) == sorted(
+        note[:-1] for note in inside(score, region)[1]
+    )
+
+
+def test_the_pedal_after_the_region_is_as_it_was() -> None:
+    score = two_tracks((0, 100, 60), (2000, 100, 60), (4000, 100, 60))
+    later = [Note(4000, 100, 60, 80)]
+    filled = first_bar_filled(score, later, [ControlChange(2400, 64, 127)])
+    assert [(c.time, c.value) for c in filled.tracks[0].controls] == [(2400, 127), (3840, 0)]
+    score.tracks[0].controls.extend([ControlChange(1000, 64, 127), ControlChange(9000, 64, 0)])
+    filled = first_bar_filled(score, later, [ControlChange(2400, 64, 127), ControlChange(2880, 64, 0)])
+    found = [(c.time, c.value) for c in filled.tracks[0].controls]
+    assert found == [(1000, 127), (2400, 127), (2880, 0), (3840, 127), (9000, 0)]
+
+
+def test_new_notes_stay_in_their_bars_however_coarse_the_time_is() -> None:
+    score = Score(1)
+    for pitch in (60, 50):
+        track = Track("", 0)
+        track.notes.extend(Note(beat, 1, pitch, 80) for beat in range(16))
+        score.tracks.append(track)
+    made = two_tracks()
+    made.tracks[0].notes.extend([Note(1920 + 1900, 10, 70, 80), Note(1920 + 600, 300, 71, 80)])
+    grid = Grid(Cells(Cells.Settings()).encode(score))
+    cells = np.zeros((grid.bars, 2), dtype=bool)
+    cells[1, 0] = True
+    numbers = dict(zip(grid.tracks.tolist(), grid.programs.tolist(), strict=True))
+    filled, new = spliced(score, grid, cells, Grid(Cells(Cells.Settings()).encode(made), numbers))
+    assert new == 2
+    assert sorted((n.time, n.pitch) for n in filled.tracks[0].notes if n.pitch > 60) == [(5, 71), (7, 70)]
+
+
+def test_where_no_note_comes_the_piece_stays_and_it_is_said(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filling, "spliced", lambda score, *_: (Score(480), 0))
+    (filled,) = fill(bundle, tune(0), Region((2, 2)))
+    assert filled.score == tune(0)
+    assert "No note came" in filled.remarks[0]
+
+
+def test_what_is_heard_has_room_for_what_is_written(bundle: Bundle) -> None:
+    """Of a dense track beside the region only so much is heard at once that the model sees every mark."""
+    score = tune(1, bars=12)
+    dense = Track("", 32)
+    dense.notes.extend(Note(t, 60, 40 + t % 5, 80) for t in range(0, 12 * 1920, 120))
+    score.tracks.append(dense)
+    grid = Grid(Cells(Cells.Settings()).encode(score))
+    parts = list(filling._parts(grid, Region(None, (1,)).cells(grid), 64))
+    assert sum(part.sum() for part in parts) == 12
+    assert all(np.flatnonzero(part.any(1)).size <= 2 for part in parts)
 
 
 @pytest.mark.parametrize(

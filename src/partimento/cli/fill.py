@@ -13,7 +13,8 @@ from partimento.codec import Request
 from partimento.composing import Sound, composing_tables
 from partimento.errors import ImpossibleRequest
 from partimento.files import read_safely
-from partimento.filling import Region, fill_into
+from partimento.filling import Region
+from partimento.filling.files import fill_into
 from partimento.guards import Guards
 from partimento.sampling import Sampling
 from partimento.settings import describe, from_table
@@ -39,7 +40,8 @@ def fill(
 ) -> None:
     """Write some bars of some tracks of a piece anew, from what stands before, after and beside them.
 
-    All else stays as it was. Without tracks all are written anew in those bars; without bars, those tracks throughout.
+    Every other note stays as it was. Without tracks all are written anew in those bars; without bars, those tracks
+    throughout.
 
     Args:
         piece: MIDI, MusicXML, ABC or Humdrum.

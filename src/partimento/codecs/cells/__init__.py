@@ -6,10 +6,11 @@ grows in time). Each event is one group of six ids (`fields`), after the compoun
 Word Transformer") and the events of midi-model; a model that knows groups (`models.nested`) reads an event as one.
 
 Kept: every note with its track, its pitch, its onset and its end to the nearest 24th of a quarter note, loudness within
-2, programs and drums, tempo changes within 1.4 %, metres from the bar on in which they hold, and the sustain pedal.
+2, programs and drums, tempi from 15 to 480 quarter notes a minute within 1.4 %, metres from the bar on in which they
+hold, and the sustain pedal.
 
-Lost: times finer than that; what a note lasts over 64 quarters; metres that `metres` lacks; how far the pedal is
-down; what comes after the bar of the last onset; key signatures, bends, other controllers, names, lyrics.
+Lost: times finer than that; what a note lasts over 64 quarters; metres that `metres` lacks; how far the pedal is down;
+what comes after the bar of the last onset; key signatures, bends, other controllers, names, lyrics.
 """
 
 from __future__ import annotations

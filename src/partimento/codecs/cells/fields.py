@@ -184,16 +184,19 @@ def events_of(x: Ids) -> tuple[Ids, Ids]:
     if ((groups < 0) | (groups >= ids.size)).any():
         groups = np.where((groups < 0) | (groups >= ids.size), ids.first("pad"), groups)
     kind = kinds(groups[:, 0])
-    sound = kind >= 0
-    for what, fields in FIELDS_OF.items():
-        here = kind == what
-        for field, names in enumerate(fields, start=1):
-            column = groups[:, field]
-            fits = np.zeros(len(groups), dtype=np.bool_)
-            for name in names:
-                fits |= (column >= ids[name].start) & (column < ids[name].stop)
-            sound &= ~here | fits
-        if what == NOTE:  # a note lasts a step at least
-            lasts = values(groups[:, 3]) + values(groups[:, 4]) > 0
-            sound &= ~here | lasts
+    sound = _fits()[kind[:, None], np.arange(FIELDS), groups].all(axis=1)
+    sound &= (kind != NOTE) | (values(groups[:, 3]) + values(groups[:, 4]) > 0)  # a note lasts a step at least
     return kind[sound], groups[sound]
+
+
+@functools.cache
+def _fits() -> NDArray[np.bool_]:
+    """(kinds + 1, FIELDS, ids) what may stand in which field of an event; of no kind, the last, nothing may."""
+    ids = vocabulary()
+    fits = np.zeros((len(FIELDS_OF) + 1, FIELDS, ids.size), dtype=np.bool_)
+    for kind, fields in FIELDS_OF.items():
+        fits[kind, 0] = True  # it made it that kind
+        for field, names in enumerate(fields, start=1):
+            for name in names:
+                fits[kind, field, ids[name].start : ids[name].stop] = True
+    return fits

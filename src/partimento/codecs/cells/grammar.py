@@ -12,8 +12,8 @@ Filling. After a prompt that begins with `fill` come the answers to its hidden c
 no length counts then. A cell may stay silent, but not all of them.
 
 Guards. "silence": a bar is not left, and its first note is not so late, that more than `Request.longest_silence`
-quarter notes pass without a sound. "stuck note": no duration over `Request.longest_note`. Each is counted once for each
-gap or note.
+quarter notes pass without a sound; counted once for each gap. "stuck note": no duration over `Request.longest_note`;
+counted for each note that lasts as long as that.
 """
 
 from __future__ import annotations
@@ -79,6 +79,8 @@ class Cells:
             raise ImpossibleRequest(f"{request.seconds} seconds are too few for a note; ask for more.")
         self._request = request
         self._silence = request.longest_silence * STEPS
+        self._longest_note = max(int(request.longest_note * STEPS), 1)
+        self._bound_by_guard = False  # whether a longer note would else have been allowed
         self.acted = Counter()
         self._allowed = self._learnt.copy()  # a prompt adds its own
         self._group: list[int] = []
@@ -110,6 +112,8 @@ class Cells:
             if len(kind):
                 self._allowed[events[0]] = True
                 self._state.happen(int(kind[0]), events[0])
+                if kind[0] == NOTE and self._bound_by_guard and _lasts(events[0]) == self._longest_note:
+                    self.acted["stuck note"] += 1
 
     def mask(self) -> Mask:
         """(V,) what may come next; at least one True."""
@@ -183,8 +187,9 @@ class Cells:
         """What the cell holds that is answered now, the next answer, or the end."""
         if self._state.answered:
             self._allow_times(mask, "note", self._note_times())
-            pressed = self._state.pressed.get(self._state.track, False)
-            self._allow_times(mask, "up" if pressed else "down", self._pedal_times())
+            if self._state.track in self._state.pedalled:
+                pressed = self._state.pressed.get(self._state.track, False)
+                self._allow_times(mask, "up" if pressed else "down", self._pedal_times())
             mask &= self._allowed
         if self._state.answered < len(self._state.gaps):
             mask[self._ids.first("answer")] = True
@@ -358,10 +363,9 @@ class Cells:
             more = max(request.bars - self._state.bars, 0) * int(LENGTHS[self._state.clock.metre])
             longest = min(longest, self._state.clock.steps + more - at)
         longest = int(min(longest, self._latest() - at))
-        guarded = min(longest, max(int(request.longest_note * STEPS), 1))
+        guarded = min(longest, self._longest_note)
+        self._bound_by_guard = guarded < longest
         if field == 3:
-            if guarded < longest:
-                self.acted["stuck note"] += 1
             mask[self._span("quarters")] = (np.arange(LONGEST) * STEPS <= guarded) & (guarded > 0)
             return
         whole = int(values(group[3])) * STEPS
@@ -382,3 +386,8 @@ class Cells:
             mask[ids.first("eos" if ends else "bar")] = True
             return
         mask[ids.first("none")] = True  # which makes no sense, so that the event is passed over
+
+
+def _lasts(event: NDArray[np.int64]) -> int:
+    """Steps that a note (6,) lasts."""
+    return int(values(event[3])) * STEPS + int(values(event[4]))

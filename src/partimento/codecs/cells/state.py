@@ -59,6 +59,7 @@ class State:
         notes: notes since `begin`.
         onset_in_bar: whether a note was struck in this bar since `begin`.
         filling: whether cells are hidden.
+        pedalled: tracks whose pedal was ever down.
         gaps: those cells.
         answered: how many of them have been answered, or are being.
     """
@@ -72,9 +73,11 @@ class State:
         self.pressed: dict[int, bool] = {}
         self.sound_end, self.heard, self.sounded = 0, 0.0, 0
         self.filling = False
+        self.pedalled: set[int] = set()
         self.gaps: list[Gap] = []
         self.answered = 0
         self._filled: dict[int, NDArray[np.int64]] = {}  # as `until`, of what was written into gaps
+        self._before: dict[int, bool] = {}  # by track whether the pedal was down before its last gap
         self.begin()
 
     def begin(self) -> None:
@@ -102,6 +105,7 @@ class State:
             self._sound(at, second, third * STEPS + fourth)
         elif kind in (DOWN, UP):
             self.pressed[max(self.track, 0)] = kind == DOWN
+            self.pedalled.add(max(self.track, 0))
             self.last = (at, kind, -1)
         elif kind == FILL:
             self.filling = True
@@ -132,7 +136,9 @@ class State:
             if int(values(gap.mark[3])) == label:
                 self.clock = gap.clock
                 self.until[track] = np.maximum(gap.until, self._filled.get(track, 0))
-                self.pressed[track] = gap.pressed
+                if gap.pressed != self._before.get(track, gap.pressed) or track not in self._before:
+                    self.pressed[track] = gap.pressed  # else it is as the last answer of this track left it
+                self._before[track] = gap.pressed
 
     def _sound(self, at: int, pitch: int, lasts: int) -> None:
         track = max(self.track, 0)

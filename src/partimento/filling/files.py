@@ -1,0 +1,112 @@
+"""Files of filled pieces: each version as MIDI, sound, picture, and what made it."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from partimento.atomic import write_text
+from partimento.bundle import Bundle
+from partimento.codec import Request
+from partimento.composing import Sound, require_empty
+from partimento.errors import ImpossibleRequest
+from partimento.files import write
+from partimento.filling import Filled, Region, fill
+from partimento.generation.requests import length_asked
+from partimento.guards import Guards
+from partimento.progress import Watch, ignore
+from partimento.render import render
+from partimento.render.audio import require_soundfont
+from partimento.sampling import Sampling
+from partimento.score import Score
+from partimento.settings import to_table
+
+FORMAT = 1
+
+
+def fill_into(
+    folder: Path,
+    bundle: Bundle,
+    score: Score,
+    region: Region,
+    *,
+    name: str,
+    n: int = 1,
+    seed: int = 0,
+    sampling: Sampling | None = None,
+    guards: Guards | None = None,
+    request: Request | None = None,
+    sound: Sound = "wav",
+    soundfont: Path | None = None,
+    watch: Watch = ignore,
+) -> list[tuple[Path, Filled]]:
+    """Fill, and write each version as a MIDI file, its sound, a picture and what made it.
+
+    Args:
+        folder: new or empty.
+        bundle: a model that has learnt to fill.
+        score: the piece.
+        region: what is written anew.
+        name: of the piece.
+        n: how many versions.
+        seed: the same seed gives the same music.
+        sampling: how ids are drawn.
+        guards: against endless loops.
+        request: its `longest_note` counts.
+        sound: the sound's format, or "none".
+        soundfont: the SoundFont to play with; the installed one if None.
+        watch: hears of progress.
+
+    Raises:
+        ImpossibleRequest: the folder holds something, the model cannot fill, or the piece has no such region.
+    """
+    require_empty(folder)
+    if request is not None and length_asked(request):
+        raise ImpossibleRequest(f"A region has the bars that it has: no {length_asked(request)} can be asked for.")
+    if sound != "none":
+        require_soundfont(soundfont)
+    options: dict[str, Any] = {"sampling": sampling, "guards": guards, "request": request, "watch": watch}
+    filled = fill(bundle, score, region, n=n, seed=seed, **options)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for piece in filled:
+        midi = folder / f"{piece.index + 1:03d}.mid"
+        write(piece.score, midi)
+        title = f"{name} · {said(region)} by {bundle.model_name} · seed {seed}"
+        remarks = [*piece.remarks, *render(piece.score, midi.with_suffix(".png"), title=title)]
+        if sound != "none":
+            remarks += render(piece.score, midi.with_suffix(f".{sound}"), soundfont=soundfont)
+        facts = {
+            "format": FORMAT,
+            "partimento": version("partimento"),
+            "model": bundle.digest,
+            "piece": name,
+            "region": {"bars": region.bars, "tracks": region.tracks},
+            "version": piece.index + 1,
+            "seed": seed,
+            "sampling": to_table(sampling or Sampling()),
+            "guards": to_table(guards or Guards()),
+            "longest_note": (request or Request()).longest_note,
+            "made": {"notes": piece.notes, "remarks": remarks},
+        }
+        write_text(midi.with_suffix(".json"), json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+        written.append((midi, Filled(piece.index, piece.score, piece.notes, tuple(remarks))))
+    return written
+
+
+def said(region: Region) -> str:
+    """A region in words.
+
+    Example:
+        >>> said(Region((5, 8), (2,)))
+        'bars 5 to 8 of track 2 filled'
+    """
+    bars = "all bars" if region.bars is None else f"bars {region.bars[0]} to {region.bars[1]}"
+    if region.bars is not None and region.bars[0] == region.bars[1]:
+        bars = f"bar {region.bars[0]}"
+    if region.tracks is None:
+        return f"{bars} filled"
+    several = "s" if len(region.tracks) > 1 else ""
+    return f"{bars} of track{several} {', '.join(map(str, region.tracks))} filled"

@@ -1,0 +1,101 @@
+"""Splicing: some cells of a piece as they were made, in place of those that a score has there; in ticks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic.core import ControlChangeTick, ControlChangeTickList, NoteTickList
+
+from partimento.codecs.cells.fields import BAR, DOWN, NOTE, STEPS, UP, quarters, values
+from partimento.codecs.cells.fields import velocities as levels
+from partimento.codecs.cells.hiding import Grid, Mask
+from partimento.codecs.cells.writing import HALF, HOLD
+from partimento.metres import METRES
+from partimento.score import Note, Score, Track, end_tick
+
+
+def spliced(score: Score, grid: Grid, cells: Mask, made: Grid) -> tuple[Score, int]:
+    """Put some cells as they were made into a score.
+
+    Args:
+        score: the piece.
+        grid: its cells.
+        cells: (bars, tracks) which are taken.
+        made: the piece as it was made, with the same bars and tracks.
+
+    Returns:
+        The score with their notes and pedals, and how many notes those are.
+    """
+    result = score.copy()
+    starts = _starts(grid)
+    scale = score.ticks_per_quarter / STEPS
+    edges = np.rint(starts * scale).astype(np.int64).tolist()  # ticks at which bars begin, and the last one ends
+    end = max(edges[-1], end_tick(score))
+    sounding = [index for index, track in enumerate(score.tracks) if len(track.notes)]
+    new = 0
+    for place in np.flatnonzero(cells.any(axis=0)).tolist():
+        track = result.tracks[sounding[place]]
+
+        def stays(time: int, place: int = place) -> bool:
+            bar = int(np.searchsorted(starts, np.floor(time / scale + 0.5), side="right")) - 1
+            return bar >= len(cells) or not cells[bar, place]
+
+        old = [note for note in track.notes if stays(note.time)]
+        fresh: list[Note] = []
+        pedal: list[tuple[int, bool]] = []
+        for event in np.flatnonzero((made.track == place) & cells[made.bar, place]).tolist():
+            row, bar = values(made.events[event]), int(made.bar[event])
+            step = int(starts[bar]) + int(quarters(made.events[event, 0])) * STEPS + int(row[1])
+            tick = min(round(step * scale), edges[bar + 1] - 1)
+            if made.kind[event] == NOTE:
+                stop = min(round((step + int(row[3]) * STEPS + int(row[4])) * scale), end)
+                fresh.append(Note(tick, max(stop - tick, 1), int(row[2]), int(levels()[row[5]])))
+            elif made.kind[event] in (DOWN, UP):
+                pedal.append((tick, bool(made.kind[event] == DOWN)))
+        fresh = _giving_way(fresh, old)
+        new += len(fresh)
+        track.notes = NoteTickList([*old, *fresh])
+        track.notes.sort()
+        _put_pedal(track, pedal, stays, [edges[bar + 1] for bar in _lasts(cells[:, place])])
+    return result, new
+
+
+def _giving_way(fresh: list[Note], old: list[Note]) -> list[Note]:
+    """New notes that neither begin while an old one of their pitch sounds nor ring into the next one."""
+    kept = []
+    for note in fresh:
+        same = [other for other in old if other.pitch == note.pitch]
+        if any(other.time <= note.time < other.time + max(other.duration, 1) for other in same):
+            continue
+        later = min((other.time for other in same if other.time > note.time), default=note.time + note.duration)
+        note.duration = min(note.duration, later - note.time)
+        kept.append(note)
+    return kept
+
+
+def _put_pedal(track: Track, pedal: list[tuple[int, bool]], stays: Callable[[int], bool], ends: list[int]) -> None:
+    """Put the pedal as it was made into a track, and leave it after each of some ticks as it was there before."""
+    turns = sorted((c.time, c.value >= HALF) for c in track.controls if c.number == HOLD)
+    kept = [control for control in track.controls if control.number != HOLD or stays(control.time)]
+    sounds = sorted([*pedal, *((c.time, c.value >= HALF) for c in kept if c.number == HOLD)])
+    for end in ends:
+        was, is_now = ([down for time, down in one if time < end][-1:] for one in (turns, sounds))
+        if (was or [False]) != (is_now or [False]):
+            pedal.append((end, (was or [False])[0]))
+    added = [ControlChangeTick(time, HOLD, 127 if down else 0) for time, down in pedal]
+    track.controls = ControlChangeTickList([*kept, *added])
+    track.controls.sort()
+    track.pedals = type(track.pedals)()  # made of the controls anew wherever they are asked for
+
+
+def _lasts(filled: NDArray[np.bool_]) -> list[int]:
+    """The last bar of each run of bars that are filled."""
+    return [bar for bar in np.flatnonzero(filled).tolist() if bar + 1 == len(filled) or not filled[bar + 1]]
+
+
+def _starts(grid: Grid) -> NDArray[np.int64]:
+    """(bars + 1,) steps at which bars begin, and at which the last one ends."""
+    metres = values(grid.events[grid.kind == BAR][:, 1])
+    return np.append(0, np.cumsum([METRES[metre].bar(STEPS) for metre in metres.tolist()])).astype(np.int64)
