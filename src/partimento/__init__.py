@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from partimento.errors import PartimentoError
     from partimento.evaluating import Evaluation, evaluate
     from partimento.files import read, write
+    from partimento.filling import Filled, Region, fill
     from partimento.generation import Made, generate
     from partimento.guards import Guards
     from partimento.progress import Progress
@@ -34,6 +35,7 @@ _HOMES = {
     "errors": ("PartimentoError",),
     "evaluating": ("Evaluation", "evaluate"),
     "files": ("read", "write"),
+    "filling": ("Filled", "Region", "fill"),
     "generation": ("Made", "generate"),
     "guards": ("Guards",),
     "progress": ("Progress",),
@@ -48,18 +50,21 @@ __all__ = [
     "Bundle",
     "Corpus",
     "Evaluation",
+    "Filled",
     "Guards",
     "Made",
     "Order",
     "PartimentoError",
     "Progress",
     "Recipe",
+    "Region",
     "Request",
     "Sampling",
     "Score",
     "compose_again",
     "compose_into",
     "evaluate",
+    "fill",
     "generate",
     "inspect",
     "open_bundle",
