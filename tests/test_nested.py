@@ -121,6 +121,18 @@ def test_pieces_that_stay_play_on_as_they_would_have(tmp_path: Path) -> None:
     np.testing.assert_allclose(some, logits[[0, 2]], atol=1e-5)
 
 
+def test_what_is_heard_is_as_what_is_stepped_through(tmp_path: Path) -> None:
+    model = lively(periods=(4,))
+    model.export(tmp_path)
+    player = open_player(tmp_path)
+    x = music(2, 12)
+    stepped = player.start(2)
+    for at in range(20):
+        logits, stepped = player.step(x[:, at], stepped)
+    heard = player.hear(x[:, :19], player.start(2))
+    np.testing.assert_array_equal(player.step(x[:, 19], heard)[0], logits)
+
+
 def test_windows_never_cut_a_group(tmp_path: Path) -> None:
     arrays = [music(1, groups)[0, 1:] for groups in (5, 40, 31)]
     pieces = Pieces.write(tmp_path / "pieces", ((ids, len(ids)) for ids in arrays), SPEC)

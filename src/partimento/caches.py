@@ -142,6 +142,9 @@ class InPlace(Protocol):
     def step(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """Take one id for each piece, (B,), and give the logits of the next, (B, V)."""
 
+    def hear(self, ids: NDArray[np.int64]) -> None:
+        """Take some ids for each piece, (B, T), of which nobody asks what comes next."""
+
     def narrow(self, rows: NDArray[np.int64]) -> None:
         """Go on with the pieces at `rows` alone."""
 
@@ -150,7 +153,7 @@ S = TypeVar("S", bound=InPlace)
 
 
 class Playing(Generic[S]):
-    """Plays a model whose state is changed in place; a `Stepper` whose batch can be narrowed.
+    """Plays a model whose state is changed in place; a `Stepper` that hears and whose batch can be narrowed.
 
     Args:
         begin: gives the state before the first id, for so many pieces side by side.
@@ -170,6 +173,15 @@ class Playing(Generic[S]):
             InvalidBundle: a graph fails.
         """
         return state.step(ids), state
+
+    def hear(self, ids: NDArray[np.int64], state: S) -> S:
+        """Take some ids for each piece, (B, T); the state is the same, changed.
+
+        Raises:
+            InvalidBundle: a graph fails.
+        """
+        state.hear(ids)
+        return state
 
     def narrow(self, state: S, rows: NDArray[np.int64]) -> S:
         """The state of the pieces at `rows` alone; it is the same, changed."""

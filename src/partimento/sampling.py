@@ -67,6 +67,14 @@ class Narrowing(Protocol):
         """The state of the pieces at `rows` alone."""
 
 
+@runtime_checkable
+class Hearing(Protocol):
+    """A stepper that can read a prompt more quickly than it writes, since nobody asks what it foretells there."""
+
+    def hear(self, ids: NDArray[np.int64], state: Any) -> Any:
+        """Take some ids for each piece, (B, T), and give the state after them."""
+
+
 def probabilities(
     logits: NDArray[np.float32],
     mask: NDArray[np.bool_],
@@ -230,7 +238,9 @@ def sample(
     sampling, guards = sampling or Sampling(), guards or Guards()
     pens = [_Pen(draft, spec, sampling, guards, longest) for draft in drafts]
     state = stepper.start(len(pens))
-    step = 0
+    step = min((len(pen.draft.heard) for pen in pens), default=1) - 1 if isinstance(stepper, Hearing) else 0
+    if step and isinstance(stepper, Hearing):
+        state = stepper.hear(np.array([pen.draft.heard[:step] for pen in pens], dtype=np.int64), state)
     while not all(pen.done for pen in pens):
         logits, state = stepper.step(np.array([pen.read(step) for pen in pens], dtype=np.int64), state)
         if logits.shape != (len(pens), spec.vocab_size):

@@ -81,6 +81,11 @@ class State:
         self._cache.step()
         return self._logits.copy()
 
+    def hear(self, ids: NDArray[np.int64]) -> None:
+        """Take some ids for each piece, (B, T)."""
+        for column in ids.T:
+            self.step(column)
+
     def narrow(self, rows: NDArray[np.int64]) -> None:
         """Go on with the pieces at `rows` alone."""
         self._ids = self._ids[rows]

@@ -86,23 +86,31 @@ class State:
 
     def step(self, ids: NDArray[np.int64]) -> Numbers:
         """Take ids (B,) and give the logits (B, V) of the next."""
+        self._take(ids)
+        self._ids.run()
+        return self._logits.copy()
+
+    def hear(self, ids: NDArray[np.int64]) -> None:
+        """Take some ids for each piece, (B, T): one graph for each group, and none for each id."""
+        for column in ids.T:
+            self._take(column)
+
+    def _take(self, ids: NDArray[np.int64]) -> None:
         arrays, shape = self._arrays, self._shape
         slot = arrays["slot"]
         if not self._heard:
             self._heard = True
-            arrays["before"][:] = np.where(ids == shape.bos, shape.vocab_size, shape.vocab_size + 1)[:, None]
+            arrays["before"][:] = shape.vocab_size + (ids != shape.bos)[:, None]
             self._begin_group()
-        else:
-            arrays["chosen"][:, slot[0]] = ids
-            slot += 1
-            if slot[0] == shape.group:
-                slot[:] = 0
-                older = np.minimum(arrays["age"] + 1, shape.ages - 1)
-                arrays["age"][:] = np.where(arrays["chosen"] == arrays["before"], older, 0)
-                arrays["before"][:] = arrays["chosen"]
-                self._begin_group()
-        self._ids.run()
-        return self._logits.copy()
+            return
+        arrays["chosen"][:, slot[0]] = ids
+        slot += 1
+        if slot[0] == shape.group:
+            slot[:] = 0
+            older = np.minimum(arrays["age"] + 1, shape.ages - 1)
+            arrays["age"][:] = np.where(arrays["chosen"] == arrays["before"], older, 0)
+            arrays["before"][:] = arrays["chosen"]
+            self._begin_group()
 
     def _begin_group(self) -> None:
         self._arrays["place"][:] = self._cache.place
