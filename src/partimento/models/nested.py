@@ -128,8 +128,9 @@ class Nested(nn.Module, Model):
         """What the head reads its logits from, (B, G, n, I), for what the tower says (B, G, W)."""
         told, slots = self.tell(h), []
         tables = iter(self.below)
+        own = self.slots(torch.arange(self.spec.group, device=h.device))
         for slot in range(self.spec.group):
-            u = told + self.slots.weight[slot]
+            u = told + own[slot]
             u = u + self.lately[slot](before[..., slot]) + self.lasting[slot](age[..., slot])
             for lower in range(slot):
                 u = u + next(tables)(groups[..., lower])
