@@ -25,7 +25,7 @@ import numpy as np
 from partimento.codec import Codec, TokenSpec, codec_named, codecs
 from partimento.errors import Unreadable
 from partimento.files import read
-from partimento.score import NoteArray, Score, bar_lines, note_array
+from partimento.score import NoteArray, Score, bar_lines, note_array, tempo_changes
 from partimento.settings import from_table
 
 TOLERANCE = 1 / 24 + 1e-6  # quarter notes
@@ -96,9 +96,8 @@ class Tally:
 
 def tempo_at(score: Score, ticks: np.ndarray) -> np.ndarray:
     """Quarter notes a minute at each tick."""
-    named = {0: 120.0} | {max(t.time, 0): t.qpm for t in sorted(score.tempos, key=lambda t: t.time)}
-    times = np.array(sorted(named))
-    return np.array([named[t] for t in times.tolist()])[np.searchsorted(times, ticks, side="right") - 1]
+    named = tempo_changes(score)
+    return np.array(list(named.values()))[np.searchsorted(list(named), ticks, side="right") - 1]
 
 
 def place_in_bar(score: Score, ticks: np.ndarray) -> np.ndarray:

@@ -21,6 +21,9 @@ from torch.nn import functional
 from partimento.codec import RollSpec
 from partimento.codecs.roll import ONSET, SUSTAIN
 from partimento.errors import InvalidBundle, InvalidSettings
+from partimento.model import Batch
+
+ROOM = 1 << 22  # logits of ids that are computed at once
 
 
 def require_cells(spec: object, model: str) -> RollSpec:
@@ -38,22 +41,44 @@ def require_cells(spec: object, model: str) -> RollSpec:
     return spec
 
 
-def foretold(logits: Tensor, target: Tensor, weight: Tensor | None) -> dict[str, Tensor]:
+def foretold(logits: Tensor, batch: Batch) -> dict[str, Tensor]:
     """What a model of ids learns by.
 
     Args:
-        logits: (N, V).
-        target: (N,) the right ids.
-        weight: (N,) how much each counts; None for all alike.
+        logits: (N, V) of all that is predicted, in the order of `batch.x[:, 1:]`.
+        batch: what that is, and how much each counts.
 
     Returns:
         "loss", the (weighted) mean of nats, and "accuracy", the share of ids that were the likeliest.
     """
+    asked = batch.mask[:, 1:]
+    target = batch.x[:, 1:][asked]
     right = (logits.detach().argmax(-1) == target).float().mean()
-    if weight is None:
+    if batch.weight is None:
         return {"loss": functional.cross_entropy(logits.float(), target), "accuracy": right}
+    weight = batch.weight[:, 1:][asked]
     nats = functional.cross_entropy(logits.float(), target, reduction="none")
     return {"loss": (weight * nats).sum() / weight.sum(), "accuracy": right}
+
+
+def judged(head: nn.Linear, h: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """How well ids are foretold, few logits at once.
+
+    Args:
+        head: gives the logits.
+        h: (N, H) what it reads them from.
+        target: (N,) the right ids.
+
+    Returns:
+        (N,) log probabilities, and (N,) whether each was the likeliest.
+    """
+    rows = max(1, ROOM // head.out_features)
+    nats, hits = [], []
+    for part, ids in zip(torch.split(h, rows), torch.split(target, rows), strict=True):
+        logits = head(part).float()
+        nats.append(-functional.cross_entropy(logits, ids, reduction="none"))
+        hits.append(logits.argmax(-1) == ids)
+    return torch.cat(nats), torch.cat(hits)
 
 
 def cell_log_probability(logits: Tensor, x: Tensor) -> Tensor:

@@ -33,8 +33,10 @@ __all__ = [
     "excerpt",
     "join",
     "note_array",
+    "note_list",
     "quantise",
     "seconds_at",
+    "tempo_changes",
     "transpose",
 ]
 
@@ -77,10 +79,31 @@ def note_array(score: Score) -> NoteArray:
     return notes[np.lexsort((notes["track"], notes["pitch"], notes["onset"]))]
 
 
+def note_list(
+    onset: NDArray[Any], duration: NDArray[Any], pitch: NDArray[Any], velocity: NDArray[Any]
+) -> symusic.core.NoteTickList:
+    """Notes of a track from columns (N,): ticks, ticks, MIDI pitches and velocities, in their order."""
+    times = [np.ascontiguousarray(column, dtype=np.int32) for column in (onset, duration)]
+    small = [np.ascontiguousarray(column, dtype=np.int8) for column in (pitch, velocity)]
+    make: Any = symusic.Note.from_numpy  # its type says less than it can do
+    notes: symusic.core.NoteTickList = make(*times, *small, ttype="tick")
+    return notes
+
+
 def end_tick(score: Score) -> int:
     """The tick at which the last note ends; 0 for a score without notes."""
     ends = [int((n["time"] + n["duration"]).max()) for t in score.tracks if len(t.notes) for n in [t.notes.numpy()]]
     return max(ends, default=0)
+
+
+def tempo_changes(score: Score) -> dict[int, float]:
+    """Quarter notes a minute by the tick from which they hold, ascending, the first 0 (120 where none is named there).
+
+    Example:
+        >>> tempo_changes(Score(480))
+        {0: 120.0}
+    """
+    return {0: DEFAULT_QPM} | {max(t.time, 0): t.qpm for t in sorted(score.tempos, key=lambda t: t.time)}
 
 
 def seconds_at(score: Score, ticks: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -93,11 +116,9 @@ def seconds_at(score: Score, ticks: NDArray[np.int64]) -> NDArray[np.float64]:
     Returns:
         (N,) seconds from tick 0.
     """
-    changes = {0: DEFAULT_QPM}
-    for tempo in score.tempos:
-        changes[max(tempo.time, 0)] = tempo.qpm
-    at = np.array(sorted(changes), dtype=np.int64)
-    seconds_per_tick = 60.0 / (np.array([changes[t] for t in at]) * score.ticks_per_quarter)
+    changes = tempo_changes(score)
+    at = np.array(list(changes), dtype=np.int64)
+    seconds_per_tick = 60.0 / (np.array(list(changes.values())) * score.ticks_per_quarter)
     starts = np.concatenate([[0.0], np.cumsum(np.diff(at) * seconds_per_tick[:-1])])
     segment = np.clip(np.searchsorted(at, ticks, side="right") - 1, 0, None)
     return np.asarray(starts[segment] + (ticks - at[segment]) * seconds_per_tick[segment])

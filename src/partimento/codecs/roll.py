@@ -20,15 +20,13 @@ repeated.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal
 
 import numpy as np
-import symusic
 from numpy.typing import NDArray
-from symusic.core import NoteTickList
 
 from partimento.codec import Codec, RollSpec
-from partimento.score import DEFAULT_QPM, Score, Tempo, TimeSignature, Track, note_array
+from partimento.score import DEFAULT_QPM, Score, Tempo, TimeSignature, Track, note_array, note_list
 from partimento.settings import settings
 
 ONSET, SUSTAIN, VELOCITY = 0, 1, 2
@@ -122,15 +120,7 @@ class Roll(Codec[RollSpec]):
         if spec.channels > VELOCITY:
             velocity = np.clip(np.rint(x[start, VELOCITY, row] * 127), 1, 127).astype(np.int8)
         order = np.lexsort((row, start))
-        track.notes = cast(
-            NoteTickList,
-            symusic.Note.from_numpy(
-                time=start[order].astype(np.int32),
-                duration=(stop - start)[order].astype(np.int32),
-                pitch=(row + spec.low)[order].astype(np.int8),
-                velocity=velocity[order],
-            ),
-        )
+        track.notes = note_list(start[order], (stop - start)[order], (row + spec.low)[order], velocity[order])
         score.tracks.append(track)
         return score
 

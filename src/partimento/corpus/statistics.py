@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from partimento.instruments import INSTRUMENTS
 from partimento.keys import MAJOR_TONICS, MINOR_TONICS, key_fits, key_name
-from partimento.score import DEFAULT_QPM, NoteArray, Score, bar_lines, seconds_at
+from partimento.score import NoteArray, Score, bar_lines, seconds_at, tempo_changes
 
 __all__ = ["Summary", "facts", "key_of"]
 
@@ -90,7 +90,7 @@ def _polyphony(onsets: NDArray[np.int64], ends: NDArray[np.int64]) -> tuple[floa
 
 def _tempo(score: Score, end: int) -> tuple[float, int]:
     """The tempo in force for the most ticks, and how often it changes before `end`."""
-    changes = {0: DEFAULT_QPM} | {max(t.time, 0): t.qpm for t in score.tempos if t.time < max(end, 1)}
+    changes = {tick: qpm for tick, qpm in tempo_changes(score).items() if tick < max(end, 1)}
     at = sorted(changes)
     lasts: Counter[float] = Counter()
     for start, stop in zip(at, [*at[1:], max(end, at[-1] + 1)], strict=True):

@@ -31,14 +31,13 @@ from torch.nn import functional
 from partimento.codec import TokenSpec
 from partimento.errors import InvalidSettings
 from partimento.exporting import FLOAT, OnnxGraph
-from partimento.layers import arrays_of, foretold, load_into, start_cell
+from partimento.layers import arrays_of, foretold, judged, load_into, start_cell
 from partimento.model import Batch, Model
 from partimento.settings import settings
 
 CELLS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "linear": nn.Identity}
 SEGMENT = 1024  # steps of a held-out piece that are run at once; the state is carried from one to the next
-ROOM = 1 << 22  # logits that are computed at once
 
 State = tuple[tuple[Tensor, ...], ...]
 """For each cell of the stack its hidden state (1, B, H), and for an LSTM its memory (1, B, H) as well."""
@@ -135,7 +134,7 @@ class Lstm(nn.Module, Model):
         h, _ = self.hidden(batch.x[:, :-1])
         asked = batch.mask[:, 1:]
         logits = self.head(h[asked])  # (N, V): padding costs no row of the widest product
-        return foretold(logits, batch.x[:, 1:][asked], None if batch.weight is None else batch.weight[:, 1:][asked])
+        return foretold(logits, batch)
 
     def predict(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Log probabilities (B, T-1) of x[:, 1:], and whether each was the likeliest; any length, in flat memory."""
@@ -144,20 +143,10 @@ class Lstm(nn.Module, Model):
             ids = batch.x[:, first : first + SEGMENT + 1]
             asked = batch.mask[:, first + 1 : first + SEGMENT + 1]
             h, state = self.hidden(ids[:, :-1], state)
-            nat, hit = self._judge(h.flatten(0, 1), ids[:, 1:].flatten())
+            nat, hit = judged(self.head, h.flatten(0, 1), ids[:, 1:].flatten())
             nats.append(torch.where(asked, nat.view_as(asked), 0.0))
             hits.append(hit.view_as(asked) & asked)
         return torch.cat(nats, 1), torch.cat(hits, 1)
-
-    def _judge(self, h: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Log probability of each target (N,) given h (N, H), and whether it was the likeliest; few logits at once."""
-        rows = max(1, ROOM // self.spec.vocab_size)
-        nats, hits = [], []
-        for part, ids in zip(torch.split(h, rows), torch.split(target, rows), strict=True):
-            logits = self.head(part).float()
-            nats.append(-functional.cross_entropy(logits, ids, reduction="none"))
-            hits.append(logits.argmax(-1) == ids)
-        return torch.cat(nats), torch.cat(hits)
 
     def log_likelihood(self, batch: Batch) -> Tensor:
         """(B,) nats of all that is predicted in each window."""
@@ -182,7 +171,7 @@ class Lstm(nn.Module, Model):
                 states |= dict.fromkeys(own, ("B", layer.hidden_size))
                 h = graph.cell(h, layer, own, [f"next_{name}" for name in own])
             elif isinstance(layer, nn.LayerNorm):
-                h = graph.op("LayerNormalization", h, layer.weight, layer.bias, epsilon=layer.eps)
+                h = graph.layer_norm(h, layer)
             elif isinstance(layer, nn.Sequential):
                 h = graph.linear(h, cast(nn.Linear, layer[0]))
                 if not isinstance(layer[1], nn.Identity):

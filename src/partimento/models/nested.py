@@ -31,7 +31,7 @@ from partimento.blocks import Network, Past, Shape, Tower, modules
 from partimento.codec import TokenSpec
 from partimento.errors import InvalidSettings
 from partimento.exporting import OnnxGraph, Shapes
-from partimento.layers import arrays_of, foretold, load_into
+from partimento.layers import arrays_of, foretold, judged, load_into
 from partimento.model import Batch, Model
 from partimento.settings import settings
 
@@ -151,7 +151,7 @@ class Nested(nn.Module, Model):
         asked = batch.mask[:, 1:]
         u = self._within(h, groups, before, age).flatten(1, 2)[:, : asked.shape[1]]
         logits = self.head(u[asked])
-        return foretold(logits, batch.x[:, 1:][asked], None if batch.weight is None else batch.weight[:, 1:][asked])
+        return foretold(logits, batch)
 
     def predict(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Log probabilities (B, T-1) of x[:, 1:], and whether each was the likeliest; any length, in flat memory."""
@@ -162,9 +162,10 @@ class Nested(nn.Module, Model):
         for first in range(0, whole.shape[1], SEGMENT):
             part = slice(first, first + SEGMENT)
             h, past = self.tower(whole[:, part], first, past)
-            logits = self.head(self._within(h, groups[:, part], before[:, part], age[:, part])).float()  # (B, S, n, V)
-            nats.append(-functional.cross_entropy(logits.movedim(-1, 1), groups[:, part], reduction="none").flatten(1))
-            hits.append((logits.argmax(-1) == groups[:, part]).flatten(1))
+            u = self._within(h, groups[:, part], before[:, part], age[:, part])
+            nat, hit = judged(self.head, u.flatten(0, 2), groups[:, part].flatten())
+            nats.append(nat.view(len(u), -1))
+            hits.append(hit.view(len(u), -1))
         asked = batch.mask[:, 1:]
         count = asked.shape[1]
         nat, hit = torch.cat(nats, 1)[:, :count], torch.cat(hits, 1)[:, :count]

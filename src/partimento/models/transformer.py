@@ -27,7 +27,7 @@ from partimento.blocks import Past, Shape, Tower, modules
 from partimento.codec import TokenSpec
 from partimento.errors import InvalidSettings
 from partimento.exporting import OnnxGraph
-from partimento.layers import arrays_of, foretold, load_into
+from partimento.layers import arrays_of, foretold, judged, load_into
 from partimento.model import Batch, Model
 from partimento.settings import settings
 
@@ -98,7 +98,7 @@ class Transformer(nn.Module, Model):
         h, _ = self.tower(self.embedded(batch.x[:, :-1], batch.begin))
         asked = batch.mask[:, 1:]
         logits = self.head(h[asked])  # (N, V): padding costs no row of the widest product
-        return foretold(logits, batch.x[:, 1:][asked], None if batch.weight is None else batch.weight[:, 1:][asked])
+        return foretold(logits, batch)
 
     def predict(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Log probabilities (B, T-1) of x[:, 1:], and whether each was the likeliest; any length, in flat memory."""
@@ -109,11 +109,10 @@ class Transformer(nn.Module, Model):
         for first in range(0, whole.shape[1], SEGMENT):
             part = slice(first, first + SEGMENT)
             h, past = self.tower(whole[:, part], first, past)
-            logits = self.head(h).float()  # (B, S, V)
-            nat = -functional.cross_entropy(logits.transpose(1, 2), target[:, part], reduction="none")
-            nats.append(torch.where(asked[:, part], nat, 0.0))
-            hits.append((logits.argmax(-1) == target[:, part]) & asked[:, part])
-        return torch.cat(nats, 1), torch.cat(hits, 1)
+            nat, hit = judged(self.head, h.flatten(0, 1), target[:, part].flatten())
+            nats.append(nat.view(h.shape[:2]))
+            hits.append(hit.view(h.shape[:2]))
+        return torch.where(asked, torch.cat(nats, 1), 0.0), torch.cat(hits, 1) & asked
 
     def log_likelihood(self, batch: Batch) -> Tensor:
         """(B,) nats of all that is predicted in each window."""

@@ -135,12 +135,6 @@ def velocities() -> Ids:
     return np.maximum(np.rint(np.linspace(0, 127, VELOCITIES)), 1).astype(np.int64)
 
 
-def nearest(levels: NDArray[np.float64] | Ids, values: NDArray[np.float64] | Ids) -> Ids:
-    """The index of the level nearest to each value; of two as near, the upper."""
-    middles = (levels[1:] + levels[:-1]) / 2
-    return np.searchsorted(middles, values, side="right").astype(np.int64)
-
-
 @functools.cache
 def _first() -> tuple[Ids, Ids, Ids]:
     """For each id, as the first of an event, its kind (-1 for none), its quarter, and where its field begins."""

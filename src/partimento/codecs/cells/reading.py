@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
-import symusic
-from symusic.core import ControlChangeTick, ControlChangeTickList, NoteTickList
+from symusic.core import ControlChangeTick, ControlChangeTickList
 
 from partimento.codecs.cells.fields import (
     BAR,
@@ -26,7 +23,7 @@ from partimento.codecs.cells.fields import (
 )
 from partimento.codecs.cells.writing import HOLD
 from partimento.metres import METRES
-from partimento.score import Score, Tempo, TimeSignature, Track
+from partimento.score import Score, Tempo, TimeSignature, Track, note_list
 
 LAST_STEP = 1 << 28  # times beyond it would not fit into a score: a bar that begins there is the last
 
@@ -90,14 +87,9 @@ def _tell_tracks(score: Score, kind: Ids, events: Ids, time: Ids) -> None:
         drums = one % (DRUMS + 1) == DRUMS
         track = Track("", 0 if drums else one % (DRUMS + 1), drums)
         mine = (kind == NOTE) & (whose == one)
-        columns = {
-            "time": time[mine],
-            "duration": values(events[mine, 3]) * STEPS + values(events[mine, 4]),
-        }
-        small = {"pitch": values(events[mine, 2]), "velocity": velocities()[values(events[mine, 5])]}
-        arrays = {name: np.ascontiguousarray(column, dtype=np.int32) for name, column in columns.items()}
-        bytes_ = {name: np.ascontiguousarray(column, dtype=np.int8) for name, column in small.items()}
-        track.notes = cast(NoteTickList, symusic.Note.from_numpy(**arrays, **bytes_))
+        own = events[mine]
+        lasts = values(own[:, 3]) * STEPS + values(own[:, 4])
+        track.notes = note_list(time[mine], lasts, values(own[:, 2]), velocities()[values(own[:, 5])])
         track.notes.sort()
         pedal = np.isin(kind, (DOWN, UP)) & (whose == one)
         pressed = zip(time[pedal].tolist(), (kind[pedal] == DOWN).tolist(), strict=True)

@@ -22,13 +22,13 @@ from partimento.codecs.cells.fields import (
     TRACKS,
     UP,
     Ids,
-    nearest,
     tempi,
     velocities,
     vocabulary,
 )
+from partimento.levels import nearest
 from partimento.metres import METRES, changes
-from partimento.score import DEFAULT_QPM, NoteArray, Score, note_array
+from partimento.score import NoteArray, Score, note_array, tempo_changes
 
 HOLD, HALF = 64, 64  # the controller of the sustain pedal, and from which value on it is down
 
@@ -45,6 +45,11 @@ class Bars:
     starts: Ids
     metres: Ids
 
+    @property
+    def end(self) -> int:
+        """The step at which the last one ends."""
+        return int(self.starts[-1]) + METRES[int(self.metres[-1])].bar(STEPS)
+
     def at(self, steps: Ids) -> Ids:
         """The bar that each time lies in."""
         return np.searchsorted(self.starts, steps, side="right") - 1
@@ -59,10 +64,10 @@ def write(score: Score) -> Ids:
     onsets = _placed(notes["onset"] * scale)
     bars = _bars(score, int(onsets.max()))
     numbers, programs = _numbered(score, notes)
-    ids = vocabulary()
+    tempi_told = _tempi(score, scale)
     blocks = [
-        _bar_events(score, bars, scale),
-        _tempo_events(score, bars, scale),
+        _bar_events(bars, *tempi_told),
+        _tempo_events(bars, *tempi_told),
         _note_events(notes, onsets, numbers[notes["track"]], bars, scale),
         _pedal_events(score, bars, numbers, scale),
     ]
@@ -71,7 +76,7 @@ def write(score: Score) -> Ids:
     key, events = rows[:, :_KEY], rows[:, _KEY:]
     order = np.lexsort((*(events[:, field] for field in (5, 4, 3, 2)), key[:, 3], key[:, 2], key[:, 1], key[:, 0]))
     events = events[order]
-    return np.where(events < 0, ids.first("none"), events).reshape(-1)
+    return np.where(events < 0, vocabulary().first("none"), events).reshape(-1)
 
 
 _KEY = 4  # columns before an event's ids: its bar, its track (-1 of none), its time within the bar (-1), its kind
@@ -118,7 +123,7 @@ def _numbered(score: Score, notes: NoteArray) -> tuple[Ids, Ids]:
 
 def _tempi(score: Score, scale: float) -> tuple[Ids, Ids]:
     """Steps and levels of all changes of tempo, the first at 0."""
-    named = {0: DEFAULT_QPM} | {max(t.time, 0): t.qpm for t in sorted(score.tempos, key=lambda t: t.time)}
+    named = tempo_changes(score)
     steps = _placed(np.array(list(named), dtype=np.float64) * scale)
     qpm = np.clip(np.array(list(named.values())), SLOWEST, FASTEST)
     at = dict(zip(steps.tolist(), nearest(np.log(tempi()), np.log(qpm)).tolist(), strict=True))
@@ -126,22 +131,19 @@ def _tempi(score: Score, scale: float) -> tuple[Ids, Ids]:
     return times, np.array([at[time] for time in times.tolist()], dtype=np.int64)
 
 
-def _bar_events(score: Score, bars: Bars, scale: float) -> Ids:
+def _bar_events(bars: Bars, times: Ids, levels: Ids) -> Ids:
     ids = vocabulary()
-    times, levels = _tempi(score, scale)
     in_force = levels[np.searchsorted(times, bars.starts, side="right") - 1]
     what = np.full(len(bars.starts), ids.first("bar"))
     fields = (what, ids.first("metre") + bars.metres, ids.first("tempo") + in_force)
     return _rows(np.arange(len(bars.starts)), -1, -1, BAR, *fields)
 
 
-def _tempo_events(score: Score, bars: Bars, scale: float) -> Ids:
+def _tempo_events(bars: Bars, times: Ids, levels: Ids) -> Ids:
     """What changes within a bar."""
     ids = vocabulary()
-    times, levels = _tempi(score, scale)
     changed = np.append(True, np.diff(levels) != 0)
-    end = bars.starts[-1] + METRES[int(bars.metres[-1])].bar(STEPS)
-    within = changed & ~np.isin(times, bars.starts) & (times < end)
+    within = changed & ~np.isin(times, bars.starts) & (times < bars.end)
     times, levels = times[within], levels[within]
     bar = bars.at(times)
     at = times - bars.starts[bar]
@@ -171,7 +173,6 @@ def _note_events(notes: NoteArray, onsets: Ids, track: Ids, bars: Bars, scale: f
 def _pedal_events(score: Score, bars: Bars, numbers: Ids, scale: float) -> Ids:
     """The pedal of each track going down and up, as far as there are bars."""
     ids = vocabulary()
-    end = int(bars.starts[-1]) + METRES[int(bars.metres[-1])].bar(STEPS)
     blocks = [_rows(np.empty(0, np.int64), -1, -1, DOWN)]
     for index in range(len(score.tracks)):
         if numbers[index] < 0:
@@ -183,7 +184,7 @@ def _pedal_events(score: Score, bars: Bars, numbers: Ids, scale: float) -> Ids:
         last = np.append(np.diff(times) > 0, True)[: len(times)]  # of several at one time the last counts
         times, down = times[last], down[last]
         turned = np.diff(np.append(False, down).astype(np.int8)) != 0
-        within = turned & (times < end)
+        within = turned & (times < bars.end)
         times, down = times[within], down[within]
         bar = bars.at(times)
         at = times - bars.starts[bar]

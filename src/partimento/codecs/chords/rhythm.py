@@ -13,15 +13,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-import symusic
 from numpy.typing import NDArray
 
 from partimento.codecs.chords.naming import chord_name
 from partimento.codecs.chords.words import EOS, TEMPOS, VELOCITY, Words, bar_steps, lengths
-from partimento.score import NOTE, NoteArray, Score, Tempo, TimeSignature, Track, end_tick, note_array, seconds_at
+from partimento.score import (
+    NOTE,
+    NoteArray,
+    Score,
+    Tempo,
+    TimeSignature,
+    Track,
+    end_tick,
+    note_array,
+    note_list,
+    seconds_at,
+)
 
 TICKS_PER_STEP = 40
 
@@ -302,9 +311,8 @@ def _track(started: dict[tuple[int, int], tuple[int, int]], program: int) -> Tra
     until = np.where(pitch[1:] == pitch[:-1], np.diff(onset), duration[:-1])
     duration[:-1] = np.minimum(duration[:-1], until)
     order = np.lexsort((pitch, onset))
-    times = [(column[order] * TICKS_PER_STEP).astype(np.int32) for column in (onset, duration)]
     track = Track("", program, False)
-    small = [column[order].astype(np.int8) for column in (pitch, velocity)]
-    make: Any = symusic.Note.from_numpy  # its type says less than it can do
-    track.notes = make(*times, *small, ttype="tick")
+    track.notes = note_list(
+        onset[order] * TICKS_PER_STEP, duration[order] * TICKS_PER_STEP, pitch[order], velocity[order]
+    )
     return track

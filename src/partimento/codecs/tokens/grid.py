@@ -17,15 +17,13 @@ What comes after the last onset is left out: metres, tempi and empty bars.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
-import symusic
 from numpy.typing import NDArray
-from symusic.core import NoteTickList
 
+from partimento.levels import nearest
 from partimento.metres import Change, Metre, changes
-from partimento.score import DEFAULT_QPM, NoteArray, Score, Tempo, TimeSignature, Track, note_array
+from partimento.score import NoteArray, Score, Tempo, TimeSignature, Track, note_array, note_list, tempo_changes
 
 DRUMS = 128  # drums stand after the programs 0..127
 DENSE_BEATS, LONGEST_BEATS = 4, 16  # durations: each step up to 4 beats, then halves of a beat (or beats) up to 16
@@ -112,19 +110,19 @@ class Grid:
         for denominator in np.unique(denominators):
             here = np.flatnonzero(denominators == denominator)
             table = self.durations(Metre(1, int(denominator)))
-            wanted = _nearest(table, raw[here])
+            wanted = nearest(table, raw[here])
             fitting = np.searchsorted(table, until_next[here], side="right") - 1
             notes["duration"][here] = table[np.minimum(wanted, fitting)]
-        notes["velocity"] = self.velocities[_nearest(self.velocities, notes["velocity"])]
+        notes["velocity"] = self.velocities[nearest(self.velocities, notes["velocity"])]
         return notes[np.lexsort((notes["pitch"], instruments(notes), notes["onset"]))]
 
     def _tempi(self, score: Score, scale: float, changes: list[Change], last: int) -> list[tuple[int, float]]:
         """Ticks and levels, the first at 0."""
         levels = np.log(self.tempi)
-        named = {0: DEFAULT_QPM} | {max(t.time, 0): t.qpm for t in sorted(score.tempos, key=lambda t: t.time)}
+        named = tempo_changes(score)
         ticks = self._nearest_step(np.array(list(named), dtype=np.float64) * scale, changes)
-        nearest = self.tempi[_nearest(levels, np.log(np.clip(list(named.values()), 1e-3, 1e6)))]
-        at = {int(tick): float(qpm) for tick, qpm in zip(ticks, nearest, strict=True) if tick <= last}
+        told = self.tempi[nearest(levels, np.log(np.clip(list(named.values()), 1e-3, 1e6)))]
+        at = {int(tick): float(qpm) for tick, qpm in zip(ticks, told, strict=True) if tick <= last}
         times = sorted(at)
         return [(t, at[t]) for i, t in enumerate(times) if i == 0 or at[t] != at[times[i - 1]]]
 
@@ -157,10 +155,7 @@ class Placed:
             part = self.notes[place == instrument]
             drums = bool(instrument == DRUMS)
             track = Track("", 0 if drums else int(instrument), drums)
-            columns = {"time": "onset", "duration": "duration"}
-            arrays = {name: np.ascontiguousarray(part[key], dtype=np.int32) for name, key in columns.items()}
-            small = {name: np.ascontiguousarray(part[name], dtype=np.int8) for name in ("pitch", "velocity")}
-            track.notes = cast(NoteTickList, symusic.Note.from_numpy(**arrays, **small))
+            track.notes = note_list(part["onset"], part["duration"], part["pitch"], part["velocity"])
             score.tracks.append(track)
         return score
 
@@ -168,9 +163,3 @@ class Placed:
 def instruments(notes: NoteArray) -> NDArray[np.int64]:
     """(N,) the program of each note, `DRUMS` for drums."""
     return np.where(notes["program"] < 0, DRUMS, notes["program"]).astype(np.int64)
-
-
-def _nearest(levels: NDArray[np.float64] | NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The index of the level nearest to each value; of two as near, the upper."""
-    middles = (levels[1:] + levels[:-1]) / 2
-    return np.searchsorted(middles, values, side="right").astype(np.int64)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from partimento.evaluation.features.view import View
-from partimento.score import DEFAULT_QPM
+from partimento.score import tempo_changes
 
 __all__ = ["FASTEST", "SLOWEST", "dynamics_spread", "tempo_spread"]
 
@@ -27,7 +27,7 @@ def tempo_spread(view: View) -> float:
     stop = int((notes["onset"] + notes["duration"]).max(initial=0))
     if stop <= start:
         return np.nan
-    changes = {0: DEFAULT_QPM} | {max(tempo.time, 0): tempo.qpm for tempo in view.score.tempos}
+    changes = tempo_changes(view.score)
     at = np.array(sorted(changes), dtype=np.int64)
     tempo = np.clip([changes[time] for time in at.tolist()], SLOWEST, FASTEST)
     weight = np.diff(np.clip(np.append(at, stop), start, stop)).astype(np.float64)
