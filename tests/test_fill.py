@@ -264,7 +264,8 @@ def test_the_command(bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixtu
     app([*words, "--bars", "3-4", "--tracks", "1,2", "--to", str(tmp_path / "new")], result_action="return_value")
     assert "new notes" in capsys.readouterr().out
     assert (tmp_path / "new" / "001.mid").is_file()
-    for wrong in (["--bars", "three"], ["--tracks", "1;2"], [], ["--bars", "90"]):
+    lengths = ["--bars", "3", "--set", "request.bars=4"]
+    for wrong in (["--bars", "three"], ["--tracks", "1;2"], [], ["--bars", "90"], lengths):
         with pytest.raises(ImpossibleRequest):
             app([*words, *wrong, "--to", str(tmp_path / "other")], result_action="return_value")
     assert not (tmp_path / "other").exists()

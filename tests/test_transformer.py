@@ -105,7 +105,11 @@ def test_pieces_that_stay_play_on_as_they_would_have(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"width": 30, "heads": 4}, {"width": 12, "heads": 4}, {"periods": (1,)}, {"lags": (1,)}, {"context": 1}]
+    "wrong",
+    [
+        *({"width": 30, "heads": 4}, {"width": 12, "heads": 4}, {"periods": (1,)}, {"lags": (1,)}, {"context": 1}),
+        {"context": 65_000},  # more than a player keeps
+    ],
 )
 def test_shapes_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidSettings):

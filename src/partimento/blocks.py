@@ -13,22 +13,22 @@ models of this size do not need.
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from partimento.caches import ROOM, Attending, speeds
 from partimento.exporting import INT32, MICROSOFT, OnnxGraph
+from partimento.graphs import Values
 from partimento.settings import settings
 
-SLOWEST = 10_000.0  # the longest wavelength of the rotary positions, in places, over 2 pi
-ROOM = 256  # places more than the context that a player's buffers have
 FIRST = np.array([0])
 TOO_FAR = -1e9  # added to a product with what lies out of reach, in the player
 
@@ -60,6 +60,12 @@ class Shape:
     def __post_init__(self) -> None:
         if self.width % self.heads or (self.width // self.heads) % 2:
             raise ValueError("the width must be an even number of times the heads")
+        self.attending()  # refuses what nobody could play
+
+    def attending(self) -> Attending:
+        """The tower as its player knows it."""
+        size = self.width // self.heads
+        return Attending(self.layers, self.heads, size, self.context, self.positions)
 
 
 class Tower(nn.Module):
@@ -89,7 +95,7 @@ class Tower(nn.Module):
         turn = None
         if self.shape.positions == "rotary":
             places = torch.arange(first, first + h.shape[1], dtype=torch.float64)
-            angle = places[:, None] * torch.from_numpy(speeds(self.shape.width // self.shape.heads))
+            angle = places[:, None] * torch.from_numpy(speeds(self.shape.attending().size))
             turn = torch.stack([angle.cos(), angle.sin()]).float().to(h.device)
         kept = []
         for number, block in enumerate(self.blocks):
@@ -109,32 +115,16 @@ class Tower(nn.Module):
     @property
     def takes(self) -> Sizes:
         """What the step takes beside h; `held` is int64, how many places are kept."""
-        size = self.shape.width // self.shape.heads
-        turns: Sizes = {"cosine": (1, size // 2), "sine": (1, size // 2)}
-        return {"held": (1,)} | (turns if self.shape.positions == "rotary" else {}) | dict(self._kept())
+        return _named(self.shape.attending().takes)
 
     @property
     def gives(self) -> Sizes:
         """What the step gives beside its result."""
-        return {f"next_{name}": size for name, size in self._kept()}
-
-    def _kept(self) -> Iterator[tuple[str, tuple[int | str, ...]]]:
-        size = self.shape.width // self.shape.heads
-        for number in range(self.shape.layers):
-            for kind in ("keys", "values"):
-                yield f"{kind}{number}", ("B", self.shape.heads, "C", size)
+        return _named(self.shape.attending().gives)
 
     def described(self) -> dict[str, Any]:
-        """What `player.json` says of it; see `partimento.caches`."""
-        shape = self.shape
-        return {
-            "layers": shape.layers,
-            "heads": shape.heads,
-            "size": shape.width // shape.heads,
-            "context": shape.context,
-            "room": ROOM,
-            "positions": shape.positions,
-        }
+        """What `player.json` says of it."""
+        return dataclasses.asdict(self.shape.attending())
 
 
 class Block(nn.Module):
@@ -253,6 +243,14 @@ class Network(nn.Module):
         return graph.op("Add", h, graph.affine(wide, self.narrow.weight, None))
 
 
+def _named(values: Values) -> Sizes:
+    """Sizes as a graph names those that are not known: the batch, and how many places a buffer has."""
+    return {
+        name: tuple(("B" if axis == 0 else "C") if size is None else size for axis, size in enumerate(shape))
+        for name, (_, shape) in values.items()
+    }
+
+
 def modules(parts: Sequence[Any]) -> Any:
     """Parts of a network, in a row."""
     return nn.ModuleList(parts)
@@ -263,8 +261,3 @@ def turned(x: Tensor, turn: Tensor) -> Tensor:
     one, two = x.chunk(2, -1)
     cosine, sine = turn.to(x.dtype)
     return torch.cat([one * cosine - two * sine, two * cosine + one * sine], -1)
-
-
-def speeds(size: int) -> NDArray[np.float64]:
-    """(D/2,) radians for each place by which the D/2 points of queries and keys turn, from 1 down."""
-    return np.asarray(SLOWEST ** -(np.arange(0, size, 2) / size))

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from partimento.errors import InvalidBundle
 from partimento.graphs import LARGEST_STATE, Bound, Graph, Values, first_line
 
-SLOWEST = 10_000.0  # as in `blocks`
+SLOWEST = 10_000.0  # the longest wavelength of the rotary positions, in places, over 2 pi
+ROOM = 256  # places more than the context that buffers have
 FIRST = 128  # places that buffers begin with
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -31,7 +32,7 @@ D = TypeVar("D")
 
 @dataclass(frozen=True)
 class Attending:
-    """What a bundle says of its tower of attention.
+    """A tower of attention, as a bundle says it: what its graph takes and gives beside what is its model's own.
 
     Raises:
         ValueError: it says something that cannot be.
@@ -41,8 +42,8 @@ class Attending:
     heads: int
     size: int
     context: int
-    room: int
     positions: Literal["rotary", "distance"]
+    room: int = ROOM
 
     def __post_init__(self) -> None:
         sizes = (self.layers, self.heads, self.size, self.context, self.room)
@@ -112,7 +113,7 @@ class Cache:
         if self._held[0] == self._buffers[0].shape[2]:
             self._make_room()
         if self._turn:
-            angle = self.place * SLOWEST ** -(np.arange(0, shape.size, 2) / shape.size)
+            angle = self.place * speeds(shape.size)
             self._turn[0][:], self._turn[1][:] = np.cos(angle), np.sin(angle)
         self._bound.run()
         self.place += 1
@@ -134,6 +135,11 @@ class Cache:
         """Go on with the pieces at `rows` alone, with inputs and outputs for so many."""
         self._buffers = [np.ascontiguousarray(buffer[rows]) for buffer in self._buffers]
         self._bind(inputs, outputs)
+
+
+def speeds(size: int) -> NDArray[np.float64]:
+    """(D/2,) radians for each place by which the D/2 points of queries and keys turn, from 1 down."""
+    return np.asarray(SLOWEST ** -(np.arange(0, size, 2) / size))
 
 
 class InPlace(Protocol):

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,16 +144,6 @@ class Codec(ABC, Generic[S]):
         """A new grammar for sampling, or None where any array of the spec is as good as any other."""
         return None
 
-    def retold(self, x: NDArray[Any], rng: np.random.Generator) -> NDArray[Any] | None:
-        """A part of a piece told in another order, for a model to learn to fill what is missing; None if there is none.
-
-        Args:
-            x: (T,) ids, a part of what `encode` gives.
-            rng: decides what is missing.
-        """
-        del x, rng
-        return None
-
     def notes(self, x: NDArray[Any]) -> int:
         """How many notes `decode(x)` would sound; for "bits per note" and "notes/s"."""
         return int(self.decode(x).note_num())
@@ -166,6 +156,19 @@ class Codec(ABC, Generic[S]):
     @abstractmethod
     def load(cls, folder: Path, settings: Any) -> Codec[S]:
         """A codec that encodes and decodes exactly as the saved one."""
+
+
+@runtime_checkable
+class Retells(Protocol):
+    """A codec that can tell a part of a piece with some of it hidden, for a model to learn to fill what is missing."""
+
+    def retold(self, x: NDArray[Any], rng: np.random.Generator) -> NDArray[Any] | None:
+        """The same part told so, about as long; None where there is nothing to hide.
+
+        Args:
+            x: (T,) ids, a part of what `encode` gives.
+            rng: decides what is hidden.
+        """
 
 
 def codecs() -> dict[str, type[Codec[Any]]]:

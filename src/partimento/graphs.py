@@ -22,6 +22,7 @@ from partimento.errors import InvalidBundle
 
 MEMORY = 4 << 30
 LARGEST_STATE = 1 << 24  # numbers for each piece
+LARGEST_VOCABULARY = 1 << 20
 DTYPES = {"float32": "tensor(float)", "float16": "tensor(float16)", "int64": "tensor(int64)"}
 NOWHERE = "/nonexistent-on-purpose"  # where onnxruntime is told to look for weights in other files
 

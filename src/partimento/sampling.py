@@ -237,9 +237,9 @@ def sample(
     """
     sampling, guards = sampling or Sampling(), guards or Guards()
     pens = [_Pen(draft, spec, sampling, guards, longest) for draft in drafts]
-    state = stepper.start(len(pens))
-    step = min((len(pen.draft.heard) for pen in pens), default=1) - 1 if isinstance(stepper, Hearing) else 0
-    if step and isinstance(stepper, Hearing):
+    state, step = stepper.start(len(pens)), 0
+    if isinstance(stepper, Hearing):  # all but the last id of the shortest prompt, which is the first to be answered
+        step = min((len(pen.draft.heard) for pen in pens), default=1) - 1
         state = stepper.hear(np.array([pen.draft.heard[:step] for pen in pens], dtype=np.int64), state)
     while not all(pen.done for pen in pens):
         logits, state = stepper.step(np.array([pen.read(step) for pen in pens], dtype=np.int64), state)

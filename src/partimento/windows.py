@@ -57,7 +57,7 @@ class Windows:
         align: windows are phrases: all of this `length`, beginning at multiples of so many rows, filled up at the end
             (with silence, mask False). None cuts anywhere and fills nothing up but batches.
         importance: (V,) how much each id counts in the loss where it is predicted; None for all alike.
-        retold: tells a part of a piece otherwise (`Codec.retold`), and in which share of the windows; None for none.
+        retold: tells a part of a piece otherwise (`codec.Retells`), and in which share of the windows; None for none.
             Such a window has `bos` before it and, where there is room, `eos` after it.
     """
 
@@ -83,7 +83,7 @@ class Windows:
         self.importance = importance
         self.retold = retold
         expected = float((self.weights * pieces.targets).sum())
-        self.updates_per_epoch = max(1, int(expected) // (length * batch))
+        self.updates_per_epoch = max(1, int(expected) // (self.length * batch))
         self._plan = functools.lru_cache(maxsize=2)(self._plan_epoch)
 
     def at(self, update: int) -> Drawn:

@@ -15,9 +15,10 @@ from partimento.errors import ImpossibleRequest
 from partimento.files import read_safely
 from partimento.filling import Region
 from partimento.filling.files import fill_into
+from partimento.generation.requests import MOST
 from partimento.guards import Guards
 from partimento.sampling import Sampling
-from partimento.settings import describe, from_table
+from partimento.settings import describe, from_table, name_of
 
 _SAMPLING = describe(Sampling)
 
@@ -66,6 +67,8 @@ def fill(
     bundle = open_bundle(model)
     drawn = {name: value for name, value in (("temperature", temperature), ("top_p", top_p)) if value is not None}
     tables = composing_tables(bundle.recipe, set_, sampling=drawn)
+    if lengths := [one for one in set_ if name_of(one) in {f"request.{length}" for length in MOST}]:
+        raise ImpossibleRequest(f"A region has the bars that it has: leave out --set {lengths[0]}.")
     reading = read_safely(piece)
     for repair in reading.repairs:
         say(f"{piece}: {repair}")
@@ -80,7 +83,7 @@ def fill(
             seed=seed,
             sampling=from_table(Sampling, tables["sampling"], "sampling"),
             guards=from_table(Guards, tables["guards"], "guards"),
-            request=from_table(Request, tables["request"], "request"),
+            longest_note=from_table(Request, tables["request"], "request").longest_note,
             sound=sound,
             soundfont=soundfont,
             watch=watch,

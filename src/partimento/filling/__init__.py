@@ -111,7 +111,7 @@ def fill(
     seed: int = 0,
     sampling: Sampling | None = None,
     guards: Guards | None = None,
-    request: Request | None = None,
+    longest_note: float | None = None,
     threads: int = 1,
     watch: Watch = ignore,
 ) -> list[Filled]:
@@ -125,14 +125,15 @@ def fill(
         seed: the same seed gives the same music.
         sampling: how ids are drawn; as they come if None.
         guards: against endless loops.
-        request: its `longest_note` counts; a length does not.
+        longest_note: quarter notes after which a new note must end; as a request has it if None.
         threads: for each step of the model.
         watch: hears how far the work is.
 
     Raises:
         ImpossibleRequest: the model cannot fill, or the piece has no such region.
     """
-    check(request or Request(), n, seed)
+    wanted = Request() if longest_note is None else Request(longest_note=longest_note)
+    check(wanted, n, seed)
     codec = require_filling(bundle)
     before = codec.encode(score)
     grid = Grid(before)
@@ -144,7 +145,6 @@ def fill(
     cells = region.cells(grid)
     tracks = dict(zip(grid.tracks.tolist(), grid.programs.tolist(), strict=True))
     hears = int(bundle.recipe.get("model", {}).get("context", 512))
-    wanted = Request(longest_note=(request or Request()).longest_note)
     options: dict[str, Any] = {"sampling": sampling or Sampling(), "guards": guards or Guards(), "longest": LONGEST}
     stepper = open_player(bundle, threads)
     parts = list(_parts(grid, cells, hears))

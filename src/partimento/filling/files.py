@@ -9,12 +9,9 @@ from typing import Any
 
 from partimento.atomic import write_text
 from partimento.bundle import Bundle
-from partimento.codec import Request
 from partimento.composing import Sound, require_empty
-from partimento.errors import ImpossibleRequest
 from partimento.files import write
 from partimento.filling import Filled, Region, fill
-from partimento.generation.requests import length_asked
 from partimento.guards import Guards
 from partimento.progress import Watch, ignore
 from partimento.render import render
@@ -37,7 +34,7 @@ def fill_into(
     seed: int = 0,
     sampling: Sampling | None = None,
     guards: Guards | None = None,
-    request: Request | None = None,
+    longest_note: float | None = None,
     sound: Sound = "wav",
     soundfont: Path | None = None,
     watch: Watch = ignore,
@@ -54,7 +51,7 @@ def fill_into(
         seed: the same seed gives the same music.
         sampling: how ids are drawn.
         guards: against endless loops.
-        request: its `longest_note` counts.
+        longest_note: quarter notes after which a new note must end.
         sound: the sound's format, or "none".
         soundfont: the SoundFont to play with; the installed one if None.
         watch: hears of progress.
@@ -63,11 +60,9 @@ def fill_into(
         ImpossibleRequest: the folder holds something, the model cannot fill, or the piece has no such region.
     """
     require_empty(folder)
-    if request is not None and length_asked(request):
-        raise ImpossibleRequest(f"A region has the bars that it has: no {length_asked(request)} can be asked for.")
     if sound != "none":
         require_soundfont(soundfont)
-    options: dict[str, Any] = {"sampling": sampling, "guards": guards, "request": request, "watch": watch}
+    options: dict[str, Any] = {"sampling": sampling, "guards": guards, "longest_note": longest_note, "watch": watch}
     filled = fill(bundle, score, region, n=n, seed=seed, **options)
     folder.mkdir(parents=True, exist_ok=True)
     written = []
@@ -88,7 +83,7 @@ def fill_into(
             "seed": seed,
             "sampling": to_table(sampling or Sampling()),
             "guards": to_table(guards or Guards()),
-            "longest_note": (request or Request()).longest_note,
+            "longest_note": longest_note,
             "made": {"notes": piece.notes, "remarks": remarks},
         }
         write_text(midi.with_suffix(".json"), json.dumps(facts, indent=1, ensure_ascii=False) + "\n")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ControlChangeTick, ControlChangeTickList, NoteTickList
 
-from partimento.codecs.cells.fields import BAR, DOWN, NOTE, STEPS, UP, quarters, values
+from partimento.codecs.cells.fields import DOWN, NOTE, STEPS, UP, quarters, values
 from partimento.codecs.cells.fields import velocities as levels
 from partimento.codecs.cells.hiding import Grid, Mask
 from partimento.codecs.cells.writing import HALF, HOLD
-from partimento.metres import METRES
 from partimento.score import Note, Score, Track, end_tick
 
 
@@ -29,7 +29,7 @@ def spliced(score: Score, grid: Grid, cells: Mask, made: Grid) -> tuple[Score, i
         The score with their notes and pedals, and how many notes those are.
     """
     result = score.copy()
-    starts = _starts(grid)
+    starts = grid.starts
     scale = score.ticks_per_quarter / STEPS
     edges = np.rint(starts * scale).astype(np.int64).tolist()  # ticks at which bars begin, and the last one ends
     end = max(edges[-1], end_tick(score))
@@ -64,9 +64,12 @@ def spliced(score: Score, grid: Grid, cells: Mask, made: Grid) -> tuple[Score, i
 
 def _giving_way(fresh: list[Note], old: list[Note]) -> list[Note]:
     """New notes that neither begin while an old one of their pitch sounds nor ring into the next one."""
+    of_pitch = defaultdict(list)
+    for note in old:
+        of_pitch[note.pitch].append(note)
     kept = []
     for note in fresh:
-        same = [other for other in old if other.pitch == note.pitch]
+        same = of_pitch[note.pitch]
         if any(other.time <= note.time < other.time + max(other.duration, 1) for other in same):
             continue
         later = min((other.time for other in same if other.time > note.time), default=note.time + note.duration)
@@ -93,9 +96,3 @@ def _put_pedal(track: Track, pedal: list[tuple[int, bool]], stays: Callable[[int
 def _lasts(filled: NDArray[np.bool_]) -> list[int]:
     """The last bar of each run of bars that are filled."""
     return [bar for bar in np.flatnonzero(filled).tolist() if bar + 1 == len(filled) or not filled[bar + 1]]
-
-
-def _starts(grid: Grid) -> NDArray[np.int64]:
-    """(bars + 1,) steps at which bars begin, and at which the last one ends."""
-    metres = values(grid.events[grid.kind == BAR][:, 1])
-    return np.append(0, np.cumsum([METRES[metre].bar(STEPS) for metre in metres.tolist()])).astype(np.int64)

@@ -23,10 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partimento.caches import Attending, Cache, Playing, described
-from partimento.graphs import LARGEST_STATE, Bound, Graph
+from partimento.graphs import LARGEST_STATE, LARGEST_VOCABULARY, Bound, Graph
 from partimento.settings import settings
-
-LARGEST_VOCABULARY = 1 << 20
 
 Numbers = NDArray[np.float32]
 

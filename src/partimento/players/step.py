@@ -19,10 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partimento.errors import InvalidBundle
-from partimento.graphs import DTYPES, LARGEST_STATE, Graph, first_line
+from partimento.graphs import DTYPES, LARGEST_STATE, LARGEST_VOCABULARY, Graph, first_line
 from partimento.settings import settings
-
-LARGEST_VOCABULARY = 1 << 20
 
 State = dict[str, NDArray[Any]]
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from partimento.codec import Codec, Spec, TokenSpec
+from partimento.codec import Retells, Spec, TokenSpec
 from partimento.errors import InvalidSettings
 from partimento.model import Counted, Judged, Model, Phrased, likelihood_kind, model_named
 from partimento.progress import Progress, Watch, ignore
@@ -46,12 +46,14 @@ def windows_of(prepared: Prepared, recipe: Recipe, split: str, model: Model) -> 
     heavier = None if least is None or split != "train" else importance(pieces, least)
     shares = prepared.shares(recipe) if split == "train" else None
     hidden = recipe.settings["preparation"].hidden
-    if hidden and type(prepared.codec).retold is Codec.retold:
-        raise InvalidSettings(
-            f"preparation.hidden is for codecs that can hide music, and {recipe.codec} cannot: "
-            "--set preparation.hidden=0, or --set codec.name=cells."
-        )
-    told = (prepared.codec.retold, hidden) if hidden and split == "train" else None
+    told = None
+    if hidden:
+        if not isinstance(prepared.codec, Retells):
+            raise InvalidSettings(
+                f"preparation.hidden is for codecs that can hide music, and {recipe.codec} cannot: "
+                "--set preparation.hidden=0, or --set codec.name=cells."
+            )
+        told = (prepared.codec.retold, hidden) if split == "train" else None
     cut = cut_for(model, training)
     return Windows(pieces, seed=training.seed, weights=shares, importance=heavier, retold=told, **cut)
 

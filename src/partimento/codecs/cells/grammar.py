@@ -191,7 +191,7 @@ class Cells:
                 pressed = self._state.pressed.get(self._state.track, False)
                 self._allow_times(mask, "up" if pressed else "down", self._pedal_times())
             mask &= self._allowed
-        if self._state.answered < len(self._state.gaps):
+        if self._state.gap is not None:
             mask[self._ids.first("answer")] = True
         elif self._state.notes or not mask.any():
             mask[self._ids.first("eos")] = True
@@ -305,8 +305,8 @@ class Cells:
         if kind < 0:
             mask[ids.first("none")] = True
             return
-        if kind == ANSWER and self._state.answered < len(self._state.gaps):
-            mask[self._state.gaps[self._state.answered].mark[field]] = True
+        if kind == ANSWER and self._state.gap is not None:
+            mask[self._state.gap.mark[field]] = True
             return
         for name in FIELDS_OF[kind][field - 1]:
             mask[self._span(name)] = True

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from partimento.codecs.cells.clock import LENGTHS
 from partimento.codecs.cells.fields import (
     ANSWER,
     BAR,
@@ -73,6 +74,12 @@ class Grid:
         self.tracks = np.array(list(tracks), dtype=np.int64)
         self.programs = np.array(list(tracks.values()), dtype=np.int64)
         self.track = np.where(within, np.searchsorted(self.tracks, number), -1)
+
+    @property
+    def starts(self) -> Ids:
+        """(bars + 1,) steps at which bars begin, and at which the last one ends."""
+        metres = values(self.events[self.kind == BAR][:, 1])
+        return np.append(0, np.cumsum(LENGTHS[metres]))
 
 
 def hide(x: Ids, hidden: Callable[[Grid], Mask], tracks: Mapping[int, int] | None = None) -> Ids:

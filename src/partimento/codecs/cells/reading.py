@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from symusic.core import ControlChangeTick, ControlChangeTickList
 
+from partimento.codecs.cells.clock import LENGTHS
 from partimento.codecs.cells.fields import (
     BAR,
     CELL,
@@ -38,9 +39,8 @@ def read(x: Ids) -> Score:
     if not len(kind):
         return score
     bars = kind == BAR
-    lengths = np.array([metre.bar(STEPS) for metre in METRES])
     metre = values(events[:, 1])
-    length = np.where(bars, lengths[np.where(bars, metre, 0)], 0)
+    length = np.where(bars, LENGTHS[np.where(bars, metre, 0)], 0)
     ended = np.cumsum(length)
     before = _last(bars, np.arange(len(kind)))  # the bar that each event lies in
     start = np.where(before >= 0, (ended - length)[before], 0)
