@@ -9,17 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
+from attending import likelihoods, lively, narrowed, played
 from partimento.codec import TokenSpec
 from partimento.errors import InvalidBundle
-from partimento.model import Batch
 from partimento.models import nested
 from partimento.models.nested import Nested
 from partimento.pieces import Pieces
 from partimento.players.nested import open_player
-from partimento.training.loop import seeded
 from partimento.windows import Windows
 
 SPEC = TokenSpec(vocab_size=12, pad=9, bos=10, eos=11, group=3)
@@ -27,15 +25,6 @@ WAYS: list[dict[str, Any]] = [
     {"periods": (4, 6), "ages": 5},
     {"positions": "distance", "ages": 1},
 ]
-
-
-def lively(spec: TokenSpec = SPEC, **settings: Any) -> Nested:
-    """A small network whose parts all have something to say."""
-    with seeded(0):
-        made = Nested(Nested.Settings(layers=2, width=24, heads=3, inner=16, dropout=0.0, **settings), spec)
-        for parameter in made.parameters():
-            torch.nn.init.normal_(parameter, std=0.3)
-    return made.eval()
 
 
 def music(rows: int, groups: int) -> NDArray[np.int64]:
@@ -47,50 +36,32 @@ def music(rows: int, groups: int) -> NDArray[np.int64]:
     return np.concatenate([np.full((rows, 1), SPEC.bos), ids.reshape(rows, -1)], 1)
 
 
-def likelihoods(model: Nested, x: NDArray[np.int64], begin: int = 0) -> NDArray[np.float32]:
-    mask = torch.ones(x.shape, dtype=torch.bool)
-    with torch.no_grad():
-        return model.predict(Batch(torch.from_numpy(x), mask, torch.full((len(x),), begin)))[0].numpy()
-
-
 @pytest.mark.parametrize("way", WAYS, ids=str)
 def test_a_piece_longer_than_all_buffers_plays_as_torch_computes_it(way: dict[str, Any], tmp_path: Path) -> None:
-    model = lively(context=20, **way)
+    model = lively(Nested, SPEC, inner=16, context=20, **way)
     x = music(2, 400)
     model.export(tmp_path)
-    player = open_player(tmp_path)
-    state = player.start(2)
-    found = []
-    for at in range(x.shape[1] - 1):
-        logits, state = player.step(x[:, at], state)
-        found.append(logits[np.arange(2), x[:, at + 1]] - np.logaddexp.reduce(logits, axis=1))
-    np.testing.assert_allclose(np.stack(found, 1), likelihoods(model, x), atol=3e-4)
+    np.testing.assert_allclose(played(open_player(tmp_path), x), likelihoods(model, x), atol=3e-4)
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
 def test_the_middle_of_a_piece_plays_as_torch_computes_it(way: dict[str, Any], tmp_path: Path) -> None:
-    model = lively(**way)
+    model = lively(Nested, SPEC, inner=16, **way)
     x = music(2, 30)[:, 12:]
     model.export(tmp_path)
-    player = open_player(tmp_path)
-    state = player.start(2)
-    found = []
-    for at in range(x.shape[1] - 1):
-        logits, state = player.step(x[:, at], state)
-        found.append(logits[np.arange(2), x[:, at + 1]] - np.logaddexp.reduce(logits, axis=1))
-    np.testing.assert_allclose(np.stack(found, 1), likelihoods(model, x, begin=36), atol=3e-4)
+    np.testing.assert_allclose(played(open_player(tmp_path), x), likelihoods(model, x, begin=36), atol=3e-4)
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
 def test_keys_carried_on_change_nothing(way: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    model, x = lively(context=30, **way), music(2, 100)
+    model, x = lively(Nested, SPEC, inner=16, context=30, **way), music(2, 100)
     whole = likelihoods(model, x)
     monkeypatch.setattr(nested, "SEGMENT", 17)
     np.testing.assert_allclose(likelihoods(model, x), whole, atol=1e-4)
 
 
 def test_each_id_of_a_group_is_told_of_those_before_it_and_of_no_other() -> None:
-    model, x = lively(), music(1, 8)
+    model, x = lively(Nested, SPEC, inner=16), music(1, 8)
     for at in range(1, x.shape[1]):
         changed = x.copy()
         changed[:, at] = (x[:, at] + 1) % 9
@@ -102,27 +73,20 @@ def test_each_id_of_a_group_is_told_of_those_before_it_and_of_no_other() -> None
 
 def test_the_probabilities_of_all_short_pieces_sum_to_one() -> None:
     spec = TokenSpec(vocab_size=5, pad=2, bos=3, eos=4, group=2)
-    model = lively(spec)
+    model = lively(Nested, spec, inner=16)
     rows = np.array([[spec.bos, *ids] for ids in itertools.product(range(5), repeat=5)])
     assert float(np.exp(likelihoods(model, rows).astype(np.float64).sum(1)).sum()) == pytest.approx(1, abs=1e-5)
 
 
 def test_pieces_that_stay_play_on_as_they_would_have(tmp_path: Path) -> None:
-    model = lively(periods=(4,))
+    model = lively(Nested, SPEC, inner=16, periods=(4,))
     model.export(tmp_path)
-    player = open_player(tmp_path)
-    x = music(3, 10)
-    whole, fewer = player.start(3), player.start(3)
-    for at in range(30):
-        if at == 11:
-            fewer = player.narrow(fewer, np.array([0, 2]))
-        logits, whole = player.step(x[:, at], whole)
-        some, fewer = player.step(x[:, at] if at < 11 else x[[0, 2], at], fewer)
-    np.testing.assert_allclose(some, logits[[0, 2]], atol=1e-5)
+    beside, alone = narrowed(open_player(tmp_path), music(3, 10), 11, np.array([0, 2]))
+    np.testing.assert_allclose(alone, beside, atol=1e-5)
 
 
 def test_what_is_heard_is_as_what_is_stepped_through(tmp_path: Path) -> None:
-    model = lively(periods=(4,))
+    model = lively(Nested, SPEC, inner=16, periods=(4,))
     model.export(tmp_path)
     player = open_player(tmp_path)
     x = music(2, 12)
@@ -148,7 +112,7 @@ def test_windows_never_cut_a_group(tmp_path: Path) -> None:
     "change", [{"group": 0}, {"bos": 12}, {"ages": "many"}, {"player": "attention"}, {"attention": {}}]
 )
 def test_a_changed_description_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
-    lively().export(tmp_path)
+    lively(Nested, SPEC, inner=16).export(tmp_path)
     described = json.loads((tmp_path / "player.json").read_text())
     (tmp_path / "player.json").write_text(json.dumps(described | change))
     with pytest.raises(InvalidBundle):

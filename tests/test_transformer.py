@@ -8,17 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
+from attending import likelihoods, lively, narrowed, played
 from partimento.codec import TokenSpec
 from partimento.errors import InvalidBundle, InvalidSettings
-from partimento.model import Batch
 from partimento.models import transformer
 from partimento.models.transformer import Transformer
 from partimento.players.attention import open_player
 from partimento.settings import from_table
-from partimento.training.loop import seeded
 
 SPEC = TokenSpec(vocab_size=12, pad=9, bos=10, eos=11)
 WAYS = [
@@ -28,44 +26,23 @@ WAYS = [
 ]
 
 
-def lively(**settings: Any) -> Transformer:
-    """A small network whose parts all have something to say."""
-    with seeded(0):
-        made = Transformer(Transformer.Settings(layers=2, width=24, heads=3, dropout=0.0, **settings), SPEC)
-        for parameter in made.parameters():
-            torch.nn.init.normal_(parameter, std=0.3)
-    return made.eval()
-
-
 def music(rows: int, count: int) -> NDArray[np.int64]:
     return np.concatenate([np.full((rows, 1), SPEC.bos), np.random.default_rng(0).integers(0, 9, (rows, count))], 1)
 
 
-def likelihoods(model: Transformer, x: NDArray[np.int64], begin: int = 0) -> NDArray[np.float32]:
-    mask = torch.ones(x.shape, dtype=torch.bool)
-    with torch.no_grad():
-        return model.predict(Batch(torch.from_numpy(x), mask, torch.full((len(x),), begin)))[0].numpy()
-
-
 @pytest.mark.parametrize("way", WAYS, ids=str)
 def test_a_piece_longer_than_all_buffers_plays_as_torch_computes_it(way: dict[str, Any], tmp_path: Path) -> None:
-    model = lively(context=20, **way)
+    model = lively(Transformer, SPEC, context=20, **way)
     x = music(2, 700)
     model.export(tmp_path)
-    player = open_player(tmp_path)
-    state = player.start(2)
-    found = []
-    for at in range(700):
-        logits, state = player.step(x[:, at], state)
-        found.append(logits[np.arange(2), x[:, at + 1]] - np.logaddexp.reduce(logits, axis=1))
-    np.testing.assert_allclose(np.stack(found, 1), likelihoods(model, x), atol=2e-4)
+    np.testing.assert_allclose(played(open_player(tmp_path), x), likelihoods(model, x), atol=2e-4)
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
 def test_keys_carried_from_segment_to_segment_change_nothing(
     way: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, x = lively(context=30, **way), music(2, 100)
+    model, x = lively(Transformer, SPEC, context=30, **way), music(2, 100)
     whole = likelihoods(model, x)
     monkeypatch.setattr(transformer, "SEGMENT", 17)
     np.testing.assert_allclose(likelihoods(model, x), whole, atol=1e-4)
@@ -73,7 +50,7 @@ def test_keys_carried_from_segment_to_segment_change_nothing(
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
 def test_what_lies_further_back_than_all_layers_reach_is_not_seen(way: dict[str, Any]) -> None:
-    model, x = lively(context=6, **way), music(1, 40)
+    model, x = lively(Transformer, SPEC, context=6, **way), music(1, 40)
     changed = x.copy()
     changed[:, 5] = (x[:, 5] + 1) % 9
     before, after = likelihoods(model, x), likelihoods(model, changed)
@@ -83,25 +60,17 @@ def test_what_lies_further_back_than_all_layers_reach_is_not_seen(way: dict[str,
 
 
 def test_a_window_out_of_a_piece_knows_its_place() -> None:
-    model = lively(positions="distance", periods=(4,))
+    model = lively(Transformer, SPEC, positions="distance", periods=(4,))
     x = music(1, 9)
     assert np.allclose(likelihoods(model, x, begin=4), likelihoods(model, x), atol=1e-5)
     assert not np.allclose(likelihoods(model, x, begin=3), likelihoods(model, x), atol=1e-3)
 
 
 def test_pieces_that_stay_play_on_as_they_would_have(tmp_path: Path) -> None:
-    model = lively(context=20, lags=(3,))
+    model = lively(Transformer, SPEC, context=20, lags=(3,))
     model.export(tmp_path)
-    player = open_player(tmp_path)
-    x = music(3, 30)
-    whole, fewer = player.start(3), player.start(3)
-    for at in range(30):
-        if at == 11:
-            fewer = player.narrow(fewer, np.array([0, 2]))
-        logits, whole = player.step(x[:, at], whole)
-        rows = x[:, at] if at < 11 else x[[0, 2], at]
-        some, fewer = player.step(rows, fewer)
-    np.testing.assert_allclose(some, logits[[0, 2]], atol=1e-5)
+    beside, alone = narrowed(open_player(tmp_path), music(3, 30), 11, np.array([0, 2]))
+    np.testing.assert_allclose(alone, beside, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +93,7 @@ def test_shapes_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
     ],
 )
 def test_a_changed_description_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
-    lively().export(tmp_path)
+    lively(Transformer, SPEC).export(tmp_path)
     described = json.loads((tmp_path / "player.json").read_text())
     if isinstance(change.get("attention"), dict):
         change = {"attention": described["attention"] | change["attention"]}

@@ -33,7 +33,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rows import Tables, commit, finished, keep, learnt, options, run, settings_of
+from rows import Tables, commit, finished, in_keys, keep, learnt, options, run, settings_of, show
 from torch import nn
 
 from partimento.atomic import write_text
@@ -158,13 +158,9 @@ def pieces_of(
         own: how often a piece is drawn in its own key; the other keys share the rest.
     """
     codec = Roll(Roll.Settings(low=LOW, pitches=KEYS, steps_per_beat=spec.steps_per_beat, planes="sustain"))
-    copies, weights = [], []
-    for piece in pieces:
-        others = [copy for n in range(-keys, keys + 1) if n and (copy := transposed(piece, n)) is not None]
-        copies += [piece, *others]
-        weights += [own if others else 1.0, *([(1 - own) / len(others)] * len(others) if others else [])]
+    copies, weights = in_keys(pieces, transposed, keys, own)
     grids = (copy[:, None].astype(np.float32) for copy in copies)
-    return Pieces.write(folder, ((grid, codec.notes(grid)) for grid in grids), spec), np.array(weights)
+    return Pieces.write(folder, ((grid, codec.notes(grid)) for grid in grids), spec), weights
 
 
 def baseline(name: str, pieces: list[NDArray[np.uint8]], spec: RollSpec) -> RnnNade:
@@ -235,11 +231,7 @@ def main() -> None:
     chosen = parser.parse_args()
     row = run(lambda: measured(chosen))
     keep(row, chosen.results)
-    print("| set | model | parameters | minutes | valid | test |\n|---|---|---:|---:|---:|---:|")
-    print(
-        f"| {row['set']} | {row['name']} | {row['parameters']:,} | {row['minutes']:.1f} |",
-        f"{row['valid']:.3f} | {row['test']:.3f} |",
-    )
+    show(row)
 
 
 if __name__ == "__main__":

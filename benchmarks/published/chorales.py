@@ -27,9 +27,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import safetensors.numpy
 import torch
 from numpy.typing import NDArray
-from rows import Tables, commit, finished, keep, learnt, options, run, settings_of
+from rows import Tables, commit, finished, in_keys, keep, learnt, options, run, settings_of, show
 from torch import nn
 
 from partimento.atomic import write_text
@@ -98,14 +99,9 @@ def transposed(piece: Ids, semitones: int) -> Ids | None:
 
 def pieces_of(folder: Path, pieces: list[Ids], keys: int = 0, own: float = 1.0) -> tuple[Pieces, NDArray[np.float64]]:
     """Pieces in every key up to so many semitones away, and how often each copy is drawn: once a piece in all."""
-    copies: list[Ids] = []
-    weights: list[float] = []
-    for piece in pieces:
-        others = [copy for n in range(-keys, keys + 1) if n and (copy := transposed(piece, n)) is not None]
-        copies += [piece, *others]
-        weights += [own if others else 1.0, *([(1 - own) / len(others)] * len(others) if others else [])]
+    copies, weights = in_keys(pieces, transposed, keys, own)
     arrays = ((copy.reshape(-1), int((copy != REST).sum())) for copy in copies)
-    return Pieces.write(folder, arrays, SPEC), np.array(weights)
+    return Pieces.write(folder, arrays, SPEC), weights
 
 
 def log_probabilities(model: Predicts, piece: Ids, device: torch.device) -> NDArray[np.float64]:
@@ -183,8 +179,6 @@ def mixture(chosen: argparse.Namespace, music: dict[str, list[Ids]]) -> dict[str
     Raises:
         InvalidSettings: one of them is not finished.
     """
-    import safetensors.numpy
-
     torch.set_num_threads(chosen.threads)
     device = torch.device(chosen.device)
     models: list[Predicts] = []
@@ -222,11 +216,7 @@ def main() -> None:
     chosen = parser.parse_args()
     row = run(lambda: measured(chosen))
     keep(row, chosen.results)
-    print("| model | parameters | minutes | valid | test |\n|---|---:|---:|---:|---:|")
-    print(
-        f"| {row['name']} | {row.get('parameters', 0):,} | {row.get('minutes', 0):.1f} |",
-        f"{row['valid']:.4f} | {row['test']:.4f} |",
-    )
+    show(row)
 
 
 if __name__ == "__main__":

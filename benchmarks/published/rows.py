@@ -13,6 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from partimento.atomic import write_text
 from partimento.codec import Spec
 from partimento.errors import InvalidSettings, PartimentoError
@@ -166,6 +169,34 @@ def keep(row: dict[str, Any], results: Path) -> None:
     rows = json.loads(results.read_text()) if results.is_file() else []
     rows = [old for old in rows if (old["set"], old["name"]) != (row["set"], row["name"])] + [row]
     write_text(results, json.dumps(sorted(rows, key=lambda r: (r["set"], r["name"])), indent=1) + "\n")
+
+
+def show(row: dict[str, Any]) -> None:
+    """Print a row as a table."""
+    print("| set | model | parameters | minutes | valid | test |\n|---|---|---:|---:|---:|---:|")
+    print(
+        f"| {row['set']} | {row['name']} | {row.get('parameters', 0):,} | {row.get('minutes', 0):.1f} |",
+        f"{row['valid']:.4f} | {row['test']:.4f} |",
+    )
+
+
+def in_keys(
+    pieces: list[NDArray[Any]], transposed: Callable[[NDArray[Any], int], NDArray[Any] | None], keys: int, own: float
+) -> tuple[list[NDArray[Any]], NDArray[np.float64]]:
+    """Pieces in every key up to so many semitones up and down, and how often each copy is drawn: once a piece in all.
+
+    Args:
+        pieces: as they are written.
+        transposed: a piece so many semitones higher, or None where it would not fit.
+        keys: semitones.
+        own: how often a piece is drawn in its own key; the other keys share the rest.
+    """
+    copies, weights = [], []
+    for piece in pieces:
+        others = [copy for n in range(-keys, keys + 1) if n and (copy := transposed(piece, n)) is not None]
+        copies += [piece, *others]
+        weights += [own if others else 1.0, *([(1 - own) / len(others)] * len(others) if others else [])]
+    return copies, np.array(weights)
 
 
 def finished(row: dict[str, Any], chosen: argparse.Namespace, begun: Tables) -> dict[str, Any]:
