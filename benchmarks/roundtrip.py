@@ -6,9 +6,10 @@ Each FOLDER is searched for MIDI files; of more than `--files` that many are dra
 share that comes back with its pitch (counted as a bag: however late), that has its onset within 1/24 of a quarter note
 as well, and of those onsets the share that also keeps its duration within 1/24, its velocity within 2 and its
 instrument. A note is matched once only. Of those onsets, *ms* says how far off they are on average, in milliseconds at
-the tempo there, *bar* how many keep their place in the bar and *tempo* how many the tempo, within 2 %; *pedal* is the
-share of the sustain pedal's turns that come back within 1/24 of a quarter note ("–" where nobody presses it). Sizes are
-ids or steps of the grid for each note that the codec keeps; speed is notes encoded for each second of processor time.
+the tempo there, *bar* for how many the bar that they stand in still begins there, and *tempo* how many keep the tempo,
+within 2 %; *pedal* is the share of the sustain pedal's turns that come back within 1/24 of a quarter note ("–" where
+nobody presses it). Sizes are ids or steps of the grid for each note that the codec keeps; speed is notes encoded for
+each second of processor time.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import numpy as np
 from partimento.codec import Codec, TokenSpec, codec_named, codecs
 from partimento.errors import Unreadable
 from partimento.files import read
-from partimento.score import NoteArray, Score, bar_lines, note_array, tempo_changes
+from partimento.score import NoteArray, Score, bar_lines, end_tick, note_array, tempo_changes
 from partimento.settings import from_table
 
 TOLERANCE = 1 / 24 + 1e-6  # quarter notes
@@ -81,9 +82,10 @@ class Tally:
         """Count what stands around the matched notes: bars, tempi, the pedal."""
         onsets = [notes["onset"] / s.ticks_per_quarter for notes, s in ((a, score), (b, decoded))]
         speeds = [tempo_at(s, notes["onset"]) for notes, s in ((a, score), (b, decoded))]
-        places = [place_in_bar(s, notes["onset"]) for notes, s in ((a, score), (b, decoded))]
+        mine, its = bars_of(score, a["onset"]), np.append(bars_of(decoded), np.inf)
+        near = its[np.searchsorted(its, mine - TOLERANCE)]
         self.late += float((np.abs(onsets[0] - onsets[1]) * 60_000 / speeds[0]).sum())
-        self.shares["bar"] += int((np.abs(places[0] - places[1]) <= 2 * TOLERANCE).sum())
+        self.shares["bar"] += int((near <= mine + TOLERANCE).sum())
         self.shares["tempo"] += int((np.abs(speeds[1] / speeds[0] - 1) <= TEMPO_TOLERANCE).sum())
         before, after = pedal_turns(score), pedal_turns(decoded)
         self.turns += len(before)
@@ -100,11 +102,12 @@ def tempo_at(score: Score, ticks: np.ndarray) -> np.ndarray:
     return np.array(list(named.values()))[np.searchsorted(list(named), ticks, side="right") - 1]
 
 
-def place_in_bar(score: Score, ticks: np.ndarray) -> np.ndarray:
-    """Quarter notes between each tick and the bar line before it; what is just before a line counts as on it."""
-    ticks = ticks + round(TOLERANCE * score.ticks_per_quarter)
-    lines = bar_lines(score, int(ticks.max(initial=0)) + 1)
-    return (ticks - lines[np.searchsorted(lines, ticks, side="right") - 1]) / score.ticks_per_quarter
+def bars_of(score: Score, ticks: np.ndarray | None = None) -> np.ndarray:
+    """Where the bar of each tick begins, in quarter notes; where all bars begin, if no ticks are given."""
+    lines = bar_lines(score, end_tick(score) + 1)
+    if ticks is not None:
+        lines = lines[np.searchsorted(lines, ticks, side="right") - 1]
+    return lines / score.ticks_per_quarter
 
 
 def pedal_turns(score: Score) -> list[tuple[bool, float]]:

@@ -76,6 +76,29 @@ def test_the_pedal_is_kept() -> None:
     assert not len(again.tracks[0].controls)
 
 
+def test_a_pedal_that_is_changed_at_once_is_changed() -> None:
+    score = tune(0, bars=2, drums=False)
+    pressed = [(0, 127), (480, 0), (481, 127), (960, 127), (1000, 0), (1440, 127), (1441, 0)]
+    score.tracks[0].controls.extend([ControlChange(time, 64, value) for time, value in pressed])
+    x = CODEC.encode(score)
+    again = CODEC.decode(x)
+    assert [(c.time, c.value) for c in again.tracks[0].controls] == [(0, 127), (24, 0), (24, 127), (50, 0)]
+    np.testing.assert_array_equal(CODEC.encode(again), x)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_pedals_are_drawn_as_they_are_told(seed: int) -> None:
+    score = tune(0, drums=False)
+    score.tracks[0].controls.extend([ControlChange(480 * n, 64, 127 * (n % 2)) for n in range(20)])
+    codec = Cells(Cells.Settings())
+    codec.learn([score])
+    made, _ = drawn(Request(bars=20), seed, codec)
+    for track in made.tracks:
+        ways = [control.value > 0 for control in track.controls]
+        assert ways == [n % 2 == 0 for n in range(len(ways))]
+    assert any(len(track.controls) for track in made.tracks)
+
+
 def test_more_tracks_than_have_numbers_are_joined_by_instrument() -> None:
     score = Score(STEPS)
     for number in range(TRACKS + 20):

@@ -6,8 +6,8 @@ others are its fields, each from a range of ids of its own, and `none` where it 
     bar     metre      tempo                                        begins a bar
     tempo   at: step   tempo                                        from here on, within a bar
     cell    track      program                                      begins what a track has in this bar
-    down    at: step                                                the pedal of this track goes down
-    up      at: step                                                and up
+    up      at: step                                                the pedal of this track goes up
+    down    at: step                                                and down, at the same step too: it is changed
     note    at: step   pitch     quarters     steps     velocity    of this track; how long it lasts comes third
     fill                                                            begins a piece of which cells are hidden
     hidden  track      program   label                              stands where a cell is hidden
@@ -36,7 +36,7 @@ TEMPI, SLOWEST, FASTEST = 128, 15.0, 480.0  # levels; quarter notes a minute
 DRUMS = 128  # drums stand after the programs 0..127
 TRACKS = 129  # tracks that a piece may have: every program, and drums
 LABELS = 64  # cells that may be hidden at once
-BAR, TEMPO, CELL, DOWN, UP, NOTE = range(6)  # what an event is, in the order of what begins at one time
+BAR, TEMPO, CELL, UP, DOWN, NOTE = range(6)  # what an event is, in the order of what begins at one time
 FILL, HIDDEN, ANSWER = range(6, 9)
 
 Ids = NDArray[np.int64]

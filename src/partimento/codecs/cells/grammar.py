@@ -213,8 +213,10 @@ class Cells:
         return steps > (max(self._state.last[0], 0) if self._request.seconds is None else len(steps))
 
     def _pedal_times(self) -> Mask:
+        """(steps of the bar,) where the pedal may turn: later than all else, or down where it has just gone up."""
         steps = self._steps()
-        return (steps > self._state.last[0]) & (steps <= self._latest())
+        at, kind, _ = self._state.last
+        return (steps >= (at if kind == UP else at + 1)) & (steps <= self._latest())
 
     def _note_times(self) -> Mask:
         """(steps of the bar,) where this track may strike a note."""

@@ -181,10 +181,8 @@ def _pedal_events(score: Score, bars: Bars, numbers: Ids, scale: float) -> Ids:
         mine = columns["number"] == HOLD
         times = _placed(columns["time"][mine] * scale)
         down = columns["value"][mine] >= HALF
-        last = np.append(np.diff(times) > 0, True)[: len(times)]  # of several at one time the last counts
-        times, down = times[last], down[last]
-        turned = np.diff(np.append(False, down).astype(np.int8)) != 0
-        within = turned & (times < bars.end)
+        times, down = _turns(times, down)
+        within = times < bars.end
         times, down = times[within], down[within]
         bar = bars.at(times)
         at = times - bars.starts[bar]
@@ -192,6 +190,25 @@ def _pedal_events(score: Score, bars: Bars, numbers: Ids, scale: float) -> Ids:
             fields = (ids.first(name) + at[here] // STEPS, ids.first("step") + at[here] % STEPS)
             blocks.append(_rows(bar[here], int(numbers[index]), at[here], kind, *fields))
     return np.concatenate(blocks)
+
+
+def _turns(times: Ids, down: NDArray[np.bool_]) -> tuple[Ids, NDArray[np.bool_]]:
+    """When the pedal turns, and which way, of what it is said to be at some times, in their order.
+
+    Where it goes up and comes down again within one step it turns twice there; where it goes down and up, not at all.
+    """
+    order = np.argsort(times, kind="stable")
+    times, down = times[order], down[order]
+    was = False
+    turns: list[tuple[int, bool]] = []
+    for together in np.split(np.arange(len(times)), np.flatnonzero(np.diff(times)) + 1) if len(times) else ():
+        time, ways = int(times[together[0]]), down[together]
+        if was and not ways.all():
+            turns.append((time, False))
+        if ways[-1] and not (was and ways.all()):
+            turns.append((time, True))
+        was = bool(ways[-1])
+    return np.array([time for time, _ in turns], dtype=np.int64), np.array([way for _, way in turns], dtype=np.bool_)
 
 
 def _cell_events(rows: Ids, programs: Ids) -> Ids:
