@@ -370,7 +370,7 @@ def test_a_loss_that_is_no_number_ends_the_run_in_a_sentence(music: tuple[Pieces
     assert any(not np.array_equal(kept[name], array) for name, array in good.items())
 
 
-@pytest.mark.parametrize("optimiser", ["adamw", "adam", "rmsprop", "sgd"])
+@pytest.mark.parametrize("optimiser", ["adamw", "muon", "adam", "rmsprop", "sgd"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_every_optimiser_and_precision_learns_and_resumes(
     optimiser: str, precision: str, music: tuple[Pieces, Pieces], tmp_path: Path

@@ -4,7 +4,10 @@ A checkpoint is one safetensors file (weights, optimisers, and the run's state a
 one before in one rename, so there is always a whole one; nothing is pickled.
 
 Optimisers: AdamW (Loshchilov and Hutter 2019) with a linear warm-up and a cosine decay of the learning rate (Loshchilov
-and Hutter 2017), gradients clipped by their norm (Pascanu et al. 2013); Adam and RMSprop for the classic recipes.
+and Hutter 2017), gradients clipped by their norm (Pascanu et al. 2013); Adam and RMSprop for the classic recipes. Muon
+(Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks") makes of a matrix's mean gradient the
+nearest matrix that turns and does not stretch, so that a step goes as far in every direction; its steps are as long as
+AdamW's would be (Liu et al. 2025, "Muon is scalable for LLM training"), so one learning rate serves both.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import io
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -54,8 +57,9 @@ class Training:
     """Ids predicted in one window; what a model learns to remember is at most this far apart."""
     batch: Annotated[int, Field(ge=1)] = 16
     """Windows trained on at once."""
-    optimiser: Literal["adamw", "adam", "rmsprop", "sgd"] = "adamw"
-    """How gradients become steps; sgd is plain gradient descent, without momentum."""
+    optimiser: Literal["adamw", "muon", "adam", "rmsprop", "sgd"] = "adamw"
+    """How gradients become steps; muon is for matrices between layers, and AdamW for the rest; sgd is plain gradient
+    descent, without momentum."""
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
     """How slowly Adam and AdamW forget: gradients, and their squares. Two sides that learn against one another go
     round in circles where gradients are long remembered (0 to 0.5 for them)."""
@@ -106,7 +110,7 @@ class Run:
         self.folder = folder
         self.started_with = dict(started_with)
         self.sides = cast(Learns, model).sides()
-        self.optimisers = {side: _optimiser(parameters, training) for side, parameters in self.sides.items()}
+        self.optimisers = {side: _optimisers(model, own, training) for side, own in self.sides.items()}
         self.update = 0
         self.rows: list[Row] = []
         self.best_update = 0
@@ -123,10 +127,11 @@ class Run:
         found: Row = {}
         self.model.train()
         for side, parameters in self.sides.items():
-            optimiser = self.optimisers[side]
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-            optimiser.zero_grad(set_to_none=True)  # another side's pass has left gradients here too
+            optimisers = self.optimisers[side]
+            for optimiser in optimisers:
+                for group in optimiser.param_groups:
+                    group["lr"] = rate
+                optimiser.zero_grad(set_to_none=True)  # another side's pass has left gradients here too
             with torch.autocast(batch.x.device.type, torch.bfloat16, enabled=precision == torch.bfloat16):
                 losses = model.loss(batch, side)
             losses["loss"].backward()  # type: ignore[no-untyped-call]
@@ -136,7 +141,8 @@ class Run:
                     f"The loss was no longer a number at update {self.update + 1}. Start again with a lower learning "
                     f"rate, e.g. --set training.learning_rate={rate / 3:.1g}."
                 )
-            optimiser.step()
+            for optimiser in optimisers:
+                optimiser.step()
             prefix = f"{side} " if len(self.sides) > 1 else ""
             found |= {prefix + name: value.item() for name, value in losses.items()}
         return found
@@ -191,9 +197,9 @@ class Run:
     def save(self) -> None:
         """Write the checkpoint: weights, optimisers and this run's state in one file, in one rename."""
         tensors = {f"model/{name}": value for name, value in self.model.state_dict().items()}
-        for side, optimiser in self.optimisers.items():
+        for prefix, optimiser in self._by_name():
             for number, state in optimiser.state_dict()["state"].items():
-                tensors |= {f"optimiser/{side}/{number}/{name}": value for name, value in state.items()}
+                tensors |= {f"{prefix}{number}/{name}": value for name, value in state.items()}
         self._tick()
         kept = {name: getattr(self, name) for name in self.KEPT}
         header = {"format": FORMAT, "started with": json.dumps(self.started_with), "state": json.dumps(kept)}
@@ -222,15 +228,21 @@ class Run:
             setattr(self, name, value)
         forget_after(self.folder, self.update)
         self.model.load_state_dict(_under("model/", tensors))
-        for side, optimiser in self.optimisers.items():
+        for prefix, optimiser in self._by_name():
             state: dict[int, dict[str, Tensor]] = {}
-            for name, value in _under(f"optimiser/{side}/", tensors).items():
+            for name, value in _under(prefix, tensors).items():
                 number, _, part = name.partition("/")
                 state.setdefault(int(number), {})[part] = value
             optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
         if self.rows:
             write_text(self.folder / CURVES, as_csv(self.rows))  # without rows from after the checkpoint
         self._clock = time.perf_counter()
+
+    def _by_name(self) -> Iterator[tuple[str, torch.optim.Optimizer]]:
+        """Each optimiser, and what its tensors' names begin with in a checkpoint."""
+        for side, optimisers in self.optimisers.items():
+            for number, optimiser in enumerate(optimisers):
+                yield f"optimiser/{side}/" if number == 0 else f"optimiser {number}/{side}/", optimiser
 
     def take_best(self) -> None:
         """Give the model the weights of the best held-out loss."""
@@ -272,23 +284,39 @@ def as_csv(rows: list[Row]) -> str:
     return text.getvalue()
 
 
-def _optimiser(parameters: list[nn.Parameter], training: Training) -> torch.optim.Optimizer:
+def _optimisers(model: nn.Module, own: list[nn.Parameter], training: Training) -> list[torch.optim.Optimizer]:
+    """What makes the steps of these parameters of the model, each of which is one optimiser's."""
     rate = training.learning_rate
     match training.optimiser:
         case "adamw":
-            matrices = [p for p in parameters if p.ndim > 1]
-            others = [p for p in parameters if p.ndim <= 1]
-            groups = [
-                {"params": matrices, "weight_decay": training.weight_decay},
-                {"params": others, "weight_decay": 0.0},
-            ]
-            return torch.optim.AdamW([g for g in groups if g["params"]], lr=rate, betas=training.betas, fused=True)
+            return [_adamw(own, training)]
+        case "muon":
+            between = _between(model)
+            turned = [p for p in own if id(p) in between]
+            others = [p for p in own if id(p) not in between]
+            decay = training.weight_decay
+            muon = torch.optim.Muon(turned, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
+            return [*([_adamw(others, training)] if others else []), *([muon] if turned else [])]
         case "adam":
-            return torch.optim.Adam(parameters, lr=rate, betas=training.betas, fused=True)
+            return [torch.optim.Adam(own, lr=rate, betas=training.betas, fused=True)]
         case "rmsprop":  # with the constants of Keras, whose recipes use it
-            return torch.optim.RMSprop(parameters, lr=rate, alpha=0.9, eps=1e-7)
+            return [torch.optim.RMSprop(own, lr=rate, alpha=0.9, eps=1e-7)]
         case "sgd":
-            return torch.optim.SGD(parameters, lr=rate)
+            return [torch.optim.SGD(own, lr=rate)]
+
+
+def _adamw(parameters: list[nn.Parameter], training: Training) -> torch.optim.Optimizer:
+    matrices = {"params": [p for p in parameters if p.ndim > 1], "weight_decay": training.weight_decay}
+    others = {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0}
+    groups = [group for group in (matrices, others) if group["params"]]
+    return torch.optim.AdamW(groups, lr=training.learning_rate, betas=training.betas, fused=True)
+
+
+def _between(model: nn.Module) -> set[int]:
+    """Which parameters are matrices between layers: products and recurrences, the last, a `head`, left out."""
+    layers = [layer for name, layer in model.named_modules() if name.rpartition(".")[2] != "head"]
+    products = [layer for layer in layers if isinstance(layer, nn.Linear | nn.RNNBase)]
+    return {id(p) for layer in products for p in layer.parameters(recurse=False) if p.ndim == 2}
 
 
 def _rate(training: Training, update: int) -> float:
