@@ -14,7 +14,7 @@ from partimento import filling
 from partimento.bundle import Bundle, write_bundle
 from partimento.cli import app
 from partimento.codecs.cells import Cells
-from partimento.codecs.cells.hiding import Grid
+from partimento.codecs.cells.grid import Grid
 from partimento.errors import ImpossibleRequest
 from partimento.files import read, write
 from partimento.filling import Region, fill

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from partimento.codec import Request
 from partimento.codecs.cells import Cells
 from partimento.codecs.cells.fields import ANSWER, BAR, CELL, FILL, HIDDEN, LABELS, NOTE, events_of, values
-from partimento.codecs.cells.hiding import Grid, drawn, hide, unfold
+from partimento.codecs.cells.grid import Grid
+from partimento.codecs.cells.hiding import drawn, hide, unfold
 from partimento.score import Score, TimeSignature
 
 from music import scores, tune

@@ -23,6 +23,20 @@ class Metre(NamedTuple):
         """A bar's length in ticks; a multiple of four ticks are a quarter."""
         return self.numerator * 4 * ticks_per_quarter // self.denominator
 
+    def strong_beats(self, ticks_per_quarter: int) -> tuple[int, ...]:
+        """Ticks from the beginning of a bar at which its strong beats are.
+
+        The first, and each that begins a group of three (6/8, 9/8, 12/8) or of two (4/4, 8/8); of what can be grouped
+        in neither way, the first alone.
+
+        Example:
+            >>> Metre(4, 4).strong_beats(24), Metre(6, 8).strong_beats(24), Metre(3, 4).strong_beats(24)
+            ((0, 48), (0, 36), (0,))
+        """
+        group = next((size for size in (3, 2) if self.numerator > size and self.numerator % size == 0), self.numerator)
+        beat = 4 * ticks_per_quarter // self.denominator
+        return tuple(range(0, self.numerator * beat, group * beat))
+
 
 METRES = tuple(Metre(n, d) for d in (4, 8, 16) for n in range(1, 13))
 

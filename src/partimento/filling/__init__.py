@@ -25,7 +25,8 @@ from partimento.bundle import Bundle
 from partimento.codec import Request
 from partimento.codecs.cells import Cells
 from partimento.codecs.cells.fields import BAR, FIELDS, LABELS, TRACKS, events_of
-from partimento.codecs.cells.hiding import Grid, Mask, hide, unfold, without_answers
+from partimento.codecs.cells.grid import Grid, Mask
+from partimento.codecs.cells.hiding import hide, unfold, without_answers
 from partimento.errors import ImpossibleRequest
 from partimento.filling.splicing import spliced
 from partimento.generation import open_player

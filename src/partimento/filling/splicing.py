@@ -11,7 +11,7 @@ from symusic.core import ControlChangeTick, ControlChangeTickList, NoteTickList
 
 from partimento.codecs.cells.fields import DOWN, NOTE, STEPS, UP, quarters, values
 from partimento.codecs.cells.fields import velocities as levels
-from partimento.codecs.cells.hiding import Grid, Mask
+from partimento.codecs.cells.grid import Grid, Mask
 from partimento.codecs.cells.writing import HALF, HOLD
 from partimento.score import Note, Score, Track, end_tick
 

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from partimento.atomic import write_text
 from partimento.codec import Codec, TokenSpec
+from partimento.codecs.cells.asking import measured, partly
 from partimento.codecs.cells.fields import CELL, DRUMS, FIELDS, NOTE, TRACKS, events_of, values, vocabulary
 from partimento.codecs.cells.grammar import Cells as Grammar
 from partimento.codecs.cells.hiding import drawn, hide, unfold
@@ -36,6 +37,7 @@ from partimento.settings import settings
 
 USED_FILE = "used.json"
 ALWAYS = ("bar", "cell", "note", "step", "none", "quarters", "steps", "eos")
+ASKED_SHARE = 0.5  # of what is told with cells hidden: what is told with something asked of them
 
 
 class Cells(Codec[TokenSpec]):
@@ -96,12 +98,22 @@ class Cells(Codec[TokenSpec]):
     def retold(self, x: NDArray[Any], rng: np.random.Generator) -> NDArray[Any] | None:
         """The same with some cells hidden and told after the rest (`hiding`); None where there is no whole bar.
 
-        What the marks of hidden cells take is left out at the end, so that this is about as long as `x`.
+        In half of all cases something is asked of them (`asking`). What the marks of hidden cells take is left out at
+        the end, so that this is about as long as `x`.
         """
         ids = np.asarray(x, dtype=np.int64)
-        part = ids[: len(ids) * 7 // 8 // FIELDS * FIELDS]
-        told = hide(part, drawn(rng))
-        return None if told is part else told
+        pattern = drawn(rng)
+        asked = (lambda grid: partly(measured(grid), rng)) if rng.random() < ASKED_SHARE else None
+        length = len(ids)
+        while length >= FIELDS:
+            part = ids[: length // FIELDS * FIELDS]
+            told = hide(part, pattern, asked=asked)
+            if told is part:
+                return None
+            if len(told) <= len(ids):
+                return told
+            length = min(length * len(ids) // len(told), length - FIELDS)
+        return None
 
     def grammar(self) -> Grammar:
         """Well-formed events with what `learn` saw."""

@@ -12,6 +12,7 @@ others are its fields, each from a range of ids of its own, and `none` where it 
     fill                                                            begins a piece of which cells are hidden
     hidden  track      program   label                              stands where a cell is hidden
     answer  track      program   label                              begins what is hidden there
+    asked   density    lowest    highest   polyphony   chord        what a hidden cell is to be; after either
 
 A step is 1/24 of a quarter note in any metre, and times are counted from the beginning of the bar.
 """
@@ -25,6 +26,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from partimento.harmony import CHORDS
 from partimento.metres import METRES
 
 STEPS = 24  # of a quarter note
@@ -36,8 +38,10 @@ TEMPI, SLOWEST, FASTEST = 128, 15.0, 480.0  # levels; quarter notes a minute
 DRUMS = 128  # drums stand after the programs 0..127
 TRACKS = 129  # tracks that a piece may have: every program, and drums
 LABELS = 64  # cells that may be hidden at once
+DENSITIES, SPARSEST, DENSEST = 16, 0.25, 16.0  # levels; notes for each quarter note of a cell
+VOICES = 16  # notes at once that a cell may be asked to have at most
 BAR, TEMPO, CELL, UP, DOWN, NOTE = range(6)  # what an event is, in the order of what begins at one time
-FILL, HIDDEN, ANSWER = range(6, 9)
+FILL, HIDDEN, ANSWER, ASKED = range(6, 10)
 
 Ids = NDArray[np.int64]
 
@@ -64,6 +68,7 @@ class Vocabulary:
         "fill": 1,
         "hidden": 1,
         "answer": 1,
+        "asked": 1,
         "step": STEPS,
         "metre": len(METRES),
         "tempo": TEMPI,
@@ -75,6 +80,9 @@ class Vocabulary:
         "steps": STEPS,
         "velocity": VELOCITIES,
         "label": LABELS,
+        "density": DENSITIES,
+        "polyphony": VOICES,
+        "chord": CHORDS,
         "none": 1,
         "pad": 1,
         "bos": 1,
@@ -109,6 +117,7 @@ KINDS = {
     "fill": FILL,
     "hidden": HIDDEN,
     "answer": ANSWER,
+    "asked": ASKED,
 }
 FIELDS_OF: dict[int, tuple[tuple[str, ...], ...]] = {  # what may stand in the fields after the first
     BAR: (("metre",), ("tempo",), ("none",), ("none",), ("none",)),
@@ -120,6 +129,13 @@ FIELDS_OF: dict[int, tuple[tuple[str, ...], ...]] = {  # what may stand in the f
     FILL: (("none",), ("none",), ("none",), ("none",), ("none",)),
     HIDDEN: (("track",), ("program",), ("label",), ("none",), ("none",)),
     ANSWER: (("track",), ("program",), ("label",), ("none",), ("none",)),
+    ASKED: (
+        ("density", "none"),
+        ("pitch", "none"),
+        ("pitch", "none"),
+        ("polyphony", "none"),
+        ("chord", "none"),
+    ),
 }
 
 
@@ -127,6 +143,12 @@ FIELDS_OF: dict[int, tuple[tuple[str, ...], ...]] = {  # what may stand in the f
 def tempi() -> NDArray[np.float64]:
     """(TEMPI,) quarter notes a minute, evenly spaced by ratio; the nearest is at most 1.4 % off."""
     return np.round(np.geomspace(SLOWEST, FASTEST, TEMPI), 3)
+
+
+@functools.cache
+def densities() -> NDArray[np.float64]:
+    """(DENSITIES,) notes for each quarter note, evenly spaced by ratio."""
+    return np.geomspace(SPARSEST, DENSEST, DENSITIES)
 
 
 @functools.cache

@@ -9,7 +9,9 @@ holds an onset, and no note rings on after it. Notes are counted as they are com
 the prompt's sound; the piece ends when the next bar would leave less than a quarter note.
 
 Filling. After a prompt that begins with `fill` come the answers to its hidden cells, one after the other, and the end;
-no length counts then. A cell may stay silent, but not all of them.
+no length counts then. A cell may stay silent, but not all of them. What is asked of a cell is told again after its
+answer, and of it these are rules: its lowest and highest pitch, how many of its track's notes sound at once, and on the
+strong beats of its bar the tones of the chord; its density, and the chord elsewhere, are left to the model.
 
 Guards. "silence": a bar is not left, and its first note is not so late, that more than `Request.longest_silence`
 quarter notes pass without a sound; counted once for each gap. "stuck note": no duration over `Request.longest_note`;
@@ -24,9 +26,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partimento.codec import Request
+from partimento.codecs.cells.asking import CHORD, HIGHEST, LOWEST, POLYPHONY
 from partimento.codecs.cells.clock import LENGTHS, paces
 from partimento.codecs.cells.fields import (
     ANSWER,
+    ASKED,
     BAR,
     CELL,
     DOWN,
@@ -47,6 +51,8 @@ from partimento.codecs.cells.fields import (
 )
 from partimento.codecs.cells.state import State
 from partimento.errors import ImpossibleRequest
+from partimento.harmony import classes
+from partimento.metres import METRES
 
 Mask = NDArray[np.bool_]
 
@@ -110,7 +116,8 @@ class Cells:
             kind, events = events_of(np.array(self._group))
             self._group = []
             if len(kind):
-                self._allowed[events[0]] = True
+                if kind[0] != ASKED:  # whose pitches are not to be sung
+                    self._allowed[events[0]] = True
                 self._state.happen(int(kind[0]), events[0])
                 if kind[0] == NOTE and self._bound_by_guard and _lasts(events[0]) == self._longest_note:
                     self.acted["stuck note"] += 1
@@ -137,8 +144,11 @@ class Cells:
 
     def _make_mask(self) -> Mask:
         mask = np.zeros(self._ids.size, dtype=np.bool_)
+        told = self._told()
         if self._over:
             mask[self._ids.first("eos")] = True
+        elif told is not None:
+            mask[told[len(self._group)]] = True
         elif not self._group:
             self._allow_events(mask)
         else:
@@ -147,6 +157,13 @@ class Cells:
         if not mask.any():
             self._allow_something(mask)
         return mask
+
+    def _told(self) -> NDArray[np.int64] | None:
+        """The event (6,) that has begun or begins now, where it can be no other: an answer, or what is asked of it."""
+        state = self._state
+        if self._group and int(kinds(np.array(self._group[0]))) == ANSWER and state.gap is not None:
+            return state.gap.mark
+        return state.gaps[state.answered - 1].asked if state.last[1] == ANSWER and state.filling else None
 
     def _span(self, name: str) -> slice:
         return slice(self._ids[name].start, self._ids[name].stop)
@@ -231,11 +248,31 @@ class Cells:
             if audible.any() and (times & ~audible).any():
                 self._tell_silence()
                 return audible
+        return times & self._asked_times(at)
+
+    def _asked_times(self, after: int) -> Mask:
+        """(steps of the bar,) where what is asked lets this track strike a note; at `after` and before, anywhere."""
+        steps, asked = self._steps(), self._state.asked
+        times = np.ones(len(steps), dtype=np.bool_)
+        if asked[POLYPHONY] >= 0 and (until := self._state.until.get(self._state.track)) is not None:
+            sounding = (until > self._state.clock.bar + steps[:, None]).sum(axis=1)
+            times = (sounding <= asked[POLYPHONY]) | (steps <= after)
+        if asked[CHORD] >= 0:
+            for step in self._strong():
+                times[step] &= step <= after or bool(self._pitches(step).any())
         return times
+
+    def _strong(self) -> tuple[int, ...]:
+        """The steps of this bar's strong beats."""
+        return METRES[self._state.clock.metre].strong_beats(STEPS)
 
     def _own_pitches(self, track: int) -> Mask:
         """(128,) those that a track may have."""
         found: Mask = self._allowed[self._span("drum" if self._state.program.get(track) == DRUMS else "pitch")]
+        low, high = self._state.asked[LOWEST], self._state.asked[HIGHEST]
+        if low >= 0 or high >= 0:
+            pitches = np.arange(128)
+            found = found & (pitches >= low) & (pitches <= (high if high >= 0 else 127))
         return found
 
     def _silent(self) -> int:
@@ -249,9 +286,12 @@ class Cells:
         """(128,) the pitches that this track may strike at a step, from one on."""
         found = self._own_pitches(self._state.track).copy()
         found[:first] = False
-        until = self._state.until.get(self._state.track)
+        asked, until = self._state.asked, self._state.until.get(self._state.track)
         if until is not None:
-            found &= until <= self._state.clock.bar + at
+            silent = until <= self._state.clock.bar + at
+            found &= silent & (asked[POLYPHONY] < 0 or int((~silent).sum()) <= asked[POLYPHONY])
+        if asked[CHORD] >= 0 and at in self._strong():
+            found &= np.resize(classes(asked[CHORD]), 128)
         return found
 
     def _free_tracks(self) -> Mask:
@@ -306,9 +346,6 @@ class Cells:
         kind, field = int(kinds(np.array(group[0]))), len(group)
         if kind < 0:
             mask[ids.first("none")] = True
-            return
-        if kind == ANSWER and self._state.gap is not None:
-            mask[self._state.gap.mark[field]] = True
             return
         for name in FIELDS_OF[kind][field - 1]:
             mask[self._span(name)] = True

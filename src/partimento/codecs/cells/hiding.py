@@ -7,9 +7,11 @@ last bar an `answer` event with the same label begins what the cell holds, the c
 
     fill · bar · cell 0 … · hidden 1 (a) · bar · hidden 0 (b) · cell 1 … · answer (a) … · answer (b) …
 
-A cell in which its track is silent can be hidden too, so that to be hidden does not mean to hold something. What a user
-may ask for are patterns of hidden cells, and those that are learnt are drawn from the same: some bars of all tracks
-(fill a gap), a track throughout (accompany), all tracks but one (harmonise), any cells at all.
+A cell in which its track is silent can be hidden too, so that to be hidden does not mean to hold something. What is
+asked of a cell (`asking`) stands after its label in both places: where it is hidden, that what comes later can be known
+before it is told, and where it is answered. What a user may ask for are patterns of hidden cells, and those that are
+learnt are drawn from the same: some bars of all tracks (fill a gap), a track throughout (accompany), all tracks but one
+(harmonise), any cells at all (vary), or all of them (compose from what is asked alone).
 """
 
 from __future__ import annotations
@@ -17,11 +19,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
-from partimento.codecs.cells.clock import LENGTHS
+from partimento.codecs.cells.asking import asked_events
 from partimento.codecs.cells.fields import (
     ANSWER,
+    ASKED,
     BAR,
     CELL,
     FIELDS,
@@ -30,65 +32,24 @@ from partimento.codecs.cells.fields import (
     LABELS,
     Ids,
     events_of,
-    values,
     vocabulary,
 )
-
-Mask = NDArray[np.bool_]
-
-
-class Grid:
-    """The cells of a row of ids: what each track has in each bar.
-
-    What comes before the first bar is left out.
-
-    Args:
-        x: (T,) ids.
-        tracks: numbers and programs of the tracks that there are, ascending; those that have something in `x` if None.
-
-    Attributes:
-        kind: (E,) what each event is.
-        events: (E, 6) ids.
-        bar: (E,) the bar that each lies in.
-        track: (E,) the place among `tracks` of the track that each is of; -1 for bars and tempi.
-        tracks: (K,) numbers, ascending.
-        programs: (K,) the program of each.
-        bars: how many there are.
-    """
-
-    def __init__(self, x: Ids, tracks: Mapping[int, int] | None = None) -> None:
-        kind, events = events_of(x)
-        inside = np.cumsum(kind == BAR) > 0
-        self.kind, self.events = kind[inside], events[inside]
-        self.bar = np.cumsum(self.kind == BAR) - 1
-        self.bars = int((self.kind == BAR).sum())
-        index = np.arange(len(self.kind))
-        bar_at = np.maximum.accumulate(np.where(self.kind == BAR, index, 0))
-        cell_at = np.maximum.accumulate(np.where(self.kind == CELL, index, -1))
-        within = cell_at > bar_at
-        number = np.where(within, values(self.events[cell_at, 1]), -1)
-        cells = self.events[self.kind == CELL]
-        if tracks is None:
-            numbers, first = np.unique(values(cells[:, 1]), return_index=True)
-            tracks = dict(zip(numbers.tolist(), values(cells[first, 2]).tolist(), strict=True))
-        self.tracks = np.array(list(tracks), dtype=np.int64)
-        self.programs = np.array(list(tracks.values()), dtype=np.int64)
-        self.track = np.where(within, np.searchsorted(self.tracks, number), -1)
-
-    @property
-    def starts(self) -> Ids:
-        """(bars + 1,) steps at which bars begin, and at which the last one ends."""
-        metres = values(self.events[self.kind == BAR][:, 1])
-        return np.append(0, np.cumsum(LENGTHS[metres]))
+from partimento.codecs.cells.grid import Grid, Mask
 
 
-def hide(x: Ids, hidden: Callable[[Grid], Mask], tracks: Mapping[int, int] | None = None) -> Ids:
+def hide(
+    x: Ids,
+    hidden: Callable[[Grid], Mask],
+    tracks: Mapping[int, int] | None = None,
+    asked: Callable[[Grid], Ids] | None = None,
+) -> Ids:
     """Tell some cells after all the rest.
 
     Args:
         x: (6 E,) ids in the form that `write` gives, or a part of such that is more than a bar.
         hidden: says for (bars, tracks) which cells; no more than `LABELS` of them, the first ones, are hidden.
         tracks: numbers and programs of the tracks that there are; those that have something in `x` if None.
+        asked: says for (bars, tracks, 5) what is asked of each cell; nothing if None.
 
     Returns:
         The ids retold; `x` itself where nothing is hidden.
@@ -119,14 +80,22 @@ def hide(x: Ids, hidden: Callable[[Grid], Mask], tracks: Mapping[int, int] | Non
     head[0, 0] = ids.first("fill")
     index = np.arange(len(grid.kind))
     stays, goes = told & (mine < 0), told & (mine >= 0)
-    none = np.array([-1])
+    none, first = np.array([-1]), np.array([-2])
     blocks = [
         _block(0, none, none, none, head),
         _block(0, grid.bar[stays], grid.track[stays], index[stays], grid.events[stays]),
-        _block(0, bar, track, none, marks("hidden")),
-        _block(1, np.arange(len(bar)), none, none, marks("answer")),
+        _block(0, bar, track, first, marks("hidden")),
+        _block(1, np.arange(len(bar)), none, first, marks("answer")),
         _block(1, mine[goes], none, index[goes], grid.events[goes]),
     ]
+    if asked is not None:
+        wanted = asked(grid)[bar, track]
+        some = (wanted >= 0).any(axis=1)
+        events = asked_events(wanted[some])
+        blocks += [
+            _block(0, bar[some], track[some], none, events),
+            _block(1, np.flatnonzero(some), none, none, events),
+        ]
     rows = np.concatenate(blocks)
     return rows[np.lexsort(rows[:, 3::-1].T)][:, 4:].reshape(-1)
 
@@ -147,8 +116,9 @@ def without_answers(x: Ids) -> Ids:
 def unfold(x: Ids) -> Ids:
     """The inverse of `hide`: every answer where its cell was hidden; ids without such events are left alone."""
     kind, events = events_of(x)
-    if not np.isin(kind, (FILL, HIDDEN, ANSWER)).any():
+    if not np.isin(kind, (FILL, HIDDEN, ANSWER, ASKED)).any():
         return x
+    kind, events = kind[kind != ASKED], events[kind != ASKED]
     index = np.arange(len(kind))
     begins = np.isin(kind, (BAR, CELL, HIDDEN, ANSWER))
     home = np.maximum.accumulate(np.where(begins, index, -1))
@@ -185,13 +155,15 @@ def drawn(rng: np.random.Generator) -> Callable[[Grid], Mask]:
     def pattern(grid: Grid) -> Mask:
         shape = (grid.bars, len(grid.tracks))
         whole = np.ones(shape, dtype=np.bool_)
-        match int(rng.integers(0, 4)):
+        match int(rng.integers(0, 5)):
             case 0:
                 return whole & bars(shape[0])[:, None]
             case 1:
                 return whole & tracks(shape[1]) & (bars(shape[0])[:, None] if shape[1] == 1 else True)
             case 2:
                 return whole & tracks(shape[1]) & bars(shape[0])[:, None]
+            case 3:
+                return whole
             case _:
                 return np.asarray(rng.random(shape) < rng.uniform(0.1, 0.6))
 

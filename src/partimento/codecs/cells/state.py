@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from partimento.codecs.cells.asking import aspects
 from partimento.codecs.cells.clock import Clock
 from partimento.codecs.cells.fields import (
     ANSWER,
+    ASKED,
     BAR,
     CELL,
     DOWN,
@@ -24,6 +26,8 @@ from partimento.codecs.cells.fields import (
     values,
 )
 
+NOTHING_ASKED = (-1,) * 5
+
 
 @dataclass(frozen=True, eq=False)
 class Gap:
@@ -34,12 +38,14 @@ class Gap:
         clock: its bar.
         until: (128,) step at which each pitch of its track, struck before, falls silent.
         pressed: whether the pedal is down.
+        asked: (6,) ids of the event that says what the cell is to be; None if nothing is asked.
     """
 
     mark: Ids
     clock: Clock
     until: Ids
     pressed: bool
+    asked: Ids | None = None
 
 
 class State:
@@ -62,6 +68,7 @@ class State:
         pedalled: tracks whose pedal was ever down.
         gaps: those cells.
         answered: how many of them have been answered, or are being.
+        asked: of the cell that is being written, in the order of `asking.ASPECTS`; -1 for nothing.
     """
 
     def __init__(self) -> None:
@@ -76,6 +83,7 @@ class State:
         self.pedalled: set[int] = set()
         self.gaps: list[Gap] = []
         self.answered = 0
+        self.asked: tuple[int, ...] = NOTHING_ASKED
         self._filled: dict[int, NDArray[np.int64]] = {}  # as `until`, of what was written into gaps
         self._before: dict[int, bool] = {}  # by track whether the pedal was down before its last gap
         self.begin()
@@ -116,6 +124,8 @@ class State:
         elif kind == ANSWER:
             self._answer(first, third)
             self._enter_track(kind, first, second)
+        elif kind == ASKED:
+            self._ask(event)
 
     def _enter_bar(self, metre: int, tempo: int) -> None:
         self.clock = self.clock.entered(metre, tempo)
@@ -132,6 +142,7 @@ class State:
     def _answer(self, track: int, label: int) -> None:
         """Go back to where the cell of that label is hidden."""
         self.answered += 1
+        self.asked = NOTHING_ASKED
         for gap in self.gaps:
             if int(values(gap.mark[3])) == label:
                 self.clock = gap.clock
@@ -139,6 +150,14 @@ class State:
                 if gap.pressed != self._before.get(track, gap.pressed) or track not in self._before:
                     self.pressed[track] = gap.pressed  # else it is as the last answer of this track left it
                 self._before[track] = gap.pressed
+
+    def _ask(self, event: Ids) -> None:
+        """Of the cell that has just been hidden, or of the one that is about to be written."""
+        if self.last[1] == HIDDEN:
+            self.gaps[-1] = replace(self.gaps[-1], asked=event)
+        elif self.last[1] == ANSWER:
+            self.asked = aspects(event)
+            self.last = (-1, ASKED, -1)
 
     def _sound(self, at: int, pitch: int, lasts: int) -> None:
         track = max(self.track, 0)

@@ -1,0 +1,183 @@
+"""What can be asked of a hidden cell, and what each cell of a piece would have been asked for.
+
+Five things: how dense it is (notes for each quarter note), its lowest and its highest pitch, how many of its notes
+sound at once at most, and the chord of its bar. MMM and MIDI-GPT (Ens and Pasquier 2020; Pasquier et al. 2025) ask for
+density and polyphony so, FIGARO (von Rütte et al. 2023) for chords. What is learnt is measured in the music itself,
+some of it told and some not, so that a model learns to go without any of it.
+
+Leaves out: notes that ring on from an earlier bar, in polyphony and in chords.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partimento.codecs.cells.fields import (
+    DENSEST,
+    DRUMS,
+    FIELDS,
+    NOTE,
+    SPARSEST,
+    STEPS,
+    VOICES,
+    Ids,
+    densities,
+    quarters,
+    values,
+    vocabulary,
+)
+from partimento.codecs.cells.grid import Grid, Mask
+from partimento.errors import ImpossibleRequest
+from partimento.harmony import recognised
+from partimento.levels import nearest
+
+__all__ = ["ASPECTS", "Asked", "asked_events", "aspects", "measured", "partly"]
+
+ASPECTS = ("density", "lowest", "highest", "polyphony", "chord")
+"""What may be asked, in the order of an event's fields."""
+DENSITY, LOWEST, HIGHEST, POLYPHONY, CHORD = range(len(ASPECTS))
+NOTHING = -1
+TOLD = 0.5  # share in which each aspect is told, where any is
+EXACT = 0.5  # share in which a range is told as it is
+WIDER = 8  # semitones that it is told wider at most, else
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What cells are to be; None for as the model would have it.
+
+    Attributes:
+        density: notes for each quarter note, 0.25 to 16; a wish.
+        lowest: no pitch is lower, 0 to 127; drums are not meant.
+        highest: no pitch is higher.
+        polyphony: no more notes of a track sound at once, 1 to 16.
+        chords: of one bar after the other, from the first that is written on and over again (`harmony`): a wish, and
+            on the strong beats a rule.
+
+    Raises:
+        ImpossibleRequest: a number lies outside of these, or the lowest pitch is higher than the highest.
+    """
+
+    density: float | None = None
+    lowest: int | None = None
+    highest: int | None = None
+    polyphony: int | None = None
+    chords: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        limits = {"density": (SPARSEST, DENSEST), "lowest": (0, 127), "highest": (0, 127), "polyphony": (1, VOICES)}
+        for name, (low, high) in limits.items():
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise ImpossibleRequest(f"The {name} must be from {low:g} to {high:g}, not {value:g}.")
+        if self.lowest is not None and self.highest is not None and self.lowest > self.highest:
+            raise ImpossibleRequest("The lowest pitch is higher than the highest.")
+
+    def __bool__(self) -> bool:
+        return self != Asked()
+
+    def of(self, cells: Mask, programs: Ids) -> Ids:
+        """What is asked of each cell.
+
+        Args:
+            cells: (bars, tracks) those that are meant.
+            programs: (tracks,) of the tracks; drums have neither pitches nor chords.
+
+        Returns:
+            (bars, tracks, 5) values of their events' fields; nothing of other cells.
+        """
+        found = np.full((*cells.shape, len(ASPECTS)), NOTHING)
+        if self.density is not None:
+            found[..., DENSITY] = int(nearest(np.log(densities()), np.log(np.array([self.density])))[0])
+        for aspect, value in ((LOWEST, self.lowest), (HIGHEST, self.highest)):
+            found[..., aspect] = NOTHING if value is None else value
+        if self.polyphony is not None:
+            found[..., POLYPHONY] = self.polyphony - 1
+        if self.chords:
+            place = np.cumsum(cells.any(axis=1)) - 1
+            found[..., CHORD] = np.array(self.chords)[place % len(self.chords)][:, None]
+        found[~cells] = NOTHING
+        found[:, programs == DRUMS, LOWEST], found[:, programs == DRUMS, HIGHEST] = NOTHING, NOTHING
+        found[:, programs == DRUMS, CHORD] = NOTHING
+        return found
+
+
+def measured(grid: Grid) -> Ids:
+    """(bars, tracks, 5) what each cell would have been asked for, as values of its event's fields.
+
+    Of a cell without notes there is the chord alone; drums have no pitch, and -1 stands where there is nothing to say.
+    """
+    shape = (grid.bars, len(grid.tracks))
+    found = np.full((*shape, len(ASPECTS)), NOTHING)
+    notes = (grid.kind == NOTE) & (grid.track >= 0)
+    events, bar, track = grid.events[notes], grid.bar[notes], grid.track[notes]
+    row = values(events)
+    at, pitch, lasts = quarters(events[:, 0]) * STEPS + row[:, 1], row[:, 2], row[:, 3] * STEPS + row[:, 4]
+    lengths = np.diff(grid.starts)
+
+    count = np.zeros(shape)
+    np.add.at(count, (bar, track), 1)
+    there = count > 0
+    dense = np.log(count[there] / np.broadcast_to(lengths[:, None] / STEPS, shape)[there])
+    found[there, DENSITY] = nearest(np.log(densities()), dense)
+
+    pitched = grid.programs[track] != DRUMS
+    lowest, highest = np.full(shape, 128), np.full(shape, NOTHING)
+    np.minimum.at(lowest, (bar[pitched], track[pitched]), pitch[pitched])
+    np.maximum.at(highest, (bar[pitched], track[pitched]), pitch[pitched])
+    found[..., LOWEST] = np.where(lowest < 128, lowest, NOTHING)
+    found[..., HIGHEST] = highest
+
+    cell = bar * shape[1] + track
+    most = _most_at_once(np.ravel(cell), at, at + lasts, grid.bars * shape[1]).reshape(shape)
+    found[there, POLYPHONY] = np.minimum(most[there], VOICES) - 1
+
+    sounds = np.minimum(lasts, lengths[bar] - at)
+    time = np.zeros((grid.bars, 12))
+    np.add.at(time, (bar[pitched], pitch[pitched] % 12), np.maximum(sounds[pitched], 0))
+    found[..., CHORD] = recognised(time)[:, None]
+    found[:, grid.programs == DRUMS, CHORD] = NOTHING
+    return found
+
+
+def _most_at_once(cell: Ids, start: Ids, end: Ids, cells: int) -> Ids:
+    """(cells,) how many notes of each cell sound at once at most."""
+    who = np.concatenate([cell, cell])
+    when = np.concatenate([start, end])
+    step = np.concatenate([np.ones(len(start), np.int64), np.full(len(end), -1)])
+    order = np.lexsort((step, when, who))  # what ends at a step ends before another begins
+    sounding = np.cumsum(step[order])  # each cell ends with none
+    most = np.zeros(cells, dtype=np.int64)
+    np.maximum.at(most, who[order], sounding)
+    return most
+
+
+def partly(asked: Ids, rng: np.random.Generator) -> Ids:
+    """The same with some aspects left out, and ranges sometimes wider than they are, as a user asks for them."""
+    told = asked.copy()
+    kept = rng.random(len(ASPECTS)) < TOLD
+    if rng.random() >= EXACT:
+        down, up = rng.integers(0, WIDER + 1, 2)
+        told[..., LOWEST] = np.where(told[..., LOWEST] >= 0, np.maximum(told[..., LOWEST] - down, 0), NOTHING)
+        told[..., HIGHEST] = np.where(told[..., HIGHEST] >= 0, np.minimum(told[..., HIGHEST] + up, 127), NOTHING)
+    told[..., ~kept] = NOTHING
+    return told
+
+
+def asked_events(asked: Ids) -> Ids:
+    """(N, 6) events for what is asked of N cells, (N, 5)."""
+    ids = vocabulary()
+    firsts = [ids.first(name) for name in ("density", "pitch", "pitch", "polyphony", "chord")]
+    rows = np.empty((len(asked), FIELDS), dtype=np.int64)
+    rows[:, 0] = ids.first("asked")
+    rows[:, 1:] = np.where(asked == NOTHING, ids.first("none"), np.array(firsts) + asked)
+    return rows
+
+
+def aspects(event: NDArray[np.int64]) -> tuple[int, ...]:
+    """What an `asked` event (6,) says, in the order of `ASPECTS`; -1 for nothing."""
+    none = vocabulary().first("none")
+    return tuple(NOTHING if id == none else int(values(np.array(id))) for id in event[1:].tolist())

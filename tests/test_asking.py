@@ -1,0 +1,185 @@
+"""What is asked of hidden cells: measured in music, told twice, and kept where it is a rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from partimento.codec import Request
+from partimento.codecs.cells import Cells
+from partimento.codecs.cells.asking import (
+    ASPECTS,
+    CHORD,
+    DENSITY,
+    HIGHEST,
+    LOWEST,
+    POLYPHONY,
+    Asked,
+    asked_events,
+    aspects,
+    measured,
+    partly,
+)
+from partimento.codecs.cells.fields import (
+    ANSWER,
+    ASKED,
+    DRUMS,
+    HIDDEN,
+    NOTE,
+    STEPS,
+    densities,
+    events_of,
+    quarters,
+    values,
+)
+from partimento.codecs.cells.grid import Grid
+from partimento.codecs.cells.hiding import drawn, hide, unfold
+from partimento.errors import ImpossibleRequest
+from partimento.harmony import chords_named, classes
+from partimento.metres import METRES
+from partimento.score import Score
+
+from music import scores, tune
+from test_hiding import filled
+
+CODEC = Cells(Cells.Settings())
+
+
+def notes_of(grid: Grid, bar: int, track: int) -> list[tuple[int, int, int]]:
+    """Beginning, end and pitch of each note of a cell, in steps of its bar."""
+    mine = grid.events[(grid.kind == NOTE) & (grid.bar == bar) & (grid.track == track)]
+    at = quarters(mine[:, 0]) * STEPS + values(mine[:, 1])
+    ends = at + values(mine[:, 3]) * STEPS + values(mine[:, 4])
+    return list(zip(at.tolist(), ends.tolist(), values(mine[:, 2]).tolist(), strict=True))
+
+
+@settings(max_examples=60, deadline=None)
+@given(score=scores())
+def test_each_cell_is_measured_as_one_would_by_hand(score: Score) -> None:
+    grid = Grid(CODEC.encode(score))
+    found = measured(grid)
+    for bar in range(grid.bars):
+        for track, program in enumerate(grid.programs):
+            notes = notes_of(grid, bar, track)
+            density, lowest, highest, polyphony, _ = found[bar, track].tolist()
+            if not notes:
+                assert (density, lowest, highest, polyphony) == (-1, -1, -1, -1)
+                continue
+            per_quarter = len(notes) * STEPS / int(np.diff(grid.starts)[bar])
+            steps = np.abs(np.log(densities() / per_quarter))
+            assert steps[density] == pytest.approx(steps.min())
+            if program == DRUMS:
+                assert (lowest, highest) == (-1, -1)
+            else:
+                assert (lowest, highest) == (min(n[2] for n in notes), max(n[2] for n in notes))
+            at_once = max(sum(one[0] <= at < one[1] for one in notes) for at, _, _ in notes)
+            assert polyphony == min(at_once, 16) - 1
+
+
+def test_the_chord_of_a_bar_is_that_of_all_tracks_but_drums() -> None:
+    grid = Grid(CODEC.encode(tune(1, bars=6)))
+    found = measured(grid)
+    drums = grid.programs == DRUMS
+    assert (found[:, drums, CHORD] == -1).all()
+    told = found[:, ~drums, CHORD]
+    assert (told == told[:, :1]).all()
+    assert (told >= 0).any()
+    for bar in np.flatnonzero(told[:, 0] >= 0).tolist():
+        sounding = {p % 12 for t in np.flatnonzero(~drums).tolist() for _, _, p in notes_of(grid, bar, t)}
+        assert len(sounding & set(np.flatnonzero(classes(told[bar, 0])).tolist())) >= 3
+
+
+@settings(max_examples=60, deadline=None)
+@given(score=scores(), seed=st.integers(0, 1000))
+def test_what_is_asked_is_told_after_the_mark_and_after_the_answer_and_comes_to_nothing(
+    score: Score, seed: int
+) -> None:
+    x, rng = CODEC.encode(score), np.random.default_rng(seed)
+    told = hide(x, drawn(rng), asked=lambda grid: partly(measured(grid), rng))
+    np.testing.assert_array_equal(unfold(told), x)
+    assert CODEC.decode(told) == CODEC.decode(x)
+    kind, events = events_of(told)
+    asked = np.flatnonzero(kind == ASKED)
+    before = kind[asked - 1]
+    assert np.isin(before, (HIDDEN, ANSWER)).all()
+    of = [
+        {int(values(events[at - 1, 3])): tuple(events[at].tolist()) for at in asked[before == mark].tolist()}
+        for mark in (HIDDEN, ANSWER)
+    ]
+    assert of[0] == of[1]
+
+
+def test_retelling_asks_in_some_cases_and_never_takes_more_room() -> None:
+    x = CODEC.encode(tune(2, bars=24))
+    told = [CODEC.retold(x, np.random.default_rng(seed)) for seed in range(100)]
+    kinds = [events_of(one)[0] for one in told if one is not None]
+    assert len(kinds) > 90
+    assert 20 < sum((kind == ASKED).any() for kind in kinds) < 80
+    assert all(len(kind) * 6 <= len(x) for kind in kinds)
+
+
+def test_an_event_says_what_it_was_made_of() -> None:
+    rows = np.array([[3, 40, 70, 2, 17], [-1, -1, -1, -1, -1], [0, -1, 127, -1, 0]])
+    assert [aspects(event) for event in asked_events(rows)] == [tuple(row) for row in rows.tolist()]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"density": 0.0}, {"density": 99.0}, {"lowest": -1}, {"highest": 128}, {"polyphony": 0}, {"polyphony": 17}]
+    + [{"lowest": 60, "highest": 59}],
+)
+def test_what_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ImpossibleRequest):
+        Asked(**wrong)
+
+
+def test_a_request_is_laid_over_the_cells_that_are_meant() -> None:
+    grid = Grid(CODEC.encode(tune(1, bars=5)))
+    cells = np.zeros((5, 3), dtype=bool)
+    cells[1:] = True
+    asked = Asked(density=2.0, lowest=50, polyphony=3, chords=chords_named("C G Am")).of(cells, grid.programs)
+    assert (asked[0] == -1).all()
+    drums = grid.programs == DRUMS
+    assert asked[1:, ~drums][..., CHORD].tolist() == [[chord] * 2 for chord in chords_named("C G Am C")]
+    assert (asked[1:, drums][..., [LOWEST, HIGHEST, CHORD]] == -1).all()
+    assert (asked[1:, ~drums][..., LOWEST] == 50).all()
+    assert (asked[1:, ..., POLYPHONY] == 2).all()
+    assert (asked[1:, ..., DENSITY] >= 0).all()
+    assert asked.shape[2] == len(ASPECTS)
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data(), seed=st.integers(0, 100))
+def test_ranges_polyphony_and_chords_on_strong_beats_are_kept_whatever_is_drawn(data: st.DataObject, seed: int) -> None:
+    codec = Cells(Cells.Settings())
+    codec.learn([tune(n) for n in range(3)])
+    x = codec.encode(tune(1, bars=4))
+    lowest = data.draw(st.integers(40, 70))
+    asked = Asked(
+        lowest=data.draw(st.none() | st.just(lowest)),
+        highest=data.draw(st.none() | st.integers(lowest, 90)),
+        polyphony=data.draw(st.none() | st.integers(1, 3)),
+        chords=data.draw(st.just(()) | st.just(chords_named("C G7 Am"))),
+    )
+    cells = np.ones((4, 3), dtype=bool) if data.draw(st.booleans()) else np.arange(12).reshape(4, 3) % 2 == 0
+    told = hide(x, lambda _: cells, asked=lambda grid: asked.of(cells, grid.programs))
+    kind, events = events_of(told)
+    prompt = events[: int(np.argmax(kind == ANSWER))].reshape(-1)
+    whole = filled(codec, prompt, seed)
+    kinds, rows = events_of(whole)
+    first = int(np.argmax(kinds == ANSWER))
+    np.testing.assert_array_equal(rows[:first][kinds[:first] == ASKED], rows[first:][kinds[first:] == ASKED])
+    made = Grid(unfold(whole), dict(zip(Grid(x).tracks.tolist(), Grid(x).programs.tolist(), strict=True)))
+    wanted = asked.of(cells, made.programs)
+    for bar, track in zip(*np.nonzero(cells), strict=True):
+        notes = notes_of(made, int(bar), int(track))
+        _, low, high, voices, chord = wanted[bar, track].tolist()
+        if made.programs[track] != DRUMS:
+            assert all(low <= pitch <= (high if high >= 0 else 127) for _, _, pitch in notes)
+            strong = METRES[int(values(made.events[made.kind == 0][bar, 1]))].strong_beats(STEPS)
+            assert chord < 0 or all(classes(chord)[p % 12] for at, _, p in notes if at in strong)
+        assert voices < 0 or all(sum(one[0] <= at < one[1] for one in notes) <= voices + 1 for at, _, _ in notes)
