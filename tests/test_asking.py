@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partimento.codec import Request
 from partimento.codecs.cells import Cells
 from partimento.codecs.cells.asking import (
     ASPECTS,
@@ -42,9 +41,9 @@ from partimento.errors import ImpossibleRequest
 from partimento.harmony import chords_named, classes
 from partimento.metres import METRES
 from partimento.score import Score
+from test_hiding import filled
 
 from music import scores, tune
-from test_hiding import filled
 
 CODEC = Cells(Cells.Settings())
 
@@ -129,8 +128,15 @@ def test_an_event_says_what_it_was_made_of() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"density": 0.0}, {"density": 99.0}, {"lowest": -1}, {"highest": 128}, {"polyphony": 0}, {"polyphony": 17}]
-    + [{"lowest": 60, "highest": 59}],
+    [
+        {"density": 0.0},
+        {"density": 99.0},
+        {"lowest": -1},
+        {"highest": 128},
+        {"polyphony": 0},
+        {"polyphony": 17},
+        {"lowest": 60, "highest": 59},
+    ],
 )
 def test_what_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ImpossibleRequest):

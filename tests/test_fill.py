@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from partimento.codecs.cells import Cells
 from partimento.codecs.cells.grid import Grid
 from partimento.errors import ImpossibleRequest
 from partimento.files import read, write
-from partimento.filling import Region, fill
-from partimento.filling.files import fill_into, said
+from partimento.filling import Accompaniment, Asked, Region, Variation, alone, fill
+from partimento.filling.files import fill_into
 from partimento.filling.splicing import spliced
 from partimento.models.nested import Nested
 from partimento.score import Note, Score, TimeSignature, Track, note_array
@@ -251,7 +252,7 @@ def test_each_version_is_a_file_with_what_made_it(bundle: Bundle, tmp_path: Path
     for midi, filled in written:
         assert read(midi).score.note_num() == filled.score.note_num()
         facts = json.loads(midi.with_suffix(".json").read_text())
-        assert facts["region"] == {"bars": [2, 3], "tracks": None}
+        assert facts["task"] == {"name": "region", "bars": [2, 3], "tracks": None}
         assert facts["made"]["notes"] == filled.notes
         assert midi.with_suffix(".png").is_file()
     with pytest.raises(ImpossibleRequest, match="already holds"):
@@ -271,6 +272,109 @@ def test_the_command(bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.parametrize("programs", [(33,), (33, 128), ()])
+def test_new_tracks_stand_beside_those_that_there_are(bundle: Bundle, programs: tuple[int, ...]) -> None:
+    score = tune(5, drums=False)
+    assert len(score.tracks) == 2
+    one, other = fill(bundle, score, Accompaniment(programs), n=2, seed=1)
+    for filled in (one, other):
+        assert [t.notes for t in filled.score.tracks[:2]] == [t.notes for t in score.tracks]
+        new = filled.score.tracks[2:]
+        expected = programs or (128,)  # what the learnt tunes have after two tracks
+        assert [128 if track.is_drum else track.program for track in new] == list(expected)
+        assert sum(len(track.notes) for track in new) == filled.notes > 0
+    assert one.score != other.score
+    assert len(score.tracks) == 2
+
+
+def test_new_tracks_may_play_in_some_bars_alone(bundle: Bundle) -> None:
+    (filled,) = fill(bundle, tune(2, bars=8), Accompaniment((40, 128), bars=(3, 4)), seed=2)
+    for track in filled.score.tracks[3:]:
+        assert all(2 * 1920 <= note.time < 4 * 1920 for note in track.notes)
+
+
+def test_a_melody_is_taken_out_and_harmonised(bundle: Bundle) -> None:
+    score = tune(3)
+    melody = alone(score, 2)
+    assert len(melody.tracks) == 1
+    assert melody.tracks[0].notes == score.tracks[1].notes
+    (filled,) = fill(bundle, melody, Accompaniment())
+    assert len(filled.score.tracks) == 3  # the learnt tunes have three
+    for wrong in (0, 4):
+        with pytest.raises(ImpossibleRequest, match="3 tracks"):
+            alone(score, wrong)
+
+
+def test_a_variation_keeps_the_cells_that_were_not_drawn(bundle: Bundle) -> None:
+    score = tune(4, bars=8)
+    made = fill(bundle, score, Variation(0.25), n=3, seed=5)
+    cells = {(bar, track) for bar in range(8) for track in range(3)}
+    places = []
+    for filled in made:
+        old, new = (note_array(s) for s in (score, filled.score))
+        changed = set()
+        for bar, track in cells:
+            mine = [n[(n["onset"] // 1920 == bar) & (n["track"] == track)].tolist() for n in (old, new)]
+            changed |= {(bar, track)} if mine[0] != mine[1] else set()
+        assert 1 <= len(changed) <= 6
+        places.append(frozenset(changed))
+    assert len(set(places)) > 1
+    assert fill(bundle, score, Variation(0.25), n=1, seed=5)[0].score == made[0].score
+
+
+def test_what_is_asked_is_kept(bundle: Bundle) -> None:
+    asked = Asked(lowest=62, highest=66, polyphony=1)
+    (filled,) = fill(bundle, tune(1, bars=8), Region(None, (1, 2)), asked=asked, seed=3)
+    for track in filled.score.tracks[:2]:
+        notes = sorted((note.time, note.end, note.pitch) for note in track.notes)
+        assert notes
+        assert all(62 <= pitch <= 66 for _, _, pitch in notes)
+        assert all(one[1] <= other[0] for one, other in itertools.pairwise(notes))
+
+
+@pytest.mark.parametrize(
+    ("task", "asked", "says"),
+    [
+        (Accompaniment(tuple([0] * 65)), None, "too many|So many"),
+        (Accompaniment(), None, "no more than 3 tracks"),
+        (Region((1, 2)), Asked(lowest=120), "has learnt pitches"),
+        (Variation(0.5, Region((7, 9))), None, "bars 1 to 8"),
+    ],
+)
+def test_what_cannot_be_written_is_refused(bundle: Bundle, task: Any, asked: Asked | None, says: str) -> None:
+    with pytest.raises(ImpossibleRequest, match=says):
+        fill(bundle, tune(0), task, asked=asked)
+
+
+@pytest.mark.parametrize("share", [0, -1, 1.5])
+def test_a_share_is_a_share(share: float) -> None:
+    with pytest.raises(ImpossibleRequest, match="share"):
+        Variation(share)
+
+
+def test_the_other_commands(bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tune(4, drums=False), tmp_path / "tune.mid")
+    for words in (
+        ["accompany", "--instruments", "bass,drums", "--bars", "2-3", "--polyphony", "2"],
+        ["harmonise", "--track", "2", "--chords", "C G Am F", "--lowest", "C3"],
+        ["vary", "--share", "0.3", "--tracks", "1", "--density", "2"],
+    ):
+        to = tmp_path / words[0]
+        line = [words[0], str(tmp_path / "tune.mid"), "--model", str(bundle.folder), *words[1:], "--to", str(to)]
+        app([*line, "--sound", "none", "-n", "2"], result_action="return_value")
+        assert "new notes" in capsys.readouterr().out
+        assert (to / "002.mid").is_file()
+        assert (to / "002.png").is_file()
+    facts = json.loads((tmp_path / "accompany" / "001.json").read_text())
+    assert facts["task"] == {"name": "accompaniment", "programs": [33, 128], "bars": [2, 3]}
+    assert facts["asked"]["polyphony"] == 2
+    for wrong in (["--instruments", "zither of doom"], ["--lowest", "H9"], ["--chords", "X"], ["--polyphony", "0"]):
+        line = ["accompany", str(tmp_path / "tune.mid"), "--model", str(bundle.folder), "--to", str(tmp_path / "no")]
+        with pytest.raises(ImpossibleRequest):
+            app([*line, *wrong], result_action="return_value")
+    assert not (tmp_path / "no").exists()
+
+
 def test_a_region_in_words() -> None:
-    assert said(Region((5, 5))) == "bar 5 filled"
-    assert said(Region(None, (1, 2))) == "all bars of tracks 1, 2 filled"
+    assert Region((5, 5)).said() == "bar 5 filled"
+    assert Region(None, (1, 2)).said() == "all bars of tracks 1, 2 filled"

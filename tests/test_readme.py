@@ -28,6 +28,9 @@ QUICK = {  # what makes minutes of a command seconds
     "train": ["--set", "plan.most_passes=1", "--set", "training.batch=4", "--set", "preparation.transpose=0"],
     "audition": ["--bars", "2", "--sound", "none"],
     "fill": ["--sound", "none"],
+    "vary": ["--sound", "none"],
+    "accompany": ["--sound", "none"],
+    "harmonise": ["--sound", "none"],
     "interpolate": ["--steps", "2", "--sound", "none"],
     "compare": ["--minutes", "0.05", "--bars", "2", "--pieces", "2", "--sound", "none"],
 }

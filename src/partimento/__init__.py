@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from partimento.errors import PartimentoError
     from partimento.evaluating import Evaluation, evaluate
     from partimento.files import read, write
-    from partimento.filling import Filled, Region, fill
+    from partimento.filling import Accompaniment, Asked, Filled, Region, Variation, fill
     from partimento.generation import Made, generate
     from partimento.guards import Guards
     from partimento.progress import Progress
@@ -35,7 +35,7 @@ _HOMES = {
     "errors": ("PartimentoError",),
     "evaluating": ("Evaluation", "evaluate"),
     "files": ("read", "write"),
-    "filling": ("Filled", "Region", "fill"),
+    "filling": ("Accompaniment", "Asked", "Filled", "Region", "Variation", "fill"),
     "generation": ("Made", "generate"),
     "guards": ("Guards",),
     "progress": ("Progress",),
@@ -47,6 +47,8 @@ _HOMES = {
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Accompaniment",
+    "Asked",
     "Bundle",
     "Corpus",
     "Evaluation",
@@ -61,6 +63,7 @@ __all__ = [
     "Request",
     "Sampling",
     "Score",
+    "Variation",
     "compose_again",
     "compose_into",
     "evaluate",

@@ -1,4 +1,4 @@
-"""Chords: their names, their pitch classes, and which of them sounds.
+"""Pitches and chords by their names, the pitch classes of chords, and which of them sounds.
 
 A chord is a root and a quality, and has a number: 10 times its root's pitch class, plus its quality's place in
 `QUALITIES`. Which one sounds is told by how long each pitch class does: the chord that makes the smallest angle with
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from partimento.errors import ImpossibleRequest
 
-__all__ = ["CHORDS", "QUALITIES", "chord_name", "chord_number", "chords_named", "classes", "recognised"]
+__all__ = ["CHORDS", "QUALITIES", "chord_name", "chord_number", "chords_named", "classes", "pitch_named", "recognised"]
 
 QUALITIES: dict[str, tuple[int, ...]] = {
     "": (0, 4, 7),
@@ -104,10 +104,15 @@ def chord_number(name: str) -> int:
         letter, signs, quality = found.groups()
         quality = _OTHER_NAMES.get(quality, quality)
         if quality in QUALITIES:
-            root = _NATURAL[letter.upper()] + sum(1 if sign in "#♯" else -1 for sign in signs)
+            root = _NATURAL[letter.upper()] + _raised(signs)
             return int(_FIRST[root % 12 * len(QUALITIES) + list(QUALITIES).index(quality)])
     known = ", ".join(f"C{quality}" for quality in QUALITIES)
     raise ImpossibleRequest(f"{name!r} is no chord that is known here; there are {known}, on any root.")
+
+
+def _raised(signs: str) -> int:
+    """Semitones that sharps and flats come to."""
+    return sum(1 if sign in "#♯" else -1 for sign in signs)
 
 
 def chords_named(text: str) -> tuple[int, ...]:
@@ -126,6 +131,26 @@ def chord_name(chord: int) -> str:
     """The name of a chord."""
     root, quality = divmod(chord, len(QUALITIES))
     return ROOTS[root] + list(QUALITIES)[quality]
+
+
+def pitch_named(text: str) -> int:
+    """The MIDI pitch of that name, C4 being middle C, 60; or of that number.
+
+    Raises:
+        ImpossibleRequest: it is neither, or lies outside of 0 to 127.
+
+    Example:
+        >>> pitch_named("C4"), pitch_named("Bb2"), pitch_named("61")
+        (60, 46, 61)
+    """
+    found = re.fullmatch(r"([A-Ga-g])([#b♯♭]*)(-?\d)", text.strip())
+    number = int(text) if text.strip().isdecimal() else -1
+    if found:
+        letter, signs, octave = found.groups()
+        number = 12 * (int(octave) + 1) + _NATURAL[letter.upper()] + _raised(signs)
+    if not 0 <= number <= 127:
+        raise ImpossibleRequest(f"{text!r} is no pitch; write C4 for middle C, F#3, Bb5, or a number from 0 to 127.")
+    return number
 
 
 def recognised(time: NDArray[Any] | Sequence[Sequence[float]]) -> NDArray[np.int64]:

@@ -1,5 +1,14 @@
 """The names of instruments by program number (General MIDI level 1, MIDI Manufacturers Association 1991)."""
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+
+from partimento.errors import ImpossibleRequest
+
+__all__ = ["DRUMS", "INSTRUMENTS", "instrument_name", "program_named", "programs_named"]
+
 GENERAL_MIDI = """
     Acoustic Grand Piano, Bright Acoustic Piano, Electric Grand Piano, Honky-tonk Piano, Electric Piano 1,
     Electric Piano 2, Harpsichord, Clavinet, Celesta, Glockenspiel, Music Box, Vibraphone, Marimba, Xylophone,
@@ -20,3 +29,72 @@ GENERAL_MIDI = """
 """
 
 INSTRUMENTS = tuple(name.strip() for name in GENERAL_MIDI.split(","))  # by program
+
+DRUMS = len(INSTRUMENTS)  # stand after the programs
+
+_COMMON = {  # what people call an instrument whose name is longer, or of which there are several
+    "drums": DRUMS,
+    "percussion": DRUMS,
+    "piano": 0,
+    "organ": 19,
+    "guitar": 24,
+    "bass": 33,
+    "double bass": 32,
+    "strings": 48,
+    "choir": 52,
+    "voice": 52,
+    "brass": 61,
+    "horn": 60,
+    "sax": 66,
+    "saxophone": 66,
+    "synth": 81,
+    "pad": 88,
+    "timpani": 47,
+}
+
+
+def instrument_name(program: int) -> str:
+    """The instrument of a program, 128 for drums.
+
+    Example:
+        >>> instrument_name(40), instrument_name(DRUMS)
+        ('Violin', 'Drums')
+    """
+    return "Drums" if program == DRUMS else INSTRUMENTS[program]
+
+
+def program_named(text: str) -> int:
+    """The program of an instrument by its name, a part of it or its program number from 0; 128 for drums.
+
+    Raises:
+        ImpossibleRequest: there is no such instrument; names the likeliest.
+
+    Example:
+        >>> program_named("drums"), program_named("violin"), program_named("bass"), program_named("oohs")
+        (128, 40, 33, 53)
+    """
+    asked = text.strip().casefold()
+    if asked.isdecimal() and int(asked) < DRUMS:
+        return int(asked)
+    if asked in _COMMON:
+        return _COMMON[asked]
+    names = [name.casefold() for name in INSTRUMENTS]
+    tests: list[Callable[[str], bool]] = [lambda name: name == asked, lambda name: asked in name]
+    for fits in tests:
+        found = [program for program, name in enumerate(names) if asked and fits(name)]
+        if found:
+            return found[0]
+    likely = difflib.get_close_matches(asked, [*_COMMON, *names], n=3)
+    like = f" Did you mean {' or '.join(likely)}?" if likely else ""
+    raise ImpossibleRequest(
+        f"There is no instrument {text!r}; names are those of General MIDI (violin, choir aahs), or drums.{like}"
+    )
+
+
+def programs_named(text: str) -> tuple[int, ...]:
+    """Instruments by their names, with commas between them.
+
+    Raises:
+        ImpossibleRequest: there is no such instrument.
+    """
+    return tuple(program_named(part) for part in text.split(","))

@@ -1,14 +1,14 @@
-"""Filling: some bars of some tracks of a piece written anew, from what stands before, after and beside them.
+"""Filling: some cells of a piece written anew, from what stands before, after and beside them.
 
-The model hears the piece with those cells hidden and writes them (`codecs.cells.hiding`); every other note stays
-exactly as it was, down to times finer than the model knows, and so do tempi, metres and controllers. A new note gives
-way to an old one of its pitch that sounds or begins, since MIDI could not tell them apart, and the pedal is left as the
-music after the region has it. Where more is hidden than fits into what a model hears at once, it is written from the
-beginning on, part by part, each part from all that there is by then. Piece i of a request draws from (seed, i) and the
-attempt: the same model, piece, region and seed give the same music.
+Which ones a task says (`tasks`): a region, tracks that come new, a variation. What each is to be can be asked for
+(`codecs.cells.asking`). The model hears the piece with those cells hidden and writes them (`codecs.cells.hiding`);
+every other note stays exactly as it was, down to times finer than the model knows, and so do tempi, metres and
+controllers. A new note gives way to an old one of its pitch that sounds or begins, since MIDI could not tell them
+apart, and the pedal is left as the music after the cells has it. Where more is hidden than fits into what a model hears
+at once, it is written from the beginning on, part by part, each part from all that there is by then. Piece i of a
+request draws from (seed, i) and the attempt: the same model, piece, task and seed give the same music.
 
-Leaves out: what to put there (a density, a chord), which cells cannot be asked for yet; and what no score keeps
-(lyrics, system-exclusive messages), which a file loses by being read.
+Leaves out: what no score keeps (lyrics, system-exclusive messages), which a file loses by being read.
 """
 
 from __future__ import annotations
@@ -24,20 +24,37 @@ from numpy.typing import NDArray
 from partimento.bundle import Bundle
 from partimento.codec import Request
 from partimento.codecs.cells import Cells
-from partimento.codecs.cells.fields import BAR, FIELDS, LABELS, TRACKS, events_of
+from partimento.codecs.cells.asking import HIGHEST, LOWEST, Asked
+from partimento.codecs.cells.fields import (
+    BAR,
+    CELL,
+    DOWN,
+    DRUMS,
+    FIELDS,
+    LABELS,
+    NOTE,
+    STEPS,
+    TRACKS,
+    UP,
+    events_of,
+    quarters,
+    values,
+    vocabulary,
+)
 from partimento.codecs.cells.grid import Grid, Mask
 from partimento.codecs.cells.hiding import hide, unfold, without_answers
 from partimento.errors import ImpossibleRequest
 from partimento.filling.splicing import spliced
+from partimento.filling.tasks import Accompaniment, Region, Task, Variation, alone
 from partimento.generation import open_player
 from partimento.generation.made import guards_acted
 from partimento.generation.requests import ATTEMPTS, check
 from partimento.guards import Guards
 from partimento.progress import Progress, Watch, ignore
 from partimento.sampling import Draft, Sampling, sample
-from partimento.score import Score
+from partimento.score import Score, Track
 
-__all__ = ["Filled", "Region", "fill", "require_filling"]
+__all__ = ["Accompaniment", "Asked", "Filled", "Region", "Task", "Variation", "alone", "fill", "require_filling"]
 
 ADVICE = "Take one that `partimento train FOLDER --recipe nested` made."
 LONGEST = 16_384  # ids that are written at once
@@ -45,45 +62,6 @@ WRITTEN_SHARE = 0.5  # of what a model hears: what it may be expected to write i
 FEWEST_EVENTS = 6  # that a cell is expected to have
 
 Ids = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Region:
-    """What is to be written anew.
-
-    Attributes:
-        bars: the first and the last, counted from 1; None for all.
-        tracks: which, counted from 1 among those with notes; None for all.
-    """
-
-    bars: tuple[int, int] | None = None
-    tracks: tuple[int, ...] | None = None
-
-    def __post_init__(self) -> None:
-        if self.tracks is not None:
-            object.__setattr__(self, "tracks", tuple(sorted(set(self.tracks))))
-
-    def cells(self, grid: Grid) -> Mask:
-        """(bars, tracks) which cells those are.
-
-        Raises:
-            ImpossibleRequest: the piece has no such bars or tracks.
-        """
-        count = len(grid.tracks)
-        first, last = self.bars or (1, grid.bars)
-        if not 1 <= first <= last <= grid.bars:
-            raise ImpossibleRequest(f"The piece has bars 1 to {grid.bars}; there are no bars {first} to {last} in it.")
-        tracks = self.tracks or tuple(range(1, count + 1))
-        wrong = [track for track in tracks if not 1 <= track <= count]
-        if wrong:
-            raise ImpossibleRequest(
-                f"The piece has {count} track{'s' * (count != 1)} with notes; there is no track {wrong[0]} among them."
-            )
-        if len(tracks) > LABELS:
-            raise ImpossibleRequest(f"At most {LABELS} tracks can be filled at once; name fewer.")
-        mask = np.zeros((grid.bars, count), dtype=np.bool_)
-        mask[first - 1 : last, [track - 1 for track in tracks]] = True
-        return mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,8 +84,9 @@ class Filled:
 def fill(
     bundle: Bundle,
     score: Score,
-    region: Region,
+    task: Task,
     *,
+    asked: Asked | None = None,
     n: int = 1,
     seed: int = 0,
     sampling: Sampling | None = None,
@@ -116,12 +95,13 @@ def fill(
     threads: int = 1,
     watch: Watch = ignore,
 ) -> list[Filled]:
-    """Write a region of a piece anew, several times over.
+    """Write some cells of a piece anew, several times over.
 
     Args:
         bundle: a model that has learnt to fill.
         score: the piece.
-        region: what is written anew.
+        task: which cells are written.
+        asked: what they are to be.
         n: how many versions.
         seed: the same seed gives the same music.
         sampling: how ids are drawn; as they come if None.
@@ -131,49 +111,91 @@ def fill(
         watch: hears how far the work is.
 
     Raises:
-        ImpossibleRequest: the model cannot fill, or the piece has no such region.
+        ImpossibleRequest: the model cannot fill, the piece has no such cells, or they cannot be what is asked.
     """
     wanted = Request() if longest_note is None else Request(longest_note=longest_note)
     check(wanted, n, seed)
     codec = require_filling(bundle)
-    before = codec.encode(score)
-    grid = Grid(before)
-    sounding = sum(len(track.notes) > 0 for track in score.tracks)
-    if not sounding:
-        raise ImpossibleRequest("The piece has no note; there is nothing to fill.")
-    if sounding > TRACKS:
-        raise ImpossibleRequest(f"The piece has {sounding} tracks, more than the {TRACKS} that can be told apart.")
-    cells = region.cells(grid)
-    tracks = dict(zip(grid.tracks.tolist(), grid.programs.tolist(), strict=True))
+    given, score = score, score.copy()
+    before, tracks = _told(codec, score, task)
+    grid = Grid(before, tracks)
     hears = int(bundle.recipe.get("model", {}).get("context", 512))
     options: dict[str, Any] = {"sampling": sampling or Sampling(), "guards": guards or Guards(), "longest": LONGEST}
     stepper = open_player(bundle, threads)
-    parts = list(_parts(grid, cells, hears))
 
     def attempt(seeds: Sequence[Sequence[int]]) -> list[tuple[Score, int, Counter[str]]]:
         """Write a version from each of these seeds, side by side."""
         rngs = [np.random.default_rng(list(one)) for one in seeds]
+        masks = [task.cells(grid, rng) for rng in rngs]
+        wishes = [_possible(codec, (asked or Asked()).of(mask, grid.programs)) for mask in masks]
+        parts = [list(_parts(grid, mask, hears)) for mask in masks]
         pieces, acted = [before] * len(seeds), [Counter[str]() for _ in seeds]
-        for number, part in enumerate(parts):
-            watch(Progress("Filling", number, len(parts), "parts"))
-            windows = [_window(Grid(piece), part, hears) for piece in pieces]
-            prompts = [_heard(piece, window, part, tracks) for piece, window in zip(pieces, windows, strict=True)]
-            drafts = [_draft(codec, prompt, wanted, rng) for prompt, rng in zip(prompts, rngs, strict=True)]
+        most = max(len(own) for own in parts)
+        for number in range(most):
+            watch(Progress("Filling", number, most, "parts"))
+            rows = [row for row in range(len(seeds)) if number < len(parts[row])]
+            windows = [_window(Grid(pieces[row]), parts[row][number], hears) for row in rows]
+            prompts = [
+                _heard(pieces[row], window, parts[row][number], wishes[row], tracks)
+                for row, window in zip(rows, windows, strict=True)
+            ]
+            rung = [_ringing(Grid(pieces[row], tracks), window[0]) for row, window in zip(rows, windows, strict=True)]
+            drafts = [
+                _draft(codec, earlier, prompt, wanted, rngs[row])
+                for row, earlier, prompt in zip(rows, rung, prompts, strict=True)
+            ]
             sample(stepper, drafts, codec.spec, **options)
-            for index, draft in enumerate(drafts):
-                told = unfold(np.concatenate([prompts[index], np.array(draft.ids, dtype=np.int64)]))
-                pieces[index] = _put(pieces[index], windows[index], told)
-                acted[index] += draft.acted
-        watch(Progress("Filling", len(parts), len(parts), "parts"))
+            for row, window, prompt, draft in zip(rows, windows, prompts, drafts, strict=True):
+                told = unfold(np.concatenate([prompt, np.array(draft.ids, dtype=np.int64)]))
+                pieces[row] = _put(pieces[row], window, told)
+                acted[row] += draft.acted
+        watch(Progress("Filling", most, most, "parts"))
         made = [Grid(piece, tracks) for piece in pieces]
-        return [(*spliced(score, grid, cells, one), told) for one, told in zip(made, acted, strict=True)]
+        return [(*spliced(score, grid, mask, one), told) for mask, one, told in zip(masks, made, acted, strict=True)]
 
     found = dict(enumerate(attempt([[seed, index] for index in range(n)])))
     for again in range(1, ATTEMPTS):
         silent = [index for index, (_, notes, _) in found.items() if not notes]
         if silent:
             found |= dict(zip(silent, attempt([[seed, index, again] for index in silent]), strict=True))
-    return [_filled(index, score, *found[index]) for index in range(n)]
+    return [_filled(index, given, *found[index]) for index in range(n)]
+
+
+def _told(codec: Cells, score: Score, task: Task) -> tuple[Ids, dict[int, int]]:
+    """The piece in ids, and the programs of its tracks by number, those included that the task adds, to the score too.
+
+    Raises:
+        ImpossibleRequest: it has no note, too many tracks, or none that could be added.
+    """
+    before = codec.encode(score)
+    sounding = sum(len(track.notes) > 0 for track in score.tracks)
+    if not sounding:
+        raise ImpossibleRequest("The piece has no note; there is nothing to fill.")
+    if sounding > TRACKS:
+        raise ImpossibleRequest(f"The piece has {sounding} tracks, more than the {TRACKS} that can be told apart.")
+    grid = Grid(before)
+    tracks = dict(zip(grid.tracks.tolist(), grid.programs.tolist(), strict=True))
+    for number, program in enumerate(task.added(codec, sounding), start=max(tracks) + 1):
+        tracks[number] = program
+        score.tracks.append(Track("", program % DRUMS, program == DRUMS))
+    return before, tracks
+
+
+def _possible(codec: Cells, wishes: Ids) -> Ids:
+    """The wishes themselves.
+
+    Raises:
+        ImpossibleRequest: a range holds no pitch that the model has learnt.
+    """
+    span = vocabulary()["pitch"]
+    known = np.flatnonzero(codec.used[span.start : span.stop])
+    low, high = wishes[..., LOWEST].max(initial=-1), wishes[..., HIGHEST].max(initial=-1)
+    high = 127 if high < 0 else high
+    if len(known) and not ((known >= low) & (known <= high)).any():
+        raise ImpossibleRequest(
+            f"The model has learnt pitches {known[0]} to {known[-1]}; none of them is from {max(low, 0)} to {high}."
+        )
+    return wishes
 
 
 def _filled(index: int, score: Score, made: Score, notes: int, acted: Counter[str]) -> Filled:
@@ -246,16 +268,31 @@ def _edges(piece: Ids, window: tuple[int, int]) -> tuple[int, int]:
     return int(bars[window[0]]), int(bars[window[1]])
 
 
-def _heard(piece: Ids, window: tuple[int, int], part: Mask, tracks: Mapping[int, int]) -> Ids:
-    """What the model hears: the bars of the window, the cells of the part hidden."""
+def _heard(piece: Ids, window: tuple[int, int], part: Mask, wishes: Ids, tracks: Mapping[int, int]) -> Ids:
+    """What the model hears: the bars of the window, the cells of the part hidden, and what is asked of them."""
     start, stop = _edges(piece, window)
-    return without_answers(hide(piece[start:stop], lambda _: part[window[0] : window[1]], tracks))
+    bars = slice(*window)
+    return without_answers(hide(piece[start:stop], lambda _: part[bars], tracks, asked=lambda _: wishes[bars]))
 
 
-def _draft(codec: Cells, prompt: Ids, request: Request, rng: np.random.Generator) -> Draft:
+def _ringing(grid: Grid, first: int) -> Ids:
+    """Of the bars before one what still matters in it: their lengths, notes that ring into it, and pedals."""
+    row = values(grid.events)
+    at = grid.starts[grid.bar] + quarters(grid.events[:, 0]) * STEPS + row[:, 1]
+    rings = (grid.kind == NOTE) & (at + row[:, 3] * STEPS + row[:, 4] > grid.starts[first])
+    matters = rings | np.isin(grid.kind, (DOWN, UP))
+    cells = np.zeros((grid.bars, len(grid.tracks)), dtype=np.bool_)
+    cells[grid.bar[matters], grid.track[matters]] = True
+    kept = matters | (grid.kind == BAR) | ((grid.kind == CELL) & cells[grid.bar, grid.track])
+    found: Ids = grid.events[kept & (grid.bar < first)].reshape(-1)
+    return found
+
+
+def _draft(codec: Cells, before: Ids, prompt: Ids, request: Request, rng: np.random.Generator) -> Draft:
+    """A piece that is to be gone on with after a prompt; what came before it only its grammar knows."""
     grammar = codec.grammar()
     grammar.start(request)
-    for id in prompt.tolist():
+    for id in [*before.tolist(), *prompt.tolist()]:
         grammar.advance(id)
     grammar.begin()
     return Draft(rng, grammar, np.concatenate([[codec.spec.bos], prompt]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +12,7 @@ from partimento.atomic import write_text
 from partimento.bundle import Bundle
 from partimento.composing import Sound, require_empty
 from partimento.files import write
-from partimento.filling import Filled, Region, fill
+from partimento.filling import Asked, Filled, Task, fill
 from partimento.guards import Guards
 from partimento.progress import Watch, ignore
 from partimento.render import render
@@ -27,9 +28,10 @@ def fill_into(
     folder: Path,
     bundle: Bundle,
     score: Score,
-    region: Region,
+    task: Task,
     *,
     name: str,
+    asked: Asked | None = None,
     n: int = 1,
     seed: int = 0,
     sampling: Sampling | None = None,
@@ -45,8 +47,9 @@ def fill_into(
         folder: new or empty.
         bundle: a model that has learnt to fill.
         score: the piece.
-        region: what is written anew.
+        task: what is written.
         name: of the piece.
+        asked: what it is to be.
         n: how many versions.
         seed: the same seed gives the same music.
         sampling: how ids are drawn.
@@ -57,19 +60,20 @@ def fill_into(
         watch: hears of progress.
 
     Raises:
-        ImpossibleRequest: the folder holds something, the model cannot fill, or the piece has no such region.
+        ImpossibleRequest: the folder holds something, the model cannot fill, the piece has no such cells, or they
+            cannot be what is asked.
     """
     require_empty(folder)
     if sound != "none":
         require_soundfont(soundfont)
     options: dict[str, Any] = {"sampling": sampling, "guards": guards, "longest_note": longest_note, "watch": watch}
-    filled = fill(bundle, score, region, n=n, seed=seed, **options)
+    filled = fill(bundle, score, task, asked=asked, n=n, seed=seed, **options)
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for piece in filled:
         midi = folder / f"{piece.index + 1:03d}.mid"
         write(piece.score, midi)
-        title = f"{name} · {said(region)} by {bundle.model_name} · seed {seed}"
+        title = f"{name} · {task.said()} by {bundle.model_name} · seed {seed}"
         remarks = [*piece.remarks, *render(piece.score, midi.with_suffix(".png"), title=title)]
         if sound != "none":
             remarks += render(piece.score, midi.with_suffix(f".{sound}"), soundfont=soundfont)
@@ -78,7 +82,8 @@ def fill_into(
             "partimento": version("partimento"),
             "model": bundle.digest,
             "piece": name,
-            "region": {"bars": region.bars, "tracks": region.tracks},
+            "task": {"name": type(task).__name__.lower(), **dataclasses.asdict(task)},  # type: ignore[call-overload]
+            "asked": dataclasses.asdict(asked or Asked()),
             "version": piece.index + 1,
             "seed": seed,
             "sampling": to_table(sampling or Sampling()),
@@ -89,19 +94,3 @@ def fill_into(
         write_text(midi.with_suffix(".json"), json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
         written.append((midi, Filled(piece.index, piece.score, piece.notes, tuple(remarks))))
     return written
-
-
-def said(region: Region) -> str:
-    """A region in words.
-
-    Example:
-        >>> said(Region((5, 8), (2,)))
-        'bars 5 to 8 of track 2 filled'
-    """
-    bars = "all bars" if region.bars is None else f"bars {region.bars[0]} to {region.bars[1]}"
-    if region.bars is not None and region.bars[0] == region.bars[1]:
-        bars = f"bar {region.bars[0]}"
-    if region.tracks is None:
-        return f"{bars} filled"
-    several = "s" if len(region.tracks) > 1 else ""
-    return f"{bars} of track{several} {', '.join(map(str, region.tracks))} filled"

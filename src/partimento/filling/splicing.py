@@ -20,7 +20,7 @@ def spliced(score: Score, grid: Grid, cells: Mask, made: Grid) -> tuple[Score, i
     """Put some cells as they were made into a score.
 
     Args:
-        score: the piece.
+        score: the piece; tracks that come new are its last ones, without a note.
         grid: its cells.
         cells: (bars, tracks) which are taken.
         made: the piece as it was made, with the same bars and tracks.
@@ -33,7 +33,9 @@ def spliced(score: Score, grid: Grid, cells: Mask, made: Grid) -> tuple[Score, i
     scale = score.ticks_per_quarter / STEPS
     edges = np.rint(starts * scale).astype(np.int64).tolist()  # ticks at which bars begin, and the last one ends
     end = max(edges[-1], end_tick(score))
-    sounding = [index for index, track in enumerate(score.tracks) if len(track.notes)]
+    new_tracks = len(grid.tracks) - sum(len(track.notes) > 0 for track in score.tracks)
+    first_new = len(score.tracks) - new_tracks
+    sounding = [index for index, track in enumerate(score.tracks) if len(track.notes) or index >= first_new]
     new = 0
     for place in np.flatnonzero(cells.any(axis=0)).tolist():
         track = result.tracks[sounding[place]]

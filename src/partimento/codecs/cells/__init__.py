@@ -54,7 +54,7 @@ class Cells(Codec[TokenSpec]):
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.used = np.ones(vocabulary().size, dtype=np.bool_)
-        self.programs = np.ones((TRACKS, DRUMS + 1), dtype=np.bool_)
+        self.programs = np.ones((TRACKS, DRUMS + 1), dtype=np.int64)  # in how many pieces a track has a program
 
     @property
     def spec(self) -> TokenSpec:
@@ -70,13 +70,13 @@ class Cells(Codec[TokenSpec]):
         """
         ids = vocabulary()
         used = np.zeros(ids.size, dtype=np.bool_)
-        programs = np.zeros((TRACKS, DRUMS + 1), dtype=np.bool_)
+        programs = np.zeros((TRACKS, DRUMS + 1), dtype=np.int64)
         for score in scores:
             x = write(score)
             used[x] = True
             kind, events = events_of(x)
-            cells = events[kind == CELL]
-            programs[values(cells[:, 1]), values(cells[:, 2])] = True
+            cells = np.unique(events[kind == CELL][:, 1:3], axis=0)
+            programs[values(cells[:, 0]), values(cells[:, 1])] += 1
         if not used.any():
             return
         for name in ALWAYS:
@@ -86,6 +86,13 @@ class Cells(Codec[TokenSpec]):
         if len(sounding):  # between the lowest and the highest every pitch may come
             used[pitches.start + sounding[0] : pitches.start + sounding[-1] + 1] = True
         self.used, self.programs = used, programs
+
+    def usual(self, tracks: int) -> tuple[int, ...]:
+        """The programs, 128 for drums, of the tracks that learnt pieces usually have after their first so many."""
+        pieces = self.programs.sum(axis=1)
+        having = pieces[max(tracks - 1, 0)]
+        usual = [number for number in range(tracks, TRACKS) if having and 2 * pieces[number] >= having]
+        return tuple(int(self.programs[number].argmax()) for number in usual)
 
     def encode(self, score: Score) -> NDArray[np.int64]:
         """(6 E,) ids; empty where there are no notes."""
@@ -117,7 +124,7 @@ class Cells(Codec[TokenSpec]):
 
     def grammar(self) -> Grammar:
         """Well-formed events with what `learn` saw."""
-        return Grammar(self.used, self.programs)
+        return Grammar(self.used, self.programs > 0)
 
     def notes(self, x: NDArray[Any]) -> int:
         """How many notes `decode(x)` has."""
@@ -129,7 +136,7 @@ class Cells(Codec[TokenSpec]):
         document = {
             "fields": vocabulary().SIZES,
             "used": np.flatnonzero(self.used).tolist(),
-            "programs": np.stack([tracks, programs], 1).tolist(),
+            "programs": np.stack([tracks, programs, self.programs[tracks, programs]], 1).tolist(),
         }
         write_text(folder / USED_FILE, json.dumps(document))
 
@@ -147,11 +154,12 @@ class Cells(Codec[TokenSpec]):
             if document["fields"] != vocabulary().SIZES:
                 raise InvalidBundle(f"{path} has other fields than this version of Partimento; train the model anew.")
             used, programs = np.zeros_like(codec.used), np.zeros_like(codec.programs)
-            ids, pairs = np.array(document["used"], dtype=np.int64), np.array(document["programs"], dtype=np.int64)
-            if ids.min(initial=0) < 0 or pairs.min(initial=0) < 0:
+            ids, triples = np.array(document["used"], dtype=np.int64), np.array(document["programs"], dtype=np.int64)
+            if ids.min(initial=0) < 0 or triples.min(initial=0) < 0:
                 raise ValueError("a number is below 0")
             used[ids] = True
-            programs[tuple(pairs.reshape(-1, 2).T)] = True
+            track, program, count = triples.reshape(-1, 3).T
+            programs[track, program] = count
         except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             raise InvalidBundle(f"{path} is missing or damaged; take the bundle anew from where it came.") from error
         codec.used, codec.programs = used, programs

@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partimento.harmony import CHORDS
+from partimento.instruments import DRUMS as DRUMS
 from partimento.metres import METRES
 
 STEPS = 24  # of a quarter note
@@ -35,7 +36,6 @@ QUARTERS = 12  # of the longest bar
 LONGEST = 64  # quarters that a note lasts less than
 VELOCITIES = 33
 TEMPI, SLOWEST, FASTEST = 128, 15.0, 480.0  # levels; quarter notes a minute
-DRUMS = 128  # drums stand after the programs 0..127
 TRACKS = 129  # tracks that a piece may have: every program, and drums
 LABELS = 64  # cells that may be hidden at once
 DENSITIES, SPARSEST, DENSEST = 16, 0.25, 16.0  # levels; notes for each quarter note of a cell

@@ -1,0 +1,136 @@
+"""What the commands share that write into a piece: what is asked, what is made of it, and the words for both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from partimento.bundle import open_bundle
+from partimento.cli.terminal import say, watching
+from partimento.codec import Request
+from partimento.composing import Sound, composing_tables
+from partimento.errors import ImpossibleRequest
+from partimento.files import read_safely
+from partimento.filling import Asked, Task
+from partimento.filling.files import fill_into
+from partimento.generation.requests import MOST
+from partimento.guards import Guards
+from partimento.harmony import chords_named, pitch_named
+from partimento.sampling import Sampling
+from partimento.score import Score
+from partimento.settings import describe, from_table, name_of
+
+_SAMPLING = describe(Sampling)
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What is asked of what is written."""
+
+    density: float | None = None
+    """About so many notes for each quarter note, in each track, 0.25 to 16."""
+    lowest: str | None = None
+    """No pitch is lower, e.g. C3 (C4 is middle C) or 48."""
+    highest: str | None = None
+    """No pitch is higher."""
+    polyphony: int | None = None
+    """No more notes of a track sound at once."""
+    chords: str | None = None
+    """A chord for each bar that is written, over and over: "C G Am F". On strong beats its tones alone are struck."""
+
+    def asked(self) -> Asked:
+        """The same, understood."""
+        low, high = (None if name is None else pitch_named(name) for name in (self.lowest, self.highest))
+        chords = () if self.chords is None else chords_named(self.chords)
+        return Asked(self.density, low, high, self.polyphony, chords)
+
+
+@dataclass(frozen=True)
+class Versions:
+    """What is made, and how."""
+
+    to: Path
+    """A new folder: for each version a MIDI file, its sound, a picture and what made it."""
+    model: Path | None = None
+    """A bundle or a run of the recipe nested."""
+    n: Annotated[int, Parameter(name=["-n", "--number"])] = 1
+    """How many versions."""
+    seed: int = 0
+    """The same seed gives the same music."""
+    temperature: Annotated[float | None, Parameter(help=_SAMPLING["temperature"])] = None
+    top_p: Annotated[float | None, Parameter(help=_SAMPLING["top_p"])] = None
+    sound: Sound = "wav"
+    """The sounds' format, or none."""
+    soundfont: Path | None = None
+    """Play with this SoundFont (.sf2) instead of the installed one."""
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = ()
+    """Change a setting of the sampling, the guards or the request, e.g. --set request.longest_note=4; can be given
+    several times."""
+
+
+def make(
+    piece: Path,
+    task: Task,
+    wishes: Wishes | None,
+    versions: Versions,
+    *,
+    prepared: Callable[[Score], Score] = lambda score: score,
+) -> None:
+    """Write versions of a piece into a folder, and say what they are."""
+    if versions.model is None:
+        raise ImpossibleRequest(
+            "Name a model: --model RUN, as `partimento train FOLDER --recipe nested --to RUN` makes it."
+        )
+    asked = (wishes or Wishes()).asked()
+    bundle = open_bundle(versions.model)
+    chances = {"temperature": versions.temperature, "top_p": versions.top_p}
+    drawn = {name: value for name, value in chances.items() if value is not None}
+    tables = composing_tables(bundle.recipe, versions.set_, sampling=drawn)
+    if lengths := [one for one in versions.set_ if name_of(one) in {f"request.{length}" for length in MOST}]:
+        raise ImpossibleRequest(f"A piece has the bars that it has: leave out --set {lengths[0]}.")
+    reading = read_safely(piece)
+    for repair in reading.repairs:
+        say(f"{piece}: {repair}")
+    with watching() as watch:
+        written = fill_into(
+            versions.to,
+            bundle,
+            prepared(reading.score),
+            task,
+            name=piece.name,
+            asked=asked,
+            n=versions.n,
+            seed=versions.seed,
+            sampling=from_table(Sampling, tables["sampling"], "sampling"),
+            guards=from_table(Guards, tables["guards"], "guards"),
+            longest_note=from_table(Request, tables["request"], "request").longest_note,
+            sound=versions.sound,
+            soundfont=versions.soundfont,
+            watch=watch,
+        )
+    for midi, filled in written:
+        say(f"{midi}: {filled.notes} new notes. " + " ".join(filled.remarks))
+
+
+def bars_of(text: str | None) -> tuple[int, int] | None:
+    """The first and the last bar that `5-8` or `5` names."""
+    if text is None:
+        return None
+    first, dash, last = text.partition("-")
+    if not first.strip().isdecimal() or (dash and not last.strip().isdecimal()):
+        raise ImpossibleRequest(f"--bars takes two numbers, as in 5-8, or one; {text!r} is not that.")
+    return int(first), int(last if dash else first)
+
+
+def tracks_of(text: str | None) -> tuple[int, ...] | None:
+    """The tracks that `1,3` names."""
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise ImpossibleRequest(f"--tracks takes numbers with commas between them, as in 1,3; {text!r} is not that.")
+    return tuple(int(part) for part in parts)
