@@ -77,7 +77,9 @@ def test_a_model_that_knows_nothing_scores_the_logarithm_of_its_symbols(script: 
         for parameter in model.parameters():
             parameter.zero_()
     found = script.figures([model], script.read_pieces(data), 0, torch.device("cpu"))
-    assert found == pytest.approx(dict.fromkeys(("valid", "test"), math.log(script.SPEC.vocab_size)), abs=1e-4)
+    symbols = script.REST + 1  # the first voice may end the piece as well
+    alike = (math.log(symbols + 1) + 3 * math.log(symbols)) / 4
+    assert found == pytest.approx(dict.fromkeys(("valid", "test"), alike), abs=1e-4)
 
 
 def test_a_mixture_is_the_mean_of_probabilities(script: ModuleType, data: Path) -> None:

@@ -78,6 +78,26 @@ def test_the_probabilities_of_all_short_pieces_sum_to_one() -> None:
     assert float(np.exp(likelihoods(model, rows).astype(np.float64).sum(1)).sum()) == pytest.approx(1, abs=1e-5)
 
 
+def test_what_cannot_stand_at_a_place_has_no_probability_and_what_can_has_all(tmp_path: Path) -> None:
+    spec = TokenSpec(6, pad=3, bos=4, eos=5, group=2, places=(((0, 2), (5, 6)), ((1, 3),)))
+    model = lively(Nested, spec, inner=16)
+    rows = np.array([[spec.bos, *ids] for ids in itertools.product(range(6), repeat=4)])
+    found = likelihoods(model, rows).astype(np.float64)
+    fits = np.stack([np.isin(rows[:, at], (0, 1, 5) if at % 2 else (1, 2)) for at in range(1, 5)], 1)
+    assert (np.isfinite(found) == fits).all()
+    assert float(np.exp(found.sum(1)).sum()) == pytest.approx(1, abs=1e-5)
+    model.export(tmp_path)
+    sound = rows[fits.all(1)]
+    np.testing.assert_allclose(played(open_player(tmp_path), sound), likelihoods(model, sound), atol=3e-4)
+
+
+def test_where_places_are_known_there_is_less_to_learn() -> None:
+    spec = TokenSpec(1000, pad=997, bos=998, eos=999, group=2, places=(((0, 10), (999, 1000)), ((10, 30),)))
+    everywhere = TokenSpec(1000, pad=997, bos=998, eos=999, group=2)
+    sizes = [sum(a.size for a in lively(Nested, one, inner=16).arrays().values()) for one in (spec, everywhere)]
+    assert sizes[0] < sizes[1] / 2
+
+
 def test_pieces_that_stay_play_on_as_they_would_have(tmp_path: Path) -> None:
     model = lively(Nested, SPEC, inner=16, periods=(4,))
     model.export(tmp_path)

@@ -47,7 +47,15 @@ SPLITS = ("train", "valid", "test")
 VOICES, STEPS = 4, 16  # of a bar
 LOW, HIGH = 30, 87  # pitches that the pieces, 36 to 81, have in any key up to a tritone away
 REST = HIGH - LOW + 1
-SPEC = TokenSpec(vocab_size=REST + 4, pad=REST + 1, bos=REST + 2, eos=REST + 3, group=VOICES)
+SYMBOLS = (0, REST + 1)
+SPEC = TokenSpec(
+    vocab_size=REST + 4,
+    pad=REST + 1,
+    bos=REST + 2,
+    eos=REST + 3,
+    group=VOICES,
+    places=((SYMBOLS, (REST + 3, REST + 4)), *[(SYMBOLS,)] * (VOICES - 1)),
+)
 
 Ids = NDArray[np.int64]
 

@@ -29,7 +29,8 @@ class TokenSpec:
 
     `bos` stands before a piece and `eos` after it; neither is part of what `encode` returns: windows and players put
     them there. `pad` fills up batches and is never predicted. Where ids come in groups (one for each of four voices),
-    `group` is how many: T is a multiple of it.
+    `group` is how many: T is a multiple of it; `places` may then say which ids stand at each place of a group, as
+    ranges (first, stop), `eos` among those of the first. Where it says nothing, any id may stand anywhere.
     """
 
     vocab_size: int
@@ -37,6 +38,16 @@ class TokenSpec:
     bos: int
     eos: int
     group: int = 1
+    places: tuple[tuple[tuple[int, int], ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        ranges = tuple(tuple((int(first), int(stop)) for first, stop in place) for place in self.places)
+        object.__setattr__(self, "places", ranges)  # JSON has made lists of them
+
+    def at(self, place: int) -> NDArray[np.int64]:
+        """The ids that may stand at a place of a group, ascending."""
+        ranges = self.places[place] if self.places else ((0, self.vocab_size),)
+        return np.unique(np.concatenate([np.arange(first, stop) for first, stop in ranges]))
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def foretold(logits: Tensor, batch: Batch) -> dict[str, Tensor]:
     """
     asked = batch.mask[:, 1:]
     target = batch.x[:, 1:][asked]
-    right = (logits.detach().argmax(-1) == target).float().mean()
+    right = likeliest(logits.detach(), target).float().mean()
     if batch.weight is None:
         return {"loss": functional.cross_entropy(logits.float(), target), "accuracy": right}
     weight = batch.weight[:, 1:][asked]
@@ -61,23 +61,29 @@ def foretold(logits: Tensor, batch: Batch) -> dict[str, Tensor]:
     return {"loss": (weight * nats).sum() / weight.sum(), "accuracy": right}
 
 
-def judged(head: nn.Linear, h: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+def likeliest(logits: Tensor, target: Tensor) -> Tensor:
+    """(N,) whether no id was likelier than the right one, for logits (N, V); several times as quick as `argmax`."""
+    return logits.gather(-1, target[:, None])[:, 0] >= logits.amax(-1)
+
+
+def judged(weight: Tensor, bias: Tensor, h: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """How well ids are foretold, few logits at once.
 
     Args:
-        head: gives the logits.
+        weight: (V, H) of the layer that gives the logits.
+        bias: (V,) of it.
         h: (N, H) what it reads them from.
         target: (N,) the right ids.
 
     Returns:
         (N,) log probabilities, and (N,) whether each was the likeliest.
     """
-    rows = max(1, ROOM // head.out_features)
+    rows = max(1, ROOM // len(weight))
     nats, hits = [], []
     for part, ids in zip(torch.split(h, rows), torch.split(target, rows), strict=True):
-        logits = head(part).float()
+        logits = functional.linear(part, weight, bias).float()
         nats.append(-functional.cross_entropy(logits, ids, reduction="none"))
-        hits.append(logits.argmax(-1) == ids)
+        hits.append(likeliest(logits, ids))
     return torch.cat(nats), torch.cat(hits)
 
 

@@ -143,7 +143,7 @@ class Lstm(nn.Module, Model):
             ids = batch.x[:, first : first + SEGMENT + 1]
             asked = batch.mask[:, first + 1 : first + SEGMENT + 1]
             h, state = self.hidden(ids[:, :-1], state)
-            nat, hit = judged(self.head, h.flatten(0, 1), ids[:, 1:].flatten())
+            nat, hit = judged(self.head.weight, self.head.bias, h.flatten(0, 1), ids[:, 1:].flatten())
             nats.append(torch.where(asked, nat.view_as(asked), 0.0))
             hits.append(hit.view_as(asked) & asked)
         return torch.cat(nats, 1), torch.cat(hits, 1)

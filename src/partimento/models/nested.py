@@ -31,10 +31,12 @@ from partimento.blocks import Network, Past, Shape, Tower, modules
 from partimento.codec import TokenSpec
 from partimento.errors import InvalidSettings
 from partimento.exporting import OnnxGraph, Shapes
-from partimento.layers import arrays_of, foretold, judged, load_into
+from partimento.layers import arrays_of, judged, likeliest, load_into
 from partimento.model import Batch, Model
 from partimento.settings import settings
 
+ELSE = 3  # what stands beside a slot's own ids: one that cannot be there, a piece's beginning, and that nobody knows
+NEVER = -1e9  # added to the logit of what cannot be there, in the player
 SEGMENT = 1024  # groups of a held-out piece that are run at once; keys and values are carried from one to the next
 
 
@@ -67,18 +69,21 @@ class Nested(nn.Module, Model):
         self.settings = settings
         self.spec = spec
         count, width, inner = spec.group, settings.width, settings.inner
-        known = spec.vocab_size + 2  # ids, where a piece begins, and where nobody knows what came before
-        self.before: Sequence[nn.Embedding] = modules([nn.Embedding(known, width) for _ in range(count)])
+        self.ids = [torch.from_numpy(spec.at(slot)) for slot in range(count)]
+        self.number: Tensor  # of each id among those of its slot; after these what cannot be there, and what was before
+        self.register_buffer("number", _numbers(self.ids, spec.vocab_size), persistent=False)
+        known = [len(ids) + ELSE for ids in self.ids]
+        self.before: Sequence[nn.Embedding] = modules([nn.Embedding(size, width) for size in known])
         self.aged: Sequence[nn.Embedding] = modules([nn.Embedding(settings.ages, width) for _ in range(count)])
         self.places: Sequence[nn.Embedding] = modules([nn.Embedding(period, width) for period in settings.periods])
         self.dropout = nn.Dropout(settings.dropout)
         self.tower = Tower(settings)
         self.tell = nn.Linear(width, inner)
         self.slots = nn.Embedding(count, inner)
-        self.lately: Sequence[nn.Embedding] = modules([nn.Embedding(known, inner) for _ in range(count)])
+        self.lately: Sequence[nn.Embedding] = modules([nn.Embedding(size, inner) for size in known])
         self.lasting: Sequence[nn.Embedding] = modules([nn.Embedding(settings.ages, inner) for _ in range(count)])
-        pairs = count * (count - 1) // 2
-        self.below: Sequence[nn.Embedding] = modules([nn.Embedding(spec.vocab_size, inner) for _ in range(pairs)])
+        pairs = [known[lower] for slot in range(count) for lower in range(slot)]
+        self.below: Sequence[nn.Embedding] = modules([nn.Embedding(size, inner) for size in pairs])
         self.inner: Sequence[Network] = modules(
             [Network(inner, settings.widening, settings.dropout) for _ in range(settings.inner_layers)]
         )
@@ -119,7 +124,7 @@ class Nested(nn.Module, Model):
         place = place + (0 if begin is None else (begin // self.spec.group)[:, None])
         h = torch.zeros((), device=before.device)
         for slot in range(self.spec.group):
-            h = h + self.before[slot](before[..., slot]) + self.aged[slot](age[..., slot])
+            h = h + self.before[slot](self.number[slot][before[..., slot]]) + self.aged[slot](age[..., slot])
         for period, table in zip(self.settings.periods, self.places, strict=True):
             h = h + table(place % period)
         return self.dropout(h)  # type: ignore[no-any-return]
@@ -131,9 +136,9 @@ class Nested(nn.Module, Model):
         own = self.slots(torch.arange(self.spec.group, device=h.device))
         for slot in range(self.spec.group):
             u = told + own[slot]
-            u = u + self.lately[slot](before[..., slot]) + self.lasting[slot](age[..., slot])
+            u = u + self.lately[slot](self.number[slot][before[..., slot]]) + self.lasting[slot](age[..., slot])
             for lower in range(slot):
-                u = u + next(tables)(groups[..., lower])
+                u = u + next(tables)(self.number[lower][groups[..., lower]])
             slots.append(u)
         u = self.dropout(torch.stack(slots, 2))
         for network in self.inner:
@@ -144,17 +149,37 @@ class Nested(nn.Module, Model):
         """One side: all parameters."""
         return {"model": list(self.parameters())}
 
+    def _head(self, slot: int) -> tuple[Tensor, Tensor]:
+        """What gives the logits of the ids that may stand at a slot: (K, I) and (K,)."""
+        ids = self.ids[slot].to(self.head.weight.device)
+        return self.head.weight[ids], self.head.bias[ids]
+
     def loss(self, batch: Batch, side: str = "model") -> dict[str, Tensor]:  # noqa: ARG002 - there is one
         """Mean nats for each predicted id, weighted where ids count unlike, and the share foretold right."""
         groups, before, age = self.grouped(batch.x, batch.begin)
         h, _ = self.tower(self._embedded(before, age, batch.begin))
-        asked = batch.mask[:, 1:]
-        u = self._within(h, groups, before, age).flatten(1, 2)[:, : asked.shape[1]]
-        logits = self.head(u[asked])
-        return foretold(logits, batch)
+        u = self._within(h, groups, before, age)
+        asked = self._in_groups(batch.mask[:, 1:])
+        counts = asked if batch.weight is None else self._in_groups(batch.weight[:, 1:])
+        nats, hits = h.new_zeros(()), h.new_zeros(())
+        for slot, own in enumerate(u.unbind(2)):
+            here = asked[..., slot]
+            target = self.number[slot][groups[..., slot][here]]
+            logits = functional.linear(own[here], *self._head(slot)).float()
+            lost = functional.cross_entropy(logits, target, reduction="none")
+            nats = nats + (lost * counts[..., slot][here]).sum()
+            hits = hits + likeliest(logits.detach(), target).sum()
+        return {"loss": nats / (counts * asked).sum(), "accuracy": hits / asked.sum()}
+
+    def _in_groups(self, x: Tensor) -> Tensor:
+        """(B, T) as (B, G, n), the last group filled up with zeros."""
+        return functional.pad(x, (0, -x.shape[1] % self.spec.group)).view(len(x), -1, self.spec.group)
 
     def predict(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Log probabilities (B, T-1) of x[:, 1:], and whether each was the likeliest; any length, in flat memory."""
+        """Log probabilities (B, T-1) of x[:, 1:], and whether each was the likeliest; any length, in flat memory.
+
+        What cannot stand where it stands has a probability of 0.
+        """
         groups, before, age = self.grouped(batch.x, batch.begin)
         whole = self._embedded(before, age, batch.begin)
         past: list[Past] = []
@@ -163,13 +188,21 @@ class Nested(nn.Module, Model):
             part = slice(first, first + SEGMENT)
             h, past = self.tower(whole[:, part], first, past)
             u = self._within(h, groups[:, part], before[:, part], age[:, part])
-            nat, hit = judged(self.head, u.flatten(0, 2), groups[:, part].flatten())
-            nats.append(nat.view(len(u), -1))
-            hits.append(hit.view(len(u), -1))
+            slots = [self._judged(slot, u[:, :, slot], groups[:, part, slot]) for slot in range(self.spec.group)]
+            nats.append(torch.stack([nat for nat, _ in slots], -1).flatten(1))
+            hits.append(torch.stack([hit for _, hit in slots], -1).flatten(1))
         asked = batch.mask[:, 1:]
         count = asked.shape[1]
         nat, hit = torch.cat(nats, 1)[:, :count], torch.cat(hits, 1)[:, :count]
         return torch.where(asked, nat, 0.0), hit & asked
+
+    def _judged(self, slot: int, u: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """How well the ids (B, G) of a slot are foretold from u (B, G, I)."""
+        target = self.number[slot][ids].flatten()
+        last = len(self.ids[slot]) - 1
+        nat, hit = judged(*self._head(slot), u.flatten(0, 1), target.clamp(max=last))
+        there = target <= last
+        return torch.where(there, nat, -torch.inf).view_as(ids), (hit & there).view_as(ids)
 
     def log_likelihood(self, batch: Batch) -> Tensor:
         """(B,) nats of all that is predicted in each window."""
@@ -188,10 +221,12 @@ class Nested(nn.Module, Model):
         chosen, count = self.settings, self.spec.group
         groups: Shapes = {"before": ("B", count), "age": ("B", count)}
         graph = OnnxGraph()
-        h = graph.op("ReduceSum", _looked_up(graph, self.before, "before"), np.array([1]), keepdims=0)
-        h = graph.op("Add", h, graph.op("ReduceSum", _looked_up(graph, self.aged, "age"), np.array([1]), keepdims=0))
-        for period, table in zip(chosen.periods, self.places, strict=True):
-            h = graph.op("Add", h, graph.op("Gather", table.weight, graph.op("Mod", "place", np.array([period]))))
+        rows = graph.op("Gather", self._rows(self.before), graph.op("Add", "before", self._starts()))
+        h = _sum(graph, graph.op("Gather", _one(self.before), rows))
+        ages = graph.op("Add", "age", np.arange(count) * chosen.ages)
+        h = graph.op("Add", h, _sum(graph, graph.op("Gather", _one(self.aged), ages)))
+        for period, phases in zip(chosen.periods, self.places, strict=True):
+            h = graph.op("Add", h, graph.op("Gather", phases.weight, graph.op("Mod", "place", np.array([period]))))
         graph.linear(self.tower.export(graph, h), self.tell, name="told")
         takes = {**groups, **({"place": (1,)} if chosen.periods else {}), **self.tower.takes}
         gives = {"told": ("B", chosen.inner), **self.tower.gives}
@@ -199,19 +234,22 @@ class Nested(nn.Module, Model):
 
         graph = OnnxGraph()
         u = graph.op("Add", "told", graph.op("Gather", self.slots.weight, "slot"))
-        for tables, name in ((self.lately, "before"), (self.lasting, "age")):
-            column = graph.op("Gather", name, "slot", axis=1)  # (B, 1)
-            rows = graph.op("Add", column, graph.op("Mul", "slot", np.array([tables[0].num_embeddings])))
-            found = graph.op("Gather", torch.cat([table.weight for table in tables]), rows)  # (B, 1, I)
-            u = graph.op("Add", u, graph.op("Squeeze", found, np.array([1])))
+        column = graph.op("Gather", "before", "slot", axis=1)  # (B, 1)
+        start = graph.op("Mul", "slot", np.array([self.spec.vocab_size + 2]))
+        rows = graph.op("Gather", self._rows(self.lately), graph.op("Add", column, start))
+        u = graph.op("Add", u, graph.op("Squeeze", graph.op("Gather", _one(self.lately), rows), np.array([1])))
+        column = graph.op("Gather", "age", "slot", axis=1)
+        rows = graph.op("Add", column, graph.op("Mul", "slot", np.array([chosen.ages])))
+        u = graph.op("Add", u, graph.op("Squeeze", graph.op("Gather", _one(self.lasting), rows), np.array([1])))
         if count > 1:
-            flat, size = self._pairs(), self.spec.vocab_size
-            starts = graph.op("Add", graph.op("Mul", "slot", np.array([count * size])), np.arange(count) * size)
-            found = graph.op("Gather", flat, graph.op("Add", "chosen", starts))  # (B, n, I)
-            u = graph.op("Add", u, graph.op("ReduceSum", found, np.array([1]), keepdims=0))
+            table, rows_of = self._pairs()
+            starts = graph.op("Add", graph.op("Mul", "slot", np.array([count * self.spec.vocab_size])), self._starts(0))
+            rows = graph.op("Gather", rows_of, graph.op("Add", "chosen", starts))  # (B, n)
+            u = graph.op("Add", u, _sum(graph, graph.op("Gather", table, rows)))
         for network in self.inner:
             u = network.export(graph, u)
-        graph.linear(graph.layer_norm(u, self.norm), self.head, name="logits")
+        logits = graph.linear(graph.layer_norm(u, self.norm), self.head)
+        graph.op("Add", logits, graph.op("Gather", self._closed(), "slot"), name="logits")
         takes = {"told": ("B", chosen.inner), "slot": (1,), **groups, **({"chosen": ("B", count)} if count > 1 else {})}
         integers = ("slot", "before", "age", "chosen")
         graph.write(folder / "id.onnx", takes, {"logits": ("B", self.spec.vocab_size)}, integers)
@@ -228,18 +266,52 @@ class Nested(nn.Module, Model):
         (folder / "player.json").write_text(json.dumps(facts, indent=1))
         return self.player
 
-    def _pairs(self) -> Tensor:
-        """Tables of all pairs of places in a group in one, (n n V, I): zeros for what is not known yet."""
+    def _starts(self, more: int = 2) -> NDArray[np.int64]:
+        """(n,) where the ids of each slot begin in one row of all slots' ids, with so many more of each."""
+        starts: NDArray[np.int64] = np.arange(self.spec.group) * (self.spec.vocab_size + more)
+        return starts
+
+    def _rows(self, tables: Sequence[nn.Embedding]) -> Tensor:
+        """(n (V + 2),) the row, in one table of all slots' tables, of each id of each slot."""
+        sizes = [table.num_embeddings for table in tables]
+        return (self.number.cpu() + torch.tensor(np.cumsum([0, *sizes[:-1]]))[:, None]).flatten()
+
+    def _pairs(self) -> tuple[Tensor, Tensor]:
+        """Tables of all pairs of slots in one, its first row zeros; and (n n V,) the row there of each pair's ids."""
         count, size = self.spec.group, self.spec.vocab_size
-        flat = torch.zeros(count, count, size, self.settings.inner)
-        tables = iter(self.below)
+        rows = torch.zeros(count, count, size, dtype=torch.int64)
+        parts, begin, tables = [torch.zeros(1, self.settings.inner)], 1, iter(self.below)
         for slot in range(count):
             for lower in range(slot):
-                flat[slot, lower] = next(tables).weight.detach()
-        return flat.flatten(0, 2)
+                table = next(tables).weight.detach().cpu()
+                rows[slot, lower] = begin + self.number[lower, :size].cpu()
+                parts.append(table)
+                begin += len(table)
+        return torch.cat(parts), rows.flatten()
+
+    def _closed(self) -> NDArray[np.float32]:
+        """(n, V) what is added to logits: very little of an id that cannot stand there."""
+        closed = np.full((self.spec.group, self.spec.vocab_size), NEVER, dtype=np.float32)
+        for slot, ids in enumerate(self.ids):
+            closed[slot, ids] = 0
+        return closed
 
 
-def _looked_up(graph: OnnxGraph, tables: Sequence[nn.Embedding], name: str) -> str:
-    """Each place's own table looked up for the ids (B, n) of that name; (B, n, W)."""
-    starts = np.arange(len(tables)) * tables[0].num_embeddings
-    return graph.op("Gather", torch.cat([table.weight for table in tables]), graph.op("Add", name, starts))
+def _numbers(ids: Sequence[Tensor], size: int) -> Tensor:
+    """(n, V + 2) the number of each id among those of its slot; what cannot be there comes after them."""
+    numbers = torch.empty(len(ids), size + 2, dtype=torch.int64)
+    for slot, own in enumerate(ids):
+        numbers[slot] = len(own)
+        numbers[slot, own] = torch.arange(len(own))
+        numbers[slot, size:] = len(own) + torch.tensor([1, 2])
+    return numbers
+
+
+def _one(tables: Sequence[nn.Embedding]) -> Tensor:
+    """Tables as one, on top of one another."""
+    return torch.cat([table.weight for table in tables])
+
+
+def _sum(graph: OnnxGraph, found: str) -> str:
+    """(B, n, W) summed up over n."""
+    return graph.op("ReduceSum", found, np.array([1]), keepdims=0)

@@ -109,7 +109,7 @@ class Transformer(nn.Module, Model):
         for first in range(0, whole.shape[1], SEGMENT):
             part = slice(first, first + SEGMENT)
             h, past = self.tower(whole[:, part], first, past)
-            nat, hit = judged(self.head, h.flatten(0, 1), target[:, part].flatten())
+            nat, hit = judged(self.head.weight, self.head.bias, h.flatten(0, 1), target[:, part].flatten())
             nats.append(nat.view(h.shape[:2]))
             hits.append(hit.view(h.shape[:2]))
         return torch.where(asked, torch.cat(nats, 1), 0.0), torch.cat(hits, 1) & asked

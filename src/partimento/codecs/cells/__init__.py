@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from partimento.atomic import write_text
 from partimento.codec import Codec, TokenSpec
 from partimento.codecs.cells.asking import measured, partly
-from partimento.codecs.cells.fields import CELL, DRUMS, FIELDS, NOTE, TRACKS, events_of, values, vocabulary
+from partimento.codecs.cells.fields import CELL, DRUMS, FIELDS, NOTE, TRACKS, events_of, places, values, vocabulary
 from partimento.codecs.cells.grammar import Cells as Grammar
 from partimento.codecs.cells.hiding import drawn, hide, unfold
 from partimento.codecs.cells.reading import read
@@ -60,7 +60,7 @@ class Cells(Codec[TokenSpec]):
     def spec(self) -> TokenSpec:
         """Groups of `FIELDS` ids."""
         ids = vocabulary()
-        return TokenSpec(ids.size, ids.first("pad"), ids.first("bos"), ids.first("eos"), group=FIELDS)
+        return TokenSpec(ids.size, ids.first("pad"), ids.first("bos"), ids.first("eos"), FIELDS, places())
 
     def learn(self, scores: Iterable[Score]) -> None:
         """Note what occurs, that nothing else be sampled: programs by track, metres, tempi, loudness, drums, pedals.

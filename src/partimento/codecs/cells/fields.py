@@ -140,6 +140,17 @@ FIELDS_OF: dict[int, tuple[tuple[str, ...], ...]] = {  # what may stand in the f
 
 
 @functools.cache
+def places() -> tuple[tuple[tuple[int, int], ...], ...]:
+    """For each id of an event the ranges that it is from; `eos` may begin one."""
+    ids = vocabulary()
+    names = [
+        {*KINDS, "eos"},
+        *({name for fields in FIELDS_OF.values() for name in fields[at]} for at in range(FIELDS - 1)),
+    ]
+    return tuple(tuple((ids[name].start, ids[name].stop) for name in Vocabulary.SIZES if name in own) for own in names)
+
+
+@functools.cache
 def tempi() -> NDArray[np.float64]:
     """(TEMPI,) quarter notes a minute, evenly spaced by ratio; the nearest is at most 1.4 % off."""
     return np.round(np.geomspace(SLOWEST, FASTEST, TEMPI), 3)
