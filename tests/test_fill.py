@@ -18,7 +18,7 @@ from partimento.codecs.cells import Cells
 from partimento.codecs.cells.grid import Grid
 from partimento.errors import ImpossibleRequest
 from partimento.files import read, write
-from partimento.filling import Accompaniment, Asked, Region, Variation, alone, fill
+from partimento.filling import Accompaniment, Asked, Region, Variation, alone, fill, writing
 from partimento.filling.files import fill_into
 from partimento.filling.splicing import spliced
 from partimento.models.nested import Nested
@@ -84,13 +84,13 @@ def test_a_region_is_written_anew_and_all_else_stays(bundle: Bundle, region: Reg
 
 def test_more_than_fits_at_once_is_written_part_by_part(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[int] = []
-    sampled = filling.sample
+    sampled = writing.sample
 
     def counted(stepper: Any, drafts: Any, *rest: Any, **more: Any) -> None:
         heard.extend(len(draft.heard) // 6 for draft in drafts)
         sampled(stepper, drafts, *rest, **more)
 
-    monkeypatch.setattr(filling, "sample", counted)
+    monkeypatch.setattr(writing, "sample", counted)
     score = tune(2, bars=30)
     (filled,) = fill(bundle, score, Region(None, (1, 2)))
     assert len(heard) > 5
@@ -214,7 +214,8 @@ def test_what_is_heard_has_room_for_what_is_written(bundle: Bundle) -> None:
     dense.notes.extend(Note(t, 60, 40 + t % 5, 80) for t in range(0, 12 * 1920, 120))
     score.tracks.append(dense)
     grid = Grid(Cells(Cells.Settings()).encode(score))
-    parts = list(filling._parts(grid, Region(None, (1,)).cells(grid), 64))
+    nothing = np.full((grid.bars, len(grid.tracks), 5), -1)
+    parts = list(writing._parts(grid, Region(None, (1,)).cells(grid), nothing, 64, 6.0))
     assert sum(part.sum() for part in parts) == 12
     assert all(np.flatnonzero(part.any(1)).size <= 2 for part in parts)
 

@@ -363,7 +363,8 @@ def test_some_windows_are_told_otherwise_and_the_same_ones_each_time(tmp_path: P
     arrays = [np.random.default_rng(n).integers(0, 20, 24) for n in range(12)]
     pieces = Pieces.write(tmp_path / "pieces", ((ids, 12) for ids in arrays), spec)
 
-    def backwards(ids: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
+    def backwards(ids: np.ndarray, rng: np.random.Generator, ends: bool) -> np.ndarray | None:
+        assert ends  # windows hold whole pieces
         return ids[::-1] + 20 * 0 if rng.random() < 0.9 else None
 
     plain = Windows(pieces, 30, 6, seed=1)

@@ -173,12 +173,13 @@ class Codec(ABC, Generic[S]):
 class Retells(Protocol):
     """A codec that can tell a part of a piece with some of it hidden, for a model to learn to fill what is missing."""
 
-    def retold(self, x: NDArray[Any], rng: np.random.Generator) -> NDArray[Any] | None:
+    def retold(self, x: NDArray[Any], rng: np.random.Generator, ends: bool = False) -> NDArray[Any] | None:
         """The same part told so, about as long; None where there is nothing to hide.
 
         Args:
             x: (T,) ids, a part of what `encode` gives.
             rng: decides what is hidden.
+            ends: whether the piece ends with this part.
         """
 
 

@@ -32,7 +32,7 @@ LEAST_ROOM = 1 << 15  # held-out positions looked at together; recurrent network
 LEAST_FULL = 0.5  # share of a phrase that must be music where the piece has others
 
 Mask = NDArray[np.bool_]
-Retell = Callable[[Ids, np.random.Generator], Ids | None]
+Retell = Callable[[Ids, np.random.Generator, bool], Ids | None]
 
 
 class Drawn(NamedTuple):
@@ -107,8 +107,9 @@ class Windows:
         """Some of the windows told otherwise, as far as there is room."""
         x, mask, begin = drawn.x.copy(), drawn.mask.copy(), drawn.begin.copy()
         for row in np.flatnonzero(rng.random(len(x)) < share):
-            ids = x[row, 1:][mask[row, 1:] & (x[row, 1:] != spec.eos)]
-            told = retell(ids, rng)
+            given = x[row, 1:][mask[row, 1:]]
+            ids = given[given != spec.eos]
+            told = retell(ids, rng, len(ids) < len(given))
             if told is None:
                 continue
             told = np.append(told, spec.eos)[: x.shape[1] - 1]

@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from partimento.bundle import Bundle, open_bundle
 from partimento.cli.terminal import say, watching
+from partimento.cli.versions import Plan, Versions, Wishes, compose_planned
 from partimento.codec import Request
 from partimento.composing import Composed, Order, Sound, compose_again, compose_into, composing_tables
 from partimento.errors import ImpossibleRequest, PartimentoError
@@ -46,11 +47,15 @@ def compose(
     max_copied: float | None = None,
     best: int | None = None,
     again: Path | None = None,
+    plan: Annotated[Plan | None, Parameter(name="*")] = None,
+    wishes: Annotated[Wishes | None, Parameter(name="*")] = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
 ) -> None:
     """Compose new music with a trained model.
 
-    Without bars, seconds or notes, a piece is as long as the model's recipe says, or ends where the model ends it.
+    Without bars, seconds or notes, a piece is as long as the model's recipe says, or ends where the model ends it. A
+    form, instruments, a metre, a tempo, chords, a density, a range or a polyphony can be asked of runs of the recipe
+    nested; without bars there are sixteen of them then.
 
     Args:
         model: A bundle, or the folder of a run. With --again only where the piece does not say where its model lies.
@@ -66,6 +71,8 @@ def compose(
             goes on longer is written again.
         best: Keep only so many of the pieces, those most like the music that was learnt from; each says why.
         again: Make this piece (its .mid or .json) again, exactly; what it was made with is in it.
+        plan: What the piece is to be.
+        wishes: What is asked of all that is written.
         set_: Change a setting of the player, the sampling, the guards or the request, e.g. --set guards.loop_repeats=4
             or --set player.walk=0.5; can be given several times. `partimento recipes NAME` lists all but the guards,
             which are loop_repeats, loop_shortest and loop_longest.
@@ -73,16 +80,24 @@ def compose(
     asked = {"bars": bars, "seconds": seconds, "notes": notes}
     drawn = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p}
     opening = {"prompt-bars": prompt_bars, "prompt-notes": prompt_notes}
+    planned = plan is not None or wishes is not None
     if prompt is None and _given(opening):
         raise ImpossibleRequest(f"--{next(iter(_given(opening)))} is of a prompt: name one by --prompt FILE or random.")
     with watching() as watch, _telling_what_is_there(to):
         if again is not None:
             others: dict[str, Any] = {"number": n, "seed": seed, **asked, "prompt": prompt, **drawn}
-            others |= {"max-copied": max_copied, "best": best, "set": set_ or None}
+            others |= {"max-copied": max_copied, "best": best, "set": set_ or None, "form or --chords": planned or None}
             _refuse_beside_again(others)
             pieces = [compose_again(again, to, model, sound=sound, soundfont=soundfont, watch=watch)]
         elif model is None:
             raise ImpossibleRequest("Name a model: the folder of a run or of a bundle, as `partimento train` makes it.")
+        elif planned:
+            others = {"seconds": seconds, "notes": notes, "prompt": prompt, "max-copied": max_copied, "best": best}
+            _refuse_beside_a_plan({**others, "top-k": top_k, "min-p": min_p})
+            composition = (plan or Plan()).composition(16 if bars is None else bars)
+            versions = Versions(to, model, 1 if n is None else n, seed or 0, temperature, top_p, sound, soundfont, set_)
+            compose_planned(composition, wishes, versions, watch)
+            return
         else:
             bundle = open_bundle(model)
             seed = seed or 0
@@ -128,6 +143,20 @@ def _refuse_beside_again(others: dict[str, Any]) -> None:
         raise ImpossibleRequest(
             f"--{said[0].replace('_', '-')} is of no effect on a piece that is made --again, exactly as it was: leave "
             "it out, or compose anew."
+        )
+
+
+def _refuse_beside_a_plan(others: dict[str, Any]) -> None:
+    """Refuse what a piece cannot be that is written from what is asked of it.
+
+    Raises:
+        ImpossibleRequest: names it.
+    """
+    said = list(_given(others))
+    if said:
+        raise ImpossibleRequest(
+            f"--{said[0]} cannot go with a form, instruments, a metre, a tempo, chords, a density, a range or a "
+            "polyphony: leave one or the other out."
         )
 
 

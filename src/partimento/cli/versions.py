@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from partimento.bundle import open_bundle
+from partimento.bundle import Bundle, open_bundle
 from partimento.cli.terminal import say, watching
 from partimento.codec import Request
 from partimento.composing import Sound, composing_tables
 from partimento.errors import ImpossibleRequest
 from partimento.files import read_safely
-from partimento.filling import Asked, Task
-from partimento.filling.files import fill_into
+from partimento.filling import Asked, Filled, Task
+from partimento.filling.composition import Composition
+from partimento.filling.files import compose_cells_into, fill_into
 from partimento.generation.requests import MOST
 from partimento.guards import Guards
 from partimento.harmony import chords_named, pitch_named
+from partimento.instruments import programs_named
+from partimento.progress import Watch
 from partimento.sampling import Sampling
 from partimento.score import Score
 from partimento.settings import describe, from_table, name_of
@@ -47,6 +50,43 @@ class Wishes:
         low, high = (None if name is None else pitch_named(name) for name in (self.lowest, self.highest))
         chords = () if self.chords is None else chords_named(self.chords)
         return Asked(self.density, low, high, self.polyphony, chords)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a piece is to be that is composed from what is asked."""
+
+    instruments: str | None = None
+    """Who plays, e.g. violin,piano or choir,bass,drums (General MIDI's names); those that the learnt music usually has
+    if not given."""
+    form: str | None = None
+    """A letter for each section, e.g. AABA: what returns is put again, and varied."""
+    varied: float | None = None
+    """The share of a return that is written anew, 0 to 1; 0.3 if not given."""
+    metre: str | None = None
+    """Such as 3/4; the learnt music's usual one if not given."""
+    tempo: float | None = None
+    """Quarter notes a minute; the learnt music's usual one if not given."""
+
+    def composition(self, bars: int) -> Composition:
+        """The same, understood."""
+        if self.varied is not None and self.form is None:
+            raise ImpossibleRequest("--varied is of what returns in a form: name one, e.g. --form AABA.")
+        return Composition(
+            bars=bars,
+            programs=() if self.instruments is None else programs_named(self.instruments),
+            form="A" if self.form is None else self.form.upper(),
+            varied=0.3 if self.varied is None else self.varied,
+            metre=None if self.metre is None else _metre(self.metre),
+            tempo=self.tempo,
+        )
+
+
+def _metre(text: str) -> tuple[int, int]:
+    numerator, slash, denominator = text.partition("/")
+    if not (slash and numerator.strip().isdecimal() and denominator.strip().isdecimal()):
+        raise ImpossibleRequest(f"--metre takes two numbers, as in 3/4; {text!r} is not that.")
+    return int(numerator), int(denominator)
 
 
 @dataclass(frozen=True)
@@ -81,6 +121,27 @@ def make(
     prepared: Callable[[Score], Score] = lambda score: score,
 ) -> None:
     """Write versions of a piece into a folder, and say what they are."""
+    bundle, options = _understood(wishes, versions)
+    reading = read_safely(piece)
+    for repair in reading.repairs:
+        say(f"{piece}: {repair}")
+    with watching() as watch:
+        score = prepared(reading.score)
+        _say(fill_into(versions.to, bundle, score, task, name=piece.name, watch=watch, **options))
+
+
+def compose_planned(wanted: Composition, wishes: Wishes | None, versions: Versions, watch: Watch) -> None:
+    """Compose pieces from what is asked into a folder, and say what they are."""
+    bundle, options = _understood(wishes, versions)
+    _say(compose_cells_into(versions.to, bundle, wanted, watch=watch, **options))
+
+
+def _understood(wishes: Wishes | None, versions: Versions) -> tuple[Bundle, dict[str, Any]]:
+    """The model, and all that is said of what is made, as the functions of `filling.files` take it.
+
+    Raises:
+        ImpossibleRequest: no model is named, or something cannot be.
+    """
     if versions.model is None:
         raise ImpossibleRequest(
             "Name a model: --model RUN, as `partimento train FOLDER --recipe nested --to RUN` makes it."
@@ -91,27 +152,20 @@ def make(
     drawn = {name: value for name, value in chances.items() if value is not None}
     tables = composing_tables(bundle.recipe, versions.set_, sampling=drawn)
     if lengths := [one for one in versions.set_ if name_of(one) in {f"request.{length}" for length in MOST}]:
-        raise ImpossibleRequest(f"A piece has the bars that it has: leave out --set {lengths[0]}.")
-    reading = read_safely(piece)
-    for repair in reading.repairs:
-        say(f"{piece}: {repair}")
-    with watching() as watch:
-        written = fill_into(
-            versions.to,
-            bundle,
-            prepared(reading.score),
-            task,
-            name=piece.name,
-            asked=asked,
-            n=versions.n,
-            seed=versions.seed,
-            sampling=from_table(Sampling, tables["sampling"], "sampling"),
-            guards=from_table(Guards, tables["guards"], "guards"),
-            longest_note=from_table(Request, tables["request"], "request").longest_note,
-            sound=versions.sound,
-            soundfont=versions.soundfont,
-            watch=watch,
-        )
+        raise ImpossibleRequest(f"How long the piece is has been said: leave out --set {lengths[0]}.")
+    return bundle, {
+        "asked": asked,
+        "n": versions.n,
+        "seed": versions.seed,
+        "sampling": from_table(Sampling, tables["sampling"], "sampling"),
+        "guards": from_table(Guards, tables["guards"], "guards"),
+        "longest_note": from_table(Request, tables["request"], "request").longest_note,
+        "sound": versions.sound,
+        "soundfont": versions.soundfont,
+    }
+
+
+def _say(written: Sequence[tuple[Path, Filled]]) -> None:
     for midi, filled in written:
         say(f"{midi}: {filled.notes} new notes. " + " ".join(filled.remarks))
 

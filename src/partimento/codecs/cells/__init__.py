@@ -16,6 +16,7 @@ what comes after the bar of the last onset; key signatures, bends, other control
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,17 +27,36 @@ from numpy.typing import NDArray
 from partimento.atomic import write_text
 from partimento.codec import Codec, TokenSpec
 from partimento.codecs.cells.asking import measured, partly
-from partimento.codecs.cells.fields import CELL, DRUMS, FIELDS, NOTE, TRACKS, events_of, places, values, vocabulary
+from partimento.codecs.cells.clock import COMMON
+from partimento.codecs.cells.fields import (
+    BAR,
+    CELL,
+    DOWN,
+    DRUMS,
+    FIELDS,
+    NOTE,
+    TEMPI,
+    TRACKS,
+    UP,
+    events_of,
+    places,
+    tempi,
+    values,
+    vocabulary,
+)
 from partimento.codecs.cells.grammar import Cells as Grammar
 from partimento.codecs.cells.hiding import drawn, hide, unfold
 from partimento.codecs.cells.reading import read
 from partimento.codecs.cells.writing import write
 from partimento.errors import InvalidBundle
-from partimento.score import Score
+from partimento.levels import nearest
+from partimento.metres import METRES
+from partimento.score import DEFAULT_QPM, Score
 from partimento.settings import settings
 
 USED_FILE = "used.json"
 ALWAYS = ("bar", "cell", "note", "step", "none", "quarters", "steps", "eos")
+ENDING_SHARE = 0.5  # of the parts with which a piece ends: what is told so that it does
 ASKED_SHARE = 0.5  # of what is told with cells hidden: what is told with something asked of them
 
 
@@ -55,6 +75,8 @@ class Cells(Codec[TokenSpec]):
         self.settings = settings
         self.used = np.ones(vocabulary().size, dtype=np.bool_)
         self.programs = np.ones((TRACKS, DRUMS + 1), dtype=np.int64)  # in how many pieces a track has a program
+        self.opening = (COMMON, int(nearest(tempi(), np.array([DEFAULT_QPM]))[0]))  # metre and tempo that pieces have
+        self.cell_size = 6.0  # events of a cell that has any, on average
 
     @property
     def spec(self) -> TokenSpec:
@@ -71,10 +93,16 @@ class Cells(Codec[TokenSpec]):
         ids = vocabulary()
         used = np.zeros(ids.size, dtype=np.bool_)
         programs = np.zeros((TRACKS, DRUMS + 1), dtype=np.int64)
+        metres, levels, counts = Counter[int](), list[int](), Counter[int]()
         for score in scores:
             x = write(score)
             used[x] = True
             kind, events = events_of(x)
+            counts.update(kind.tolist())
+            bars = values(events[kind == BAR][:, 1:3])
+            if len(bars):
+                metres[int(np.bincount(bars[:, 0]).argmax())] += 1
+                levels.append(int(bars[0, 1]))
             cells = np.unique(events[kind == CELL][:, 1:3], axis=0)
             programs[values(cells[:, 0]), values(cells[:, 1])] += 1
         if not used.any():
@@ -86,6 +114,8 @@ class Cells(Codec[TokenSpec]):
         if len(sounding):  # between the lowest and the highest every pitch may come
             used[pitches.start + sounding[0] : pitches.start + sounding[-1] + 1] = True
         self.used, self.programs = used, programs
+        self.opening = (metres.most_common(1)[0][0], sorted(levels)[len(levels) // 2])
+        self.cell_size = sum(counts[kind] for kind in (NOTE, DOWN, UP)) / max(counts[CELL], 1)
 
     def usual(self, tracks: int) -> tuple[int, ...]:
         """The programs, 128 for drums, of the tracks that learnt pieces usually have after their first so many."""
@@ -102,19 +132,21 @@ class Cells(Codec[TokenSpec]):
         """The score that the ids tell; events that make no sense are passed over."""
         return read(unfold(np.asarray(x).reshape(-1)))
 
-    def retold(self, x: NDArray[Any], rng: np.random.Generator) -> NDArray[Any] | None:
+    def retold(self, x: NDArray[Any], rng: np.random.Generator, ends: bool = False) -> NDArray[Any] | None:
         """The same with some cells hidden and told after the rest (`hiding`); None where there is no whole bar.
 
-        In half of all cases something is asked of them (`asking`). What the marks of hidden cells take is left out at
-        the end, so that this is about as long as `x`.
+        In half of all cases something is asked of them (`asking`). What the marks of hidden cells take is left out, at
+        the end or, where the piece `ends` there, as often at the beginning; so this is no longer than `x`.
         """
         ids = np.asarray(x, dtype=np.int64)
         pattern = drawn(rng)
         asked = (lambda grid: partly(measured(grid), rng)) if rng.random() < ASKED_SHARE else None
+        to_the_end = ends and rng.random() < ENDING_SHARE
         length = len(ids)
         while length >= FIELDS:
-            part = ids[: length // FIELDS * FIELDS]
-            told = hide(part, pattern, asked=asked)
+            size = length // FIELDS * FIELDS
+            part = ids[len(ids) - size :] if to_the_end else ids[:size]
+            told = hide(part, pattern, asked=asked, ends=ends and (to_the_end or size == len(ids)))
             if told is part:
                 return None
             if len(told) <= len(ids):
@@ -137,6 +169,8 @@ class Cells(Codec[TokenSpec]):
             "fields": vocabulary().SIZES,
             "used": np.flatnonzero(self.used).tolist(),
             "programs": np.stack([tracks, programs, self.programs[tracks, programs]], 1).tolist(),
+            "opening": self.opening,
+            "cell size": self.cell_size,
         }
         write_text(folder / USED_FILE, json.dumps(document))
 
@@ -160,7 +194,12 @@ class Cells(Codec[TokenSpec]):
             used[ids] = True
             track, program, count = triples.reshape(-1, 3).T
             programs[track, program] = count
+            metre, tempo = (int(number) for number in document["opening"])
+            size = float(document["cell size"])
+            if not (0 <= metre < len(METRES) and 0 <= tempo < TEMPI and size >= 0):
+                raise ValueError("there is no such metre or tempo")
         except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             raise InvalidBundle(f"{path} is missing or damaged; take the bundle anew from where it came.") from error
         codec.used, codec.programs = used, programs
+        codec.opening, codec.cell_size = (metre, tempo), size
         return codec

@@ -13,6 +13,7 @@ others are its fields, each from a range of ids of its own, and `none` where it 
     hidden  track      program   label                              stands where a cell is hidden
     answer  track      program   label                              begins what is hidden there
     asked   density    lowest    highest   polyphony   chord        what a hidden cell is to be; after either
+    end                                                             the piece ends with the bar before; of such alone
 
 A step is 1/24 of a quarter note in any metre, and times are counted from the beginning of the bar.
 """
@@ -41,7 +42,7 @@ LABELS = 64  # cells that may be hidden at once
 DENSITIES, SPARSEST, DENSEST = 16, 0.25, 16.0  # levels; notes for each quarter note of a cell
 VOICES = 16  # notes at once that a cell may be asked to have at most
 BAR, TEMPO, CELL, UP, DOWN, NOTE = range(6)  # what an event is, in the order of what begins at one time
-FILL, HIDDEN, ANSWER, ASKED = range(6, 10)
+FILL, HIDDEN, ANSWER, ASKED, END = range(6, 11)
 
 Ids = NDArray[np.int64]
 
@@ -69,6 +70,7 @@ class Vocabulary:
         "hidden": 1,
         "answer": 1,
         "asked": 1,
+        "end": 1,
         "step": STEPS,
         "metre": len(METRES),
         "tempo": TEMPI,
@@ -118,6 +120,7 @@ KINDS = {
     "hidden": HIDDEN,
     "answer": ANSWER,
     "asked": ASKED,
+    "end": END,
 }
 FIELDS_OF: dict[int, tuple[tuple[str, ...], ...]] = {  # what may stand in the fields after the first
     BAR: (("metre",), ("tempo",), ("none",), ("none",), ("none",)),
@@ -136,6 +139,7 @@ FIELDS_OF: dict[int, tuple[tuple[str, ...], ...]] = {  # what may stand in the f
         ("polyphony", "none"),
         ("chord", "none"),
     ),
+    END: (("none",), ("none",), ("none",), ("none",), ("none",)),
 }
 
 

@@ -5,7 +5,7 @@ et al. 2020, "Enabling language models to fill in the blanks"; in music MMM, Ens
 Music Transformer, Thickstun et al. 2023). Where a cell is hidden a `hidden` event stands with a label, and after the
 last bar an `answer` event with the same label begins what the cell holds, the cells in their order in the piece:
 
-    fill · bar · cell 0 … · hidden 1 (a) · bar · hidden 0 (b) · cell 1 … · answer (a) … · answer (b) …
+    fill · bar · cell 0 … · hidden 1 (a) · bar · hidden 0 (b) · cell 1 … · end · answer (a) … · answer (b) …
 
 A cell in which its track is silent can be hidden too, so that to be hidden does not mean to hold something. What is
 asked of a cell (`asking`) stands after its label in both places: where it is hidden, that what comes later can be known
@@ -26,6 +26,7 @@ from partimento.codecs.cells.fields import (
     ASKED,
     BAR,
     CELL,
+    END,
     FIELDS,
     FILL,
     HIDDEN,
@@ -42,6 +43,7 @@ def hide(
     hidden: Callable[[Grid], Mask],
     tracks: Mapping[int, int] | None = None,
     asked: Callable[[Grid], Ids] | None = None,
+    ends: bool = False,
 ) -> Ids:
     """Tell some cells after all the rest.
 
@@ -50,6 +52,7 @@ def hide(
         hidden: says for (bars, tracks) which cells; no more than `LABELS` of them, the first ones, are hidden.
         tracks: numbers and programs of the tracks that there are; those that have something in `x` if None.
         asked: says for (bars, tracks, 5) what is asked of each cell; nothing if None.
+        ends: whether the piece ends with the last bar.
 
     Returns:
         The ids retold; `x` itself where nothing is hidden.
@@ -76,8 +79,8 @@ def hide(
         rows[:, 3] = ids.first("label") + np.arange(len(bar))
         return rows
 
-    head = np.full((1, FIELDS), ids.first("none"))
-    head[0, 0] = ids.first("fill")
+    head, tail = np.full((2, 1, FIELDS), ids.first("none"))
+    head[0, 0], tail[0, 0] = ids.first("fill"), ids.first("end")
     index = np.arange(len(grid.kind))
     stays, goes = told & (mine < 0), told & (mine >= 0)
     none, first = np.array([-1]), np.array([-2])
@@ -88,6 +91,8 @@ def hide(
         _block(1, np.arange(len(bar)), none, first, marks("answer")),
         _block(1, mine[goes], none, index[goes], grid.events[goes]),
     ]
+    if ends:
+        blocks.append(_block(0, np.array([grid.bars]), none, none, tail))
     if asked is not None:
         wanted = asked(grid)[bar, track]
         some = (wanted >= 0).any(axis=1)
@@ -116,9 +121,10 @@ def without_answers(x: Ids) -> Ids:
 def unfold(x: Ids) -> Ids:
     """The inverse of `hide`: every answer where its cell was hidden; ids without such events are left alone."""
     kind, events = events_of(x)
-    if not np.isin(kind, (FILL, HIDDEN, ANSWER, ASKED)).any():
+    if not np.isin(kind, (FILL, HIDDEN, ANSWER, ASKED, END)).any():
         return x
-    kind, events = kind[kind != ASKED], events[kind != ASKED]
+    music = ~np.isin(kind, (ASKED, END))
+    kind, events = kind[music], events[music]
     index = np.arange(len(kind))
     begins = np.isin(kind, (BAR, CELL, HIDDEN, ANSWER))
     home = np.maximum.accumulate(np.where(begins, index, -1))

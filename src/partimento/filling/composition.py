@@ -1,0 +1,230 @@
+"""Composing from nothing but what is asked: bars, instruments, a form, and a chord for each bar.
+
+All cells of a piece that has none are hidden and written. With a form, AABA say, each letter's section is written once,
+B after A; where a letter returns its section is put again, and a share of its cells is written anew from what stands
+around them: returns are varied as their neighbours want it. How much of the first a return keeps is measured.
+
+Leaves out: sections of unlike lengths, and changes of metre or tempo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partimento.bundle import Bundle
+from partimento.codecs.cells import Cells
+from partimento.codecs.cells.asking import Asked
+from partimento.codecs.cells.fields import (
+    BAR,
+    FASTEST,
+    FIELDS,
+    LABELS,
+    NOTE,
+    SLOWEST,
+    TRACKS,
+    events_of,
+    tempi,
+    vocabulary,
+)
+from partimento.codecs.cells.grid import Grid, Mask
+from partimento.errors import ImpossibleRequest
+from partimento.filling import Filled
+from partimento.filling.writing import Writer
+from partimento.generation.made import guards_acted
+from partimento.generation.requests import MOST, check
+from partimento.guards import Guards
+from partimento.instruments import instrument_name
+from partimento.levels import nearest
+from partimento.metres import METRES, Metre
+from partimento.progress import Watch, ignore
+from partimento.sampling import Sampling
+
+__all__ = ["Composition", "compose_cells", "returns"]
+
+Ids = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Composition:
+    """A piece that is to be.
+
+    Attributes:
+        bars: how many.
+        programs: of its tracks, 0 to 127, or 128 for drums; those that the learnt music usually has if none.
+        form: a letter for each section, in upper case, e.g. AABA; all sections are of one length.
+        varied: the share of a return's cells that is written anew, 0 to 1.
+        metre: numerator and denominator; the learnt music's usual one if None.
+        tempo: quarter notes a minute; the learnt music's usual one if None.
+
+    Raises:
+        ImpossibleRequest: the bars do not divide into the sections, or a number is out of its range.
+    """
+
+    bars: int
+    programs: tuple[int, ...] = ()
+    form: str = "A"
+    varied: float = 0.3
+    metre: tuple[int, int] | None = None
+    tempo: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.bars <= MOST["bars"]:
+            raise ImpossibleRequest(f"A piece has 1 to {MOST['bars']:,} bars, not {self.bars}.")
+        if not (self.form.isascii() and self.form.isalpha() and self.form.isupper()):
+            raise ImpossibleRequest(f"A form is a letter for each section, e.g. AABA; {self.form!r} is none.")
+        if self.bars % len(self.form):
+            raise ImpossibleRequest(
+                f"{self.bars} bars cannot be divided into the {len(self.form)} sections of {self.form}: ask for a "
+                f"multiple of {len(self.form)}."
+            )
+        if not 0 <= self.varied <= 1:
+            raise ImpossibleRequest(f"The share of returns that is varied must be from 0 to 1, not {self.varied:g}.")
+        if self.metre is not None and self.metre not in METRES:
+            raise ImpossibleRequest(f"There is no metre {self.metre[0]}/{self.metre[1]} here: 1 to 12 over 4, 8 or 16.")
+        if self.tempo is not None and not SLOWEST <= self.tempo <= FASTEST:
+            raise ImpossibleRequest(f"A tempo is from {SLOWEST:g} to {FASTEST:g} quarter notes a minute.")
+        if len(self.programs) > min(LABELS, TRACKS):
+            raise ImpossibleRequest("So many tracks cannot be told apart; name fewer.")
+
+    @property
+    def section(self) -> int:
+        """Bars of a section."""
+        return self.bars // len(self.form)
+
+    @property
+    def letters(self) -> list[str]:
+        """The sections that there are, in the order in which they first come."""
+        return list(dict.fromkeys(self.form))
+
+    def tracks(self, codec: Cells) -> dict[int, int]:
+        """Programs of its tracks by number."""
+        return dict(enumerate(self.programs or codec.usual(0)))
+
+    def said(self) -> str:
+        """What it is, in words."""
+        names = ", ".join(instrument_name(program) for program in self.programs)
+        form = f" in the form {self.form}" if len(self.form) > 1 else ""
+        return f"{self.bars} bars{form}" + (f" for {names}" if names else "")
+
+
+def compose_cells(
+    bundle: Bundle,
+    wanted: Composition,
+    *,
+    asked: Asked | None = None,
+    n: int = 1,
+    seed: int = 0,
+    sampling: Sampling | None = None,
+    guards: Guards | None = None,
+    longest_note: float | None = None,
+    threads: int = 1,
+    watch: Watch = ignore,
+) -> list[Filled]:
+    """Compose pieces from what is asked.
+
+    Args:
+        bundle: a model that has learnt to fill.
+        wanted: what each piece is to be.
+        asked: what its cells are to be.
+        n: how many pieces.
+        seed: the same seed gives the same music.
+        sampling: how ids are drawn; as they come if None.
+        guards: against endless loops.
+        longest_note: quarter notes after which a note must end; as a request has it if None.
+        threads: for each step of the model.
+        watch: hears how far the work is.
+
+    Raises:
+        ImpossibleRequest: the model cannot fill, or the cells cannot be what is asked.
+    """
+    writer = Writer(bundle, sampling, guards, longest_note, threads)
+    check(writer.request, n, seed)
+    codec, tracks = writer.codec, wanted.tracks(writer.codec)
+    programs = np.array(list(tracks.values()))
+    wish = (asked or Asked()).of(np.ones((wanted.bars, len(tracks)), dtype=np.bool_), programs)
+    rngs = [np.random.default_rng([seed, index]) for index in range(n)]
+
+    firsts = np.concatenate([_bars_of(wanted, wanted.form.index(letter)) for letter in wanted.letters])
+    empty = _empty_bars(codec, wanted, len(firsts))
+    everything = np.ones((len(firsts), len(tracks)), dtype=np.bool_)
+    pieces, acted = writer.write([empty] * n, [everything] * n, [wish[firsts]] * n, tracks, rngs, watch)
+    pieces = [_laid_out(piece, wanted) for piece in pieces]
+    returning = [_varied(wanted, len(tracks), rng) for rng in rngs]
+    if returning[0].any():
+        pieces, more = writer.write(pieces, returning, [wish] * n, tracks, rngs, watch)
+        acted = [one + other for one, other in zip(acted, more, strict=True)]
+    made = []
+    for index, piece in enumerate(pieces):
+        score = codec.decode(piece)
+        remarks = [*guards_acted(acted[index]), *_kept(Grid(piece, tracks), wanted)]
+        if not score.note_num():
+            remarks.append("No note came. Has the model learnt such music?")
+        made.append(Filled(index, score, score.note_num(), tuple(remarks)))
+    return made
+
+
+def _bars_of(wanted: Composition, section: int) -> Ids:
+    return np.arange(section * wanted.section, (section + 1) * wanted.section)
+
+
+def _empty_bars(codec: Cells, wanted: Composition, count: int) -> Ids:
+    """(6 count,) ids of bars without a note."""
+    ids = vocabulary()
+    metre, tempo = codec.opening
+    if wanted.metre is not None:
+        metre = METRES.index(Metre(*wanted.metre))
+    if wanted.tempo is not None:
+        tempo = int(nearest(np.log(tempi()), np.log(np.array([wanted.tempo])))[0])
+    rows = np.full((count, FIELDS), ids.first("none"))
+    rows[:, 0], rows[:, 1], rows[:, 2] = ids.first("bar"), ids.first("metre") + metre, ids.first("tempo") + tempo
+    return rows.reshape(-1)
+
+
+def _laid_out(piece: Ids, wanted: Composition) -> Ids:
+    """The sections, each written once, in the order of the form."""
+    kind, events = events_of(piece)
+    starts = [*np.flatnonzero(kind == BAR).tolist(), len(kind)]
+    size, letters = wanted.section, wanted.letters
+    places = [letters.index(letter) * size for letter in wanted.form]
+    return np.concatenate([events[starts[first] : starts[first + size]].reshape(-1) for first in places])
+
+
+def _varied(wanted: Composition, tracks: int, rng: np.random.Generator) -> Mask:
+    """(bars, tracks) which cells of returns are written anew."""
+    mask = np.zeros((wanted.bars, tracks), dtype=np.bool_)
+    for section in _returning(wanted):
+        count = wanted.section * tracks
+        chosen = rng.permutation(count)[: round(wanted.varied * count)]
+        bars = _bars_of(wanted, section)
+        mask[bars[chosen // tracks], chosen % tracks] = True
+    return mask
+
+
+def _returning(wanted: Composition) -> list[int]:
+    """The sections that return."""
+    return [place for place, letter in enumerate(wanted.form) if letter in wanted.form[:place]]
+
+
+def returns(grid: Grid, wanted: Composition) -> dict[int, float]:
+    """By the number of each section that returns, the share of its notes that its letter's first section has too.
+
+    A note is the same if it has the same track, pitch and place in the section.
+    """
+    mine = (grid.kind == NOTE) & (grid.track >= 0)
+    section, bar = np.divmod(grid.bar[mine], wanted.section)
+    notes = np.column_stack([bar, grid.track[mine], grid.events[mine][:, :3]])
+    of = [set(map(tuple, notes[section == number].tolist())) for number in range(len(wanted.form))]
+    firsts = {number: of[wanted.form.index(wanted.form[number])] for number in _returning(wanted)}
+    return {number: len(of[number] & first) / max(len(of[number]), 1) for number, first in firsts.items()}
+
+
+def _kept(grid: Grid, wanted: Composition) -> Sequence[str]:
+    found = returns(grid, wanted)
+    if not found:
+        return []
+    shares = ", ".join(f"{share:.0%} (section {number + 1}, {wanted.form[number]})" for number, share in found.items())
+    return [f"Of its notes a return keeps {shares}."]

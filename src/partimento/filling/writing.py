@@ -1,0 +1,267 @@
+"""Writing: hidden cells of pieces, part by part, each from all that there is by then.
+
+A model hears so many events at once. A part is as many bars as can be heard and written together; the model hears it
+with the bars before it, and with those after it as far as nothing in them is still to be written.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partimento.bundle import Bundle
+from partimento.codec import Request
+from partimento.codecs.cells import Cells
+from partimento.codecs.cells.asking import HIGHEST, LOWEST
+from partimento.codecs.cells.fields import (
+    BAR,
+    CELL,
+    DOWN,
+    FIELDS,
+    LABELS,
+    NOTE,
+    STEPS,
+    UP,
+    events_of,
+    quarters,
+    values,
+    vocabulary,
+)
+from partimento.codecs.cells.grid import Grid, Mask
+from partimento.codecs.cells.hiding import hide, unfold, without_answers
+from partimento.errors import ImpossibleRequest
+from partimento.generation import open_player
+from partimento.guards import Guards
+from partimento.progress import Progress, Watch, ignore
+from partimento.sampling import Draft, Sampling, sample
+
+__all__ = ["Writer", "require_filling"]
+
+ADVICE = "Take one that `partimento train FOLDER --recipe nested` made."
+LONGEST = 16_384  # ids that are written at once
+WRITTEN_SHARE = 0.5  # of what a model hears: what it may be expected to write itself
+FEWEST_EVENTS = 6  # that a cell is expected to have
+MARKS = 1  # events that stand where a cell is hidden, and one more where something is asked of it
+
+Ids = NDArray[np.int64]
+Tracks = Mapping[int, int]
+"""Programs of tracks by their numbers."""
+
+
+def require_filling(bundle: Bundle) -> Cells:
+    """The codec of a model that has learnt to fill.
+
+    Raises:
+        ImpossibleRequest: it has not.
+    """
+    codec = bundle.codec()
+    hidden = bundle.recipe.get("preparation", {}).get("hidden", 0)
+    if not isinstance(codec, Cells) or not hidden or bundle.model_name != "nested":
+        raise ImpossibleRequest(f"The model {bundle.folder} has not learnt to fill. {ADVICE}")
+    return codec
+
+
+class Writer:
+    """A model that writes hidden cells.
+
+    Args:
+        bundle: which one.
+        sampling: how ids are drawn; as they come if None.
+        guards: against endless loops.
+        longest_note: quarter notes after which a note must end; as a request has it if None.
+        threads: for each step of the model.
+
+    Raises:
+        ImpossibleRequest: it has not learnt to fill.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        sampling: Sampling | None = None,
+        guards: Guards | None = None,
+        longest_note: float | None = None,
+        threads: int = 1,
+    ) -> None:
+        self.codec = require_filling(bundle)
+        self.request = Request() if longest_note is None else Request(longest_note=longest_note)
+        self._hears = int(bundle.recipe.get("model", {}).get("context", 512))
+        self._options: dict[str, Any] = {
+            "sampling": sampling or Sampling(),
+            "guards": guards or Guards(),
+            "longest": LONGEST,
+        }
+        self._stepper = open_player(bundle, threads)
+
+    def write(
+        self,
+        pieces: Sequence[Ids],
+        cells: Sequence[Mask],
+        wishes: Sequence[Ids],
+        tracks: Tracks,
+        rngs: Sequence[np.random.Generator],
+        watch: Watch = ignore,
+    ) -> tuple[list[Ids], list[Counter[str]]]:
+        """Write cells of pieces, side by side.
+
+        Args:
+            pieces: (6 E,) ids of each.
+            cells: (bars, tracks) which cells of each are written; what they hold is forgotten.
+            wishes: (bars, tracks, 5) what is asked of them.
+            tracks: those of all pieces.
+            rngs: what each is drawn from.
+            watch: hears of each part.
+
+        Returns:
+            The pieces with those cells, and how often each guard acted on each.
+
+        Raises:
+            ImpossibleRequest: a range is asked for that holds no pitch that the model has learnt.
+        """
+        self._require_possible(wishes)
+        pieces, acted = list(pieces), [Counter[str]() for _ in pieces]
+        parts = [
+            list(_parts(Grid(piece, tracks), mask, wish, self._hears, self.codec.cell_size))
+            for piece, mask, wish in zip(pieces, cells, wishes, strict=True)
+        ]
+        most = max(len(own) for own in parts)
+        for number in range(most):
+            watch(Progress("Writing", number, most, "parts"))
+            rows = [row for row in range(len(pieces)) if number < len(parts[row])]
+            asked = [self._asked(pieces[row], parts[row][number:], wishes[row], tracks, rngs[row]) for row in rows]
+            drafts = [draft for _, _, draft in asked]
+            sample(self._stepper, drafts, self.codec.spec, **self._options)
+            for row, (window, prompt, draft) in zip(rows, asked, strict=True):
+                told = unfold(np.concatenate([prompt, np.array(draft.ids, dtype=np.int64)]))
+                pieces[row] = _put(pieces[row], window, told)
+                acted[row] += draft.acted
+        watch(Progress("Writing", most, most, "parts"))
+        return pieces, acted
+
+    def _require_possible(self, wishes: Sequence[Ids]) -> None:
+        span = vocabulary()["pitch"]
+        known = np.flatnonzero(self.codec.used[span.start : span.stop])
+        for wish in wishes:
+            low, high = wish[..., LOWEST].max(initial=-1), wish[..., HIGHEST].max(initial=-1)
+            high = 127 if high < 0 else high
+            if len(known) and not ((known >= low) & (known <= high)).any():
+                raise ImpossibleRequest(
+                    f"The model has learnt pitches {known[0]} to {known[-1]}; none of them is from {max(low, 0)} to "
+                    f"{high}."
+                )
+
+    def _asked(
+        self, piece: Ids, parts: Sequence[Mask], wishes: Ids, tracks: Tracks, rng: np.random.Generator
+    ) -> tuple[tuple[int, int], Ids, Draft]:
+        """For the first of these parts the bars that are heard, what is heard, and the piece to go on with."""
+        grid = Grid(piece, tracks)
+        later = np.zeros(grid.bars, dtype=np.bool_)
+        for part in parts[1:]:
+            later |= part.any(axis=1)
+        window = _window(grid, parts[0], later, wishes, self._hears)
+        prompt = _heard(piece, window, parts[0], wishes, tracks, ends=window[1] == grid.bars)
+        return window, prompt, _draft(self.codec, _ringing(grid, window[0]), prompt, self.request, rng)
+
+
+def _parts(grid: Grid, cells: Mask, wishes: Ids, hears: int, cell_size: float) -> Iterator[Mask]:
+    """The cells, as many bars at a time as can be heard and written at once; a bar at least."""
+    counts = np.zeros(cells.shape, dtype=np.int64)
+    np.add.at(counts, (grid.bar[grid.track >= 0], grid.track[grid.track >= 0]), 1)
+    usual = max(float(counts[counts > 0].mean()) if counts.any() else cell_size, FEWEST_EVENTS)
+    beside = np.where(cells, _marks(wishes), counts).sum(axis=1) + 1  # events of each bar that are heard
+    part, heard, written = np.zeros_like(cells), 0, 0
+    for bar in np.flatnonzero(cells.any(axis=1)).tolist():
+        more = int(cells[bar].sum())
+        full = (
+            heard + int(beside[bar]) > (1 - WRITTEN_SHARE) * hears
+            or (written + more) * usual > WRITTEN_SHARE * hears
+            or written + more > LABELS
+        )
+        if written and full:
+            yield part
+            part, heard, written = np.zeros_like(cells), 0, 0
+        part[bar] = cells[bar]
+        heard, written = heard + int(beside[bar]), written + more
+    if written:
+        yield part
+
+
+def _marks(wishes: Ids) -> Ids:
+    """(bars, tracks) events that stand where a cell is hidden."""
+    return np.where((wishes >= 0).any(axis=2), MARKS + 1, MARKS)
+
+
+def _window(grid: Grid, part: Mask, later: NDArray[np.bool_], wishes: Ids, hears: int) -> tuple[int, int]:
+    """The bars that are heard: those of the part and as many before and after it as there is room for.
+
+    Args:
+        grid: the piece.
+        part: (bars, tracks) what is written.
+        later: (bars,) where something is written later; these and what follows them are not heard.
+        wishes: what is asked.
+        hears: events that the model hears.
+    """
+    bars = np.flatnonzero(part.any(axis=1))
+    first, stop = int(bars[0]), int(bars[-1]) + 1
+    unknown = np.flatnonzero(later)
+    end = int(unknown[0]) if len(unknown) else grid.bars
+    sizes = np.bincount(grid.bar, minlength=grid.bars)
+    marks = int(np.where(part, _marks(wishes), 0).sum())
+    room = int((1 - WRITTEN_SHARE) * hears) - marks - int(sizes[first:stop].sum())
+    while True:
+        before = int(sizes[first - 1]) if first > 0 else hears
+        after = int(sizes[stop]) if stop < end else hears
+        if min(before, after) > room:
+            return first, stop
+        if before <= room:
+            first, room = first - 1, room - before
+        if after <= room:
+            stop, room = stop + 1, room - after
+
+
+def _edges(piece: Ids, window: tuple[int, int]) -> tuple[int, int]:
+    """Where the ids of some bars begin and end."""
+    kind, _ = events_of(piece)
+    bars = np.append(np.flatnonzero(kind == BAR), len(kind)) * FIELDS
+    return int(bars[window[0]]), int(bars[window[1]])
+
+
+def _heard(piece: Ids, window: tuple[int, int], part: Mask, wishes: Ids, tracks: Tracks, *, ends: bool) -> Ids:
+    """What the model hears: the bars of the window, the cells of the part hidden, and what is asked of them."""
+    start, stop = _edges(piece, window)
+    bars = slice(*window)
+    told = hide(piece[start:stop], lambda _: part[bars], tracks, asked=lambda _: wishes[bars], ends=ends)
+    return without_answers(told)
+
+
+def _ringing(grid: Grid, first: int) -> Ids:
+    """Of the bars before one what still matters in it: their lengths, notes that ring into it, and pedals."""
+    row = values(grid.events)
+    at = grid.starts[grid.bar] + quarters(grid.events[:, 0]) * STEPS + row[:, 1]
+    rings = (grid.kind == NOTE) & (at + row[:, 3] * STEPS + row[:, 4] > grid.starts[first])
+    matters = rings | np.isin(grid.kind, (DOWN, UP))
+    cells = np.zeros((grid.bars, len(grid.tracks)), dtype=np.bool_)
+    cells[grid.bar[matters], grid.track[matters]] = True
+    kept = matters | (grid.kind == BAR) | ((grid.kind == CELL) & cells[grid.bar, grid.track])
+    found: Ids = grid.events[kept & (grid.bar < first)].reshape(-1)
+    return found
+
+
+def _draft(codec: Cells, before: Ids, prompt: Ids, request: Request, rng: np.random.Generator) -> Draft:
+    """A piece that is to be gone on with after a prompt; what came before it only its grammar knows."""
+    grammar = codec.grammar()
+    grammar.start(request)
+    for id in [*before.tolist(), *prompt.tolist()]:
+        grammar.advance(id)
+    grammar.begin()
+    return Draft(rng, grammar, np.concatenate([[codec.spec.bos], prompt]))
+
+
+def _put(piece: Ids, window: tuple[int, int], told: Ids) -> Ids:
+    """The piece with the bars of a window told anew."""
+    start, stop = _edges(piece, window)
+    return np.concatenate([piece[:start], told, piece[stop:]])

@@ -1,0 +1,136 @@
+"""Composing from what is asked alone: bars, instruments, a form, chords."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from partimento.bundle import Bundle
+from partimento.cli import app
+from partimento.codecs.cells import Cells
+from partimento.codecs.cells.grid import Grid
+from partimento.errors import ImpossibleRequest
+from partimento.filling import Asked
+from partimento.filling.composition import Composition, compose_cells, returns
+from partimento.harmony import chords_named, classes
+from partimento.score import note_array
+from test_fill import bundle as bundle  # the same model, which knows nothing but the grammar
+
+CODEC = Cells(Cells.Settings())
+
+
+def bars_of(made: Any) -> np.ndarray:
+    """The bar that each note is in, of a piece in 4/4."""
+    notes = note_array(made.score)
+    return np.asarray(notes["onset"] // (4 * made.score.ticks_per_quarter))
+
+
+def test_a_piece_has_the_bars_the_instruments_the_metre_and_the_tempo_that_are_asked(bundle: Bundle) -> None:
+    wanted = Composition(6, (40, 128), metre=(3, 4), tempo=90)
+    for made in compose_cells(bundle, wanted, n=2, seed=4):
+        score = made.score
+        assert made.notes == score.note_num() > 0
+        assert {128 if t.is_drum else t.program for t in score.tracks} <= {40, 128}
+        assert [(s.numerator, s.denominator) for s in score.time_signatures] == [(3, 4)]
+        assert score.tempos[0].qpm == pytest.approx(90, rel=0.014)
+        assert max(n.time for t in score.tracks for n in t.notes) < 6 * 3 * score.ticks_per_quarter
+
+
+def test_the_same_seed_gives_the_same_piece_and_another_another(bundle: Bundle) -> None:
+    wanted = Composition(4)
+    one, other = compose_cells(bundle, wanted, n=2, seed=3)
+    assert one.score != other.score
+    assert compose_cells(bundle, wanted, n=1, seed=3)[0].score == one.score
+
+
+def test_without_instruments_they_are_those_that_the_learnt_music_usually_has(bundle: Bundle) -> None:
+    (made,) = compose_cells(bundle, Composition(8), seed=1)
+    learnt = bundle.codec()
+    assert isinstance(learnt, Cells)
+    usual = learnt.usual(0)
+    assert len(usual) == 3
+    assert {128 if t.is_drum else t.program for t in made.score.tracks} <= set(usual)
+
+
+@pytest.mark.parametrize("varied", [0.0, 0.3, 1.0])
+def test_what_returns_is_put_again_and_varied(bundle: Bundle, varied: float) -> None:
+    wanted = Composition(8, form="ABAA", varied=varied)
+    (made,) = compose_cells(bundle, wanted, seed=2)
+    tracks = wanted.tracks(bundle.codec())  # type: ignore[arg-type]
+    found = returns(Grid(CODEC.encode(made.score), dict(enumerate(tracks.values()))), wanted)
+    assert set(found) == {2, 3}
+    assert "return keeps" in made.remarks[-1]
+    if varied == 0:
+        assert set(found.values()) == {1.0}
+        notes = note_array(made.score)
+        section = bars_of(made) // 2
+        first, again = (np.sort(notes["pitch"][section == number]) for number in (0, 2))
+        np.testing.assert_array_equal(first, again)
+    elif varied == 1:
+        assert max(found.values()) < 0.5
+    else:
+        assert all(0 < share < 1 for share in found.values())
+
+
+def test_chords_follow_one_another_bar_by_bar(bundle: Bundle) -> None:
+    chords = chords_named("C G7 Am")
+    struck = 0
+    for made in compose_cells(bundle, Composition(6, (0, 33)), asked=Asked(chords=chords), n=12, seed=5):
+        notes = note_array(made.score)
+        strong = notes["onset"] % (2 * made.score.ticks_per_quarter) == 0
+        for bar, pitch in zip(bars_of(made)[strong].tolist(), notes["pitch"][strong].tolist(), strict=True):
+            assert classes(chords[bar % 3])[pitch % 12]
+            struck += 1
+    assert struck > 3
+
+
+def test_a_piece_longer_than_the_model_hears_is_written_part_by_part(bundle: Bundle) -> None:
+    (made,) = compose_cells(bundle, Composition(40, (0, 33)), seed=6)
+    assert len(set(bars_of(made).tolist())) > 20
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"bars": 0}, "1 to"),
+        ({"bars": 7, "form": "AB"}, "multiple of 2"),
+        ({"bars": 4, "form": "A1"}, "letter"),
+        ({"bars": 4, "form": ""}, "letter"),
+        ({"bars": 4, "metre": (17, 4)}, "no metre 17/4"),
+        ({"bars": 4, "tempo": 1000.0}, "tempo"),
+        ({"bars": 4, "varied": 2.0}, "varied"),
+        ({"bars": 4, "programs": (0,) * 70}, "fewer"),
+    ],
+)
+def test_what_cannot_be_is_refused(wrong: dict[str, Any], says: str) -> None:
+    with pytest.raises(ImpossibleRequest, match=says):
+        Composition(**wrong)
+
+
+def test_the_command(bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["compose", str(bundle.folder), "--sound", "none"]
+    asked = ["--form", "aaba", "--chords", "C G", "--instruments", "violin,piano", "--metre", "3/4", "--tempo", "100"]
+    app([*words, *asked, "--bars", "8", "-n", "2", "--to", str(tmp_path / "new")], result_action="return_value")
+    assert "return keeps" in capsys.readouterr().out
+    facts = json.loads((tmp_path / "new" / "002.json").read_text())
+    assert facts["composition"]["form"] == "AABA"
+    assert facts["composition"]["programs"] == [40, 0]
+    assert (tmp_path / "new" / "002.png").is_file()
+    app([*words, "--density", "2", "--to", str(tmp_path / "dense")], result_action="return_value")
+    assert (tmp_path / "dense" / "001.mid").is_file()
+    for wrong in (
+        ["--form", "AAB", "--bars", "8"],
+        ["--chords", "H"],
+        ["--metre", "3-4"],
+        ["--varied", "0.5"],
+        ["--form", "AB", "--seconds", "3"],
+        ["--chords", "C", "--best", "1"],
+        ["--instruments", "nothing like it"],
+    ):
+        with pytest.raises(ImpossibleRequest):
+            app([*words, *wrong, "--to", str(tmp_path / "no")], result_action="return_value")
+    assert not (tmp_path / "no").exists()
