@@ -38,6 +38,7 @@ SMALL = {  # by the recipe
     "lstm": ["--set", 'model.stack=["cell 16"]', "--set", "training.length=64"],
     "vae": ["--set", "model.encoder=16", "--set", "model.conductor=16", "--set", "model.decoder=16"],
     "nested": ["--set", "model.width=16", "--set", "model.heads=2", "--set", "model.inner=16"],
+    "as it came": [],
 }
 
 
@@ -52,6 +53,7 @@ def test_every_command_runs(tmp_path: Path) -> None:
     assert len(commands) >= 8
     for words in commands:
         recipe = words[words.index("--recipe") + 1] if "--recipe" in words else "lstm"
+        recipe = "as it came" if "--from" in words else recipe
         quick = [*QUICK.get(words[1], []), *(SMALL.get(recipe, SMALL["lstm"]) if words[1] == "train" else [])]
         done = _run([sys.executable, "-m", *words, *quick], tmp_path)
         assert done.returncode == 0, (words, done.stderr)

@@ -51,10 +51,10 @@ def command(music: Path, run: Path, updates: int) -> list[str]:
 
 def test_a_killed_run_ends_as_if_never_stopped(music: Path, tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    subprocess.run(command(music, whole, 40), check=True, capture_output=True, timeout=200)
+    subprocess.run(command(music, whole, 150), check=True, capture_output=True, timeout=200)
     rng, kills = random.Random(3), 0
     for _ in range(30):
-        process = subprocess.Popen(command(music, broken, 40), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(command(music, broken, 150), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         began = time.monotonic()
         checkpoint = broken / "training" / "last.safetensors"
         before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0

@@ -151,6 +151,9 @@ class Codec(ABC, Generic[S]):
     def learn(self, scores: Iterable[Score]) -> None:
         """Learn a vocabulary from the training scores, where there is one to learn. Called once, before `encode`."""
 
+    def adapt(self, scores: Iterable[Score]) -> None:
+        """Take note of other music that a model goes on to learn from; every id keeps its meaning."""
+
     def grammar(self) -> Grammar | None:
         """A new grammar for sampling, or None where any array of the spec is as good as any other."""
         return None

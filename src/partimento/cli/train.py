@@ -11,6 +11,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from partimento.bundle import open_bundle
 from partimento.cli.terminal import say, watching
 from partimento.errors import InvalidSettings, MissingExtra
 from partimento.progress import Progress
@@ -42,6 +43,7 @@ def train(
     minutes: float | None = None,
     sample: int | None = None,
     data_licence: str | None = None,
+    from_: Annotated[Path | None, Parameter(name="--from")] = None,
     resume: bool = False,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
 ) -> None:
@@ -54,6 +56,8 @@ def train(
         minutes: The time that training may take; as the recipe says if not given.
         sample: Learn from a random subset of this many pieces.
         data_licence: Under which licence the music is, for the model's card.
+        from_: A trained model, a bundle or a run, to go on from: its recipe is taken, and its weights learn on from
+            what they know.
         resume: Go on with a run that was broken off; its own settings hold, and others are refused.
         set_: Change a setting of the recipe, e.g. --set model.cell=gru; can be given several times.
     """
@@ -61,11 +65,15 @@ def train(
         from partimento.recipes import recipe_named
         from partimento.training.resuming import HAS_A_PLAN, resumed
         from partimento.training.runs import train as train_run
+        from partimento.training.starting import recipe_of
     if minutes is not None and not 0 < minutes < math.inf:
         raise InvalidSettings(f"--minutes must be a number of minutes, more than 0, not {minutes:g}.")
     both = [name for name in map(name_of, set_) if name in ("training.updates", "plan.minutes", "plan.epochs")]
     if minutes is not None and both:
         raise InvalidSettings(f"Give either --minutes or --set {both[0]}: each decides the number of updates.")
+    if from_ is not None and recipe is not None:
+        raise InvalidSettings("A run from a trained model has the model's recipe: leave out --recipe or --from.")
+    start = None if from_ is None else open_bundle(from_)
     with watching() as watch:
         if resume and (to / HAS_A_PLAN).is_file():
             chosen, remark = resumed(
@@ -73,7 +81,7 @@ def train(
             )
             watch(Progress("Planning", 1, 1, "plans", remark=remark))
         else:
-            chosen = recipe_named(recipe or "lstm").override(set_)
+            chosen = (recipe_named(recipe or "lstm") if start is None else recipe_of(start)).override(set_)
         bundle = train_run(
             folder,
             to,
@@ -81,6 +89,7 @@ def train(
             minutes=minutes,
             sample=sample,
             data_licence=data_licence,
+            start=start,
             resume=resume,
             watch=watch,
         )

@@ -108,7 +108,7 @@ class Run:
         self.model = model
         self.training = training
         self.folder = folder
-        self.started_with = dict(started_with)
+        self.started_with = json.loads(json.dumps(dict(started_with)))  # as the checkpoint will give it back
         self.sides = cast(Learns, model).sides()
         self.optimisers = {side: _optimisers(model, own, training) for side, own in self.sides.items()}
         self.update = 0

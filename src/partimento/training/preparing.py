@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partimento.atomic import atomic_folder
+from partimento.bundle import Bundle
 from partimento.codec import Codec, TokenSpec, codec_named
 from partimento.corpus import Corpus, cache_folder
 from partimento.errors import InvalidSettings, PartimentoError, TooLittleMusic
@@ -60,7 +61,9 @@ class Prepared:
         return np.tile(share, count // keys)
 
 
-def prepare(corpus: Corpus, recipe: Recipe, spare: Path, watch: Watch = ignore) -> Prepared:
+def prepare(
+    corpus: Corpus, recipe: Recipe, spare: Path, watch: Watch = ignore, start: Bundle | None = None
+) -> Prepared:
     """Encode a corpus, or map it where the cache has it already; no file of music is read then.
 
     Args:
@@ -68,6 +71,7 @@ def prepare(corpus: Corpus, recipe: Recipe, spare: Path, watch: Watch = ignore) 
         recipe: how.
         spare: the folder to take where the cache cannot be written to.
         watch: hears of every piece.
+        start: the model to go on from, whose codec is taken; a new one learns from the music if None.
 
     Raises:
         InvalidSettings: the model does not learn what the codec gives.
@@ -84,6 +88,7 @@ def prepare(corpus: Corpus, recipe: Recipe, spare: Path, watch: Watch = ignore) 
         "corpus": corpus.digest,
         "codec": {"name": recipe.codec, **to_table(recipe.settings["codec"])},
         "transpose": recipe.settings["preparation"].transpose,
+        "start": None if start is None else start.digest,
         "code": code_version("codec.py", "score.py", "codecs", libraries=("miditok", "symusic")),
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
@@ -92,7 +97,9 @@ def prepare(corpus: Corpus, recipe: Recipe, spare: Path, watch: Watch = ignore) 
         codec, pieces = _opened(kind, cached, recipe)
     except (PartimentoError, OSError, ValueError, KeyError):  # not there yet, or damaged
         with atomic_folder(cached) as new:
-            _encode(corpus, kind(recipe.settings["codec"]), recipe.settings["preparation"].transpose, new, watch)
+            own = kind(recipe.settings["codec"]) if start is None else start.codec()
+            learn = own.learn if start is None else own.adapt
+            _encode(corpus, own, learn, recipe.settings["preparation"].transpose, new, watch)
         codec, pieces = _opened(kind, cached, recipe)
     notes = sum(piece.notes for piece in corpus.pieces("train"))
     return Prepared(corpus=corpus, codec=codec, folder=cached, pieces=pieces, notes=notes)
@@ -112,8 +119,15 @@ def _opened(kind: Any, folder: Path, recipe: Recipe) -> tuple[Codec[Any], dict[s
     return codec, {split: Pieces.open(folder / split) for split in SPLITS}
 
 
-def _encode(corpus: Corpus, codec: Codec[Any], semitones: int, folder: Path, watch: Watch) -> None:
-    """Learn the codec and write every split, the pieces to train on in every key."""
+def _encode(
+    corpus: Corpus,
+    codec: Codec[Any],
+    learn: Callable[[Iterable[Score]], None],
+    semitones: int,
+    folder: Path,
+    watch: Watch,
+) -> None:
+    """Let the codec learn and write every split, the pieces to train on in every key."""
     shifts = {"train": sorted(range(-semitones, semitones + 1), key=abs), "valid": [0], "test": [0]}
     total = len(corpus.kept)
     done = 0
@@ -138,7 +152,7 @@ def _encode(corpus: Corpus, codec: Codec[Any], semitones: int, folder: Path, wat
                 "Take a recipe with another codec, such as --recipe lstm, which keeps drums and all instruments."
             )
 
-    codec.learn(scores("train"))
+    learn(scores("train"))
     (folder / "codec").mkdir()
     codec.save(folder / "codec")
     for split in SPLITS:

@@ -36,6 +36,7 @@ from partimento.training.loop import RunExists, fit, held_out
 from partimento.training.planning import new_model, plan, warnings, windows_of
 from partimento.training.preparing import SPLITS, Prepared, prepare
 from partimento.training.resuming import began_with
+from partimento.training.starting import START, begun, kept, require_same_codec
 from partimento.windows import Windows
 
 try:
@@ -44,7 +45,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 LOCK = ".lock"
-BEFORE_PLAN = {"corpus.json", "pieces", "encoded", LOCK}  # what a run may have written before its plan
+BEFORE_PLAN = {"corpus.json", "pieces", "encoded", START, LOCK}  # what a run may have written before its plan
 HUMAN, HUMAN_BARS = 200, 16  # held-out pieces that a bundle knows the figures of, and how long their excerpts are
 MOST_COUNTED = 1 << 24  # ids that the Markov chain beside a network counts: more would take minutes and gigabytes
 NOT_THE_SAME = ("seconds", "notes/s")  # columns of the curve that differ from run to run, and stay out of the bundle
@@ -58,6 +59,7 @@ def train(
     minutes: float | None = None,
     sample: int | None = None,
     data_licence: str | None = None,
+    start: Bundle | None = None,
     resume: bool = False,
     watch: Watch = ignore,
 ) -> Bundle:
@@ -70,6 +72,7 @@ def train(
         minutes: the time that training may take; None as the recipe says.
         sample: learn from a random subset of this many pieces.
         data_licence: under which licence the music is, for the model's card.
+        start: a trained model to go on from; from nothing if None.
         resume: go on with a run that was broken off, or do nothing where it is finished.
         watch: hears of everything.
 
@@ -79,7 +82,8 @@ def train(
     Raises:
         RunExists: `run` holds something and `resume` is False, or another process trains in it.
         TooLittleMusic: there is not enough to learn from and to hold out.
-        InvalidSettings: with `resume`, the folder's music is not what the run began with.
+        InvalidSettings: with `resume`, the folder's music is not what the run began with; or the recipe makes another
+            network than that of `start`.
     """
     if run.resolve().is_relative_to(folder.resolve()):
         raise InvalidSettings(
@@ -103,8 +107,11 @@ def train(
     corpus.require_enough()
     if planned:
         _require_same(corpus, run, began["digest"])
-    prepared = prepare(corpus, recipe, run / "encoded", watch)
     with _alone(run):
+        start = kept(run, start, planned=planned)
+        if start is not None:
+            require_same_codec(recipe, start)
+        prepared = prepare(corpus, recipe, run / "encoded", watch, start)
         if not planned:
             for remark in warnings(prepared):
                 watch(Progress("Planning", 0, None, "", remark=remark))
@@ -116,7 +123,7 @@ def train(
                 shutil.copytree(prepared.folder / "codec", new / "codec")
             write_text(saved, recipe.to_toml())
             watch(Progress("Planning", 1, 1, "plans", remark=remark))
-        return _learn(prepared, recipe, run, data_licence, resume, watch)
+        return _learn(prepared, recipe, run, data_licence, start, resume, watch)
 
 
 @contextmanager
@@ -139,12 +146,19 @@ def _alone(run: Path) -> Iterator[None]:
 
 
 def _learn(
-    prepared: Prepared, recipe: Recipe, run: Path, data_licence: str | None, resume: bool, watch: Watch
+    prepared: Prepared,
+    recipe: Recipe,
+    run: Path,
+    data_licence: str | None,
+    start: Bundle | None,
+    resume: bool,
+    watch: Watch,
 ) -> Bundle:
     """Train as planned, measure on the test pieces and write the bundle."""
     training = recipe.settings["training"]
-    model = new_model(recipe, prepared.codec.spec)
+    model = begun(new_model(recipe, prepared.codec.spec), start)
     windows = {split: windows_of(prepared, recipe, split, model) for split in SPLITS}
+    before = {} if start is None else scores_of(model, windows, "as it came, ")
     history = fit(model, windows["train"], windows["valid"], training, run / "training", resume=resume, watch=watch)
     if history.ended_early:
         remark = f"Stopped early: the held-out loss was last better at update {history.best_update:,}, which is kept."
@@ -153,7 +167,7 @@ def _learn(
     if isinstance(model, Learns):
         weighted = recipe.settings["preparation"].oversample is not None
         draw(run / "training" / CURVES, run / "curves.png", held_out=held_out_figure(model, weighted=weighted))
-    scores = scores_of(model, windows, "")
+    scores = scores_of(model, windows, "") | before
     watch(Progress("Measuring", 1, 2, "models"))
     if not (run / INDEX).is_file():
         indexed(prepared.corpus, prepared.corpus.pieces("train"), watch).save(run / INDEX)
@@ -172,6 +186,7 @@ def _learn(
         },
         "corpus_digest": corpus.digest,
         "data_licence": data_licence,
+        **({} if start is None else {"started_from": start.digest}),
         "parameters": int(sum(array.size for array in model.arrays().values())),
         "seed": training.seed,
         "best_update": history.best_update,
@@ -247,6 +262,12 @@ def _summary(scores: dict[str, float], kind: str, figure: str) -> str:
     sentence = f"On test pieces never seen: {scores['test, bits per note']:.2f} bits a note{bound}"
     if "test, accuracy" in scores:
         sentence += f", {scores['test, accuracy']:.1%} of tokens foretold"
-    if "Markov baseline, test, bits per note" in scores:
-        sentence += f" (a Markov chain: {scores['Markov baseline, test, bits per note']:.2f} bits)"
+    beside = {"as it came": "as it came, ", "a Markov chain": "Markov baseline, "}
+    figures = [
+        f"{name}: {scores[f'{prefix}test, bits per note']:.2f} bits"
+        for name, prefix in beside.items()
+        if f"{prefix}test, bits per note" in scores
+    ]
+    if figures:
+        sentence += f" ({', '.join(figures)})"
     return sentence + "."

@@ -117,6 +117,10 @@ class Cells(Codec[TokenSpec]):
         self.opening = (metres.most_common(1)[0][0], sorted(levels)[len(levels) // 2])
         self.cell_size = sum(counts[kind] for kind in (NOTE, DOWN, UP)) / max(counts[CELL], 1)
 
+    def adapt(self, scores: Iterable[Score]) -> None:
+        """Learn what occurs in the other music, in place of what was learnt: the vocabulary is fixed."""
+        self.learn(scores)
+
     def usual(self, tracks: int) -> tuple[int, ...]:
         """The programs, 128 for drums, of the tracks that learnt pieces usually have after their first so many."""
         pieces = self.programs.sum(axis=1)

@@ -105,6 +105,10 @@ class Tokens(Codec[TokenSpec]):
         used = [n in found or k not in kinds for n, k in zip(self.vocabulary.names, self.vocabulary.kind, strict=True)]
         self.used = np.array(used)
 
+    def adapt(self, scores: Iterable[Score]) -> None:
+        """Note what occurs in the other music, in place of what did: the vocabulary is fixed."""
+        self.learn(scores)
+
     def encode(self, score: Score) -> NDArray[np.int64]:
         """(T,) ids; empty where there are no notes."""
         placed = self.grid.place(score)

@@ -1,0 +1,98 @@
+"""Starting from a trained model: what a run that goes on from a bundle takes over from it, and keeps.
+
+The weights and the codec are the bundle's, so every id means what it meant; all that is learnt is learnt on from there
+(fine-tuning: Howard and Ruder 2018, "Universal language model fine-tuning for text classification"). A copy of the
+bundle lies in the run's folder, so that the run can be resumed when the bundle is gone.
+
+Leaves out: learning some of the weights alone (LoRA, Hu et al. 2022), and music of before mixed in against forgetting.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from partimento.atomic import atomic_folder
+from partimento.bundle import Bundle, open_bundle
+from partimento.errors import InvalidBundle, InvalidSettings
+from partimento.model import Counted, Model
+from partimento.recipes import Recipe, from_tables
+
+START = "start"  # the bundle's copy, in a run's folder
+OF_THE_RUN = ("updates", "evaluate_every")  # settings of the training that were planned for other music
+
+
+def recipe_of(bundle: Bundle) -> Recipe:
+    """The recipe that a bundle was made by, to go on with: what was planned then is planned anew.
+
+    Raises:
+        InvalidSettings: this version has other settings.
+    """
+    document: dict[str, Any] = {name: value for name, value in bundle.recipe.items() if value is not None}
+    training = {name: value for name, value in document.get("training", {}).items() if name not in OF_THE_RUN}
+    plan = {**document.get("plan", {}), "sizes": [], "epochs": None}
+    return from_tables("start", {**document, "training": _said(training), "plan": _said(plan)})
+
+
+def _said(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in table.items() if value is not None}
+
+
+def kept(run: Path, start: Bundle | None, *, planned: bool) -> Bundle | None:
+    """The bundle that a run goes on from, a copy of it in the run's folder; None where it begins from nothing.
+
+    Args:
+        run: the run's folder.
+        start: the bundle that is named, if any.
+        planned: whether the run has begun already.
+
+    Raises:
+        InvalidSettings: the run began from another, or from nothing.
+    """
+    folder = run / START
+    if planned or folder.exists():
+        began = open_bundle(folder) if folder.exists() else None
+        if start is not None and (began is None or began.digest != start.digest):
+            raise InvalidSettings(
+                f"The run {run} began from {'nothing' if began is None else 'another model'}: resume it as it was, or "
+                "start anew in another folder."
+            )
+        return began
+    if start is None:
+        return None
+    with atomic_folder(folder) as new:
+        shutil.copytree(start.folder, new, dirs_exist_ok=True)
+    return open_bundle(folder)
+
+
+def require_same_codec(recipe: Recipe, start: Bundle) -> None:
+    """Refuse a recipe whose codec is another than the bundle's.
+
+    Raises:
+        InvalidSettings: says so.
+    """
+    then = recipe_of(start)
+    if recipe.codec != then.codec or recipe.settings["codec"] != then.settings["codec"]:
+        raise InvalidSettings(f"A run from {start.folder} keeps its codec: leave out --set codec.….")
+
+
+def begun(model: Model, start: Bundle | None) -> Model:
+    """The model with the weights of the bundle, if there is one.
+
+    Raises:
+        InvalidSettings: its settings make it another network, or it does not learn by gradient.
+    """
+    if start is None:
+        return model
+    if isinstance(model, Counted):
+        raise InvalidSettings(f"{model.name} learns by counting, and cannot go on from {start.folder}.")
+    try:
+        model.load_arrays(start.arrays())
+    except InvalidBundle as error:
+        raise InvalidSettings(
+            f"The weights of {start.folder} do not fit the model that is asked for: leave out --set model.… that "
+            "changes its size."
+        ) from error
+    return model
