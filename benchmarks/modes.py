@@ -1,0 +1,198 @@
+"""Are the ways of composing real? What a gap costs with and without what follows it, and whether what is asked is made.
+
+    python benchmarks/modes.py RUN MUSIC [--pieces 60] [--made 40]
+
+RUN is a run of the recipe nested on MUSIC. Three questions, each on held-out pieces that the run has not learnt from:
+
+- *both sides*: of a window of twelve bars the three in the middle are hidden. Bits for each note of them, given what
+  stands before and after, and given what stands before alone.
+- *what accompanies*: all tracks but the first are hidden. Bits for each of their notes, given the first track, given it
+  with its bars in another order, and given the first track of another piece.
+- *asked and made*: pieces of eight bars are composed for random densities, ranges and polyphonies, each between the
+  10th and the 90th percentile of the cells of held-out pieces. Spearman's rank correlation of what was asked with what
+  came: notes a quarter note, middle of the range, most notes of a track at once, in the median cell of each piece.
+
+The first two are exact likelihoods, by torch; nothing is drawn.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from partimento.bundle import Bundle, open_bundle
+from partimento.codecs.cells import Cells
+from partimento.codecs.cells.asking import DENSITY, HIGHEST, LOWEST, POLYPHONY, Asked, measured
+from partimento.codecs.cells.fields import ANSWER, CELL, DRUMS, FIELDS, NOTE, densities, events_of
+from partimento.codecs.cells.grid import Grid, Mask
+from partimento.codecs.cells.hiding import hide
+from partimento.corpus import inspect
+from partimento.filling.composition import Composition, compose_cells
+from partimento.filling.writing import require_filling
+from partimento.model import Batch, Predicts, model_named
+from partimento.settings import from_table
+
+WINDOW, GAP = 12, 3  # bars
+MADE_BARS = 8
+
+Ids = NDArray[np.int64]
+
+
+def opened(bundle: Bundle) -> Predicts:
+    """The bundle's model, for likelihoods."""
+    kind = cast(Any, model_named(bundle.model_name))
+    table = {name: value for name, value in bundle.recipe["model"].items() if name != "name"}
+    model = kind(from_table(kind.Settings, table, "model"), bundle.codec().spec)
+    model.load_arrays(bundle.arrays())
+    return cast(Predicts, model.eval())
+
+
+def bits_of_answers(model: Predicts, codec: Cells, told: Ids) -> tuple[float, int]:
+    """Bits of all that is told from the first answer on, and how many notes that is."""
+    x = torch.from_numpy(np.concatenate([[codec.spec.bos], told]))[None]
+    with torch.no_grad():
+        nats = model.predict(Batch(x, torch.ones_like(x, dtype=torch.bool)))[0][0].double().numpy()
+    kind, _ = events_of(told)
+    first = int(np.argmax(kind == ANSWER))
+    return float(-nats[first * FIELDS :].sum() / np.log(2)), int((kind[first:] == NOTE).sum())
+
+
+def part(x: Ids, first: int, stop: int) -> Ids:
+    """Some bars of a piece."""
+    grid = Grid(x)
+    return np.asarray(grid.events[(grid.bar >= first) & (grid.bar < stop)].reshape(-1))
+
+
+def gaps(model: Predicts, codec: Cells, pieces: list[Ids]) -> tuple[float, float]:
+    """Bits a note of a gap given both sides, and given the left one."""
+    both, left, notes = 0.0, 0.0, 0
+    for x in pieces:
+        bars = Grid(x).bars
+        for first in range(0, bars - WINDOW + 1, WINDOW):
+            begin = first + (WINDOW - GAP) // 2
+            tracks = Grid(part(x, first, first + WINDOW))
+            names = dict(zip(tracks.tracks.tolist(), tracks.programs.tolist(), strict=True))
+
+            def hidden(grid: Grid, at: int = begin - first) -> Mask:
+                inside = (np.arange(grid.bars) >= at) & (np.arange(grid.bars) < at + GAP)
+                return np.repeat(inside[:, None], len(grid.tracks), axis=1)
+
+            found = [
+                bits_of_answers(model, codec, hide(part(x, first, stop), hidden, names))
+                for stop in (first + WINDOW, begin + GAP)
+            ]
+            if found[0][1]:
+                both, left, notes = both + found[0][0], left + found[1][0], notes + found[0][1]
+    return both / max(notes, 1), left / max(notes, 1)
+
+
+def accompaniments(model: Predicts, codec: Cells, pieces: list[Ids], rng: np.random.Generator) -> list[float]:
+    """Bits a note of what accompanies the first track: given it, it in another order, and another piece's."""
+    sums, notes = np.zeros(3), 0
+    windows = [part(x, 0, WINDOW) for x in pieces]
+    windows = [x for x in windows if Grid(x).bars == WINDOW and len(Grid(x).tracks) > 1]
+    for number, x in enumerate(windows):
+        grid = Grid(x)
+        names = dict(zip(grid.tracks.tolist(), grid.programs.tolist(), strict=True))
+        order = rng.permutation(WINDOW)
+        other = Grid(windows[(number + 1) % len(windows)])
+        leads = [grid, grid, other]
+        bars = [np.arange(WINDOW), order, np.arange(WINDOW)]
+        found = [
+            bits_of_answers(model, codec, hide(with_lead(grid, lead, which), _all_but_first, names))
+            for lead, which in zip(leads, bars, strict=True)
+        ]
+        if found[0][1]:
+            sums += [bits for bits, _ in found]
+            notes += found[0][1]
+    return (sums / max(notes, 1)).tolist()
+
+
+def _all_but_first(grid: Grid) -> Mask:
+    mask = np.ones((grid.bars, len(grid.tracks)), dtype=np.bool_)
+    mask[:, 0] = False
+    return mask
+
+
+def with_lead(grid: Grid, lead: Grid, bars: Ids) -> Ids:
+    """A piece with another first track: for each bar that of a bar of `lead`, under its own name."""
+    name = grid.events[(grid.track == 0) & (grid.kind == CELL)][0]
+    rows = []
+    for bar in range(grid.bars):
+        here, there = grid.bar == bar, (lead.bar == bars[bar]) & (lead.track == 0)
+        cell = np.where((lead.kind[there] == CELL)[:, None], name, lead.events[there])
+        rows += [grid.events[here & (grid.track < 0)], cell, grid.events[here & (grid.track > 0)]]
+    return np.asarray(np.concatenate(rows).reshape(-1))
+
+
+def asked_and_made(bundle: Bundle, pieces: list[Ids], made: int, rng: np.random.Generator) -> dict[str, float]:
+    """Spearman's rank correlation of what is asked with what comes."""
+    cells = []
+    for x in pieces:
+        grid = Grid(x)
+        cells.append(measured(grid)[:, grid.programs != DRUMS].reshape(-1, 5))
+    known = np.concatenate(cells)
+    known = known[known[:, DENSITY] >= 0]
+    low, high = np.percentile(known, 10, axis=0), np.percentile(known, 90, axis=0)
+    asked, found = np.zeros((made, 3)), np.zeros((made, 3))
+    for number in range(made):
+        density = float(densities()[int(rng.integers(low[DENSITY], high[DENSITY] + 1))])
+        polyphony = int(rng.integers(low[POLYPHONY], high[POLYPHONY] + 1)) + 1
+        span = int(rng.integers(7, 20))
+        lowest = int(rng.integers(low[LOWEST], max(high[HIGHEST] - span, low[LOWEST]) + 1))
+        wish = (
+            Asked(density=density),
+            Asked(lowest=lowest, highest=min(lowest + span, 127)),
+            Asked(polyphony=polyphony),
+        )
+        asked[number] = density, lowest + span / 2, polyphony
+        for aspect, one in enumerate(wish):
+            (piece,) = compose_cells(bundle, Composition(MADE_BARS), asked=one, seed=number)
+            grid = Grid(cast(Cells, bundle.codec()).encode(piece.score))
+            if not grid.bars:
+                continue
+            came = measured(grid)[:, grid.programs != DRUMS].reshape(-1, 5)
+            came = came[came[:, DENSITY] >= 0]
+            if len(came):
+                rows = (densities()[came[:, DENSITY]], (came[:, LOWEST] + came[:, HIGHEST]) / 2, came[:, POLYPHONY] + 1)
+                found[number, aspect] = np.median(rows[aspect])
+    names = ("density", "range", "polyphony")
+    return {name: float(spearmanr(asked[:, k], found[:, k])[0]) for k, name in enumerate(names)}
+
+
+def main() -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("music", type=Path)
+    parser.add_argument("--pieces", type=int, default=60)
+    parser.add_argument("--made", type=int, default=40)
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    bundle = open_bundle(chosen.run)
+    codec, rng = require_filling(bundle), np.random.default_rng(0)
+    corpus = inspect(chosen.music)
+    held = corpus.pieces("test")
+    drawn = np.sort(rng.permutation(len(held))[: chosen.pieces])
+    pieces = [codec.encode(score) for score in corpus.scores(held[number] for number in drawn)]
+    model = opened(bundle)
+    both, left = gaps(model, codec, pieces)
+    own, shuffled, other = accompaniments(model, codec, pieces, rng)
+    print(f"{len(pieces)} pieces that the run has not learnt from, bits a note\n")
+    print("| three bars hidden | both sides known | the left alone |\n|---|---:|---:|")
+    print(f"| | {both:.3f} | {left:.3f} |\n")
+    print("| what accompanies, given | its first track | in another order | another piece's |\n|---|---:|---:|---:|")
+    print(f"| | {own:.3f} | {shuffled:.3f} | {other:.3f} |\n")
+    found = asked_and_made(bundle, pieces, chosen.made, rng)
+    print("| asked and made | " + " | ".join(found) + " |\n|---|---:|---:|---:|")
+    print("| Spearman's rank correlation | " + " | ".join(f"{value:.2f}" for value in found.values()) + " |")
+
+
+if __name__ == "__main__":
+    main()
