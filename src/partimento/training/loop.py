@@ -17,7 +17,7 @@ import signal
 import statistics
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -168,8 +168,13 @@ def to_look_at(valid: Windows, training: Training) -> Windows:
     return Windows(pieces, valid.length, valid.batch, align=valid.align)
 
 
-def held_out(model: Model, windows: Windows) -> dict[str, float]:
+def held_out(model: Model, windows: Windows, tell: Callable[[int], None] | None = None) -> dict[str, float]:
     """How well a model predicts pieces, each position once, from all that precedes it in its piece (see `cover`).
+
+    Args:
+        model: what predicts.
+        windows: of the pieces.
+        tell: hears again and again how many positions are done.
 
     Returns:
         "loss" (nats for each id or frame; its own figure of a model that is `Judged`), "ids" and "notes"; of a
@@ -199,6 +204,8 @@ def held_out(model: Model, windows: Windows) -> dict[str, float]:
                 nats += model.loss(batch, side)["loss"].item() * count
             else:
                 return {}
+            if tell is not None:
+                tell(ids)
     notes = int(windows.pieces.notes.sum())
     facts = {"loss": nats / max(ids, 1), "ids": float(ids), "notes": float(notes)}
     if isinstance(model, Likelihood | Predicts):

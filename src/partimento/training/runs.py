@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -158,21 +158,28 @@ def _learn(
     training = recipe.settings["training"]
     model = begun(new_model(recipe, prepared.codec.spec), start)
     windows = {split: windows_of(prepared, recipe, split, model) for split in SPLITS}
-    before = {} if start is None else scores_of(model, windows, "as it came, ")
+    rounds = 1 + (not isinstance(model, Counted) and isinstance(prepared.codec.spec, TokenSpec))
+
+    def telling(job: str, number: int, of: int) -> Callable[[float], None]:
+        """Say how much of some rounds of measuring is done, a round being 1."""
+        return lambda share: watch(Progress(job, number + share, of, "models"))
+
+    before = {}
+    if start is not None:
+        before = scores_of(model, windows, "as it came, ", telling("Measuring it as it came", 0, 1))
     history = fit(model, windows["train"], windows["valid"], training, run / "training", resume=resume, watch=watch)
     if history.ended_early:
         remark = f"Stopped early: the held-out loss was last better at update {history.best_update:,}, which is kept."
         watch(Progress("Training", history.rows[-1]["update"], training.updates, "updates", remark=remark))
-    watch(Progress("Measuring", 0, 2, "models"))
+    watch(Progress("Measuring", 0, rounds, "models"))
     if isinstance(model, Learns):
         weighted = recipe.settings["preparation"].oversample is not None
         draw(run / "training" / CURVES, run / "curves.png", held_out=held_out_figure(model, weighted=weighted))
-    scores = scores_of(model, windows, "") | before
-    watch(Progress("Measuring", 1, 2, "models"))
+    scores = scores_of(model, windows, "", telling("Measuring", 0, rounds)) | before
     if not (run / INDEX).is_file():
         indexed(prepared.corpus, prepared.corpus.pieces("train"), watch).save(run / INDEX)
-    if not isinstance(model, Counted) and isinstance(prepared.codec.spec, TokenSpec):
-        scores |= scores_of(baseline(prepared), windows, "Markov baseline, ")
+    if rounds > 1:
+        scores |= scores_of(baseline(prepared), windows, "Markov baseline, ", telling("Measuring", 1, rounds))
     corpus = prepared.corpus
     facts = {
         "about": recipe.about,
@@ -208,7 +215,11 @@ def _learn(
         export=model.export,
         facts=facts,
     )
-    watch(Progress("Measuring", 2, 2, "models", remark=_summary(scores, facts["likelihood"], facts.get("figure", ""))))
+    watch(
+        Progress(
+            "Measuring", rounds, rounds, "models", remark=_summary(scores, facts["likelihood"], facts.get("figure", ""))
+        )
+    )
     return bundle
 
 
@@ -234,11 +245,27 @@ def baseline(prepared: Prepared) -> Model:
     return model  # type: ignore[no-any-return]
 
 
-def scores_of(model: Model, windows: dict[str, Windows], prefix: str) -> dict[str, float]:
-    """What a model reaches on the pieces that chose its weights, and on the test pieces, which chose nothing."""
+def scores_of(
+    model: Model, windows: dict[str, Windows], prefix: str, tell: Callable[[float], None]
+) -> dict[str, float]:
+    """What a model reaches on the pieces that chose its weights, and on the test pieces, which chose nothing.
+
+    Args:
+        model: what is measured.
+        windows: by split.
+        prefix: of the figures' names.
+        tell: hears again and again which share of it is done.
+    """
     scores: dict[str, float] = {}
-    for split in ("valid", "test"):
-        found = held_out(model, windows[split])
+    sizes = {split: windows[split].pieces.positions for split in ("valid", "test")}
+    before = 0
+    for split, size in sizes.items():
+
+        def told(done: int, before: int = before) -> None:
+            tell((before + done) / max(sum(sizes.values()), 1))
+
+        found = held_out(model, windows[split], told)
+        before += size
         scores |= {
             f"{prefix}{split}, {name}": found[name] for name in ("bits per note", "loss", "accuracy") if name in found
         }
