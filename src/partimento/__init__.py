@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from partimento.files import read, write
     from partimento.filling import Accompaniment, Asked, Filled, Region, Variation, fill
     from partimento.generation import Made, generate
+    from partimento.generation.streaming import Heard, stream
     from partimento.guards import Guards
     from partimento.progress import Progress
     from partimento.recipes import Recipe, presets, recipe_named
@@ -37,6 +38,7 @@ _HOMES = {
     "files": ("read", "write"),
     "filling": ("Accompaniment", "Asked", "Filled", "Region", "Variation", "fill"),
     "generation": ("Made", "generate"),
+    "generation.streaming": ("Heard", "stream"),
     "guards": ("Guards",),
     "progress": ("Progress",),
     "recipes": ("Recipe", "presets", "recipe_named"),
@@ -54,6 +56,7 @@ __all__ = [
     "Evaluation",
     "Filled",
     "Guards",
+    "Heard",
     "Made",
     "Order",
     "PartimentoError",
@@ -74,6 +77,7 @@ __all__ = [
     "presets",
     "read",
     "recipe_named",
+    "stream",
     "train",
     "write",
 ]

@@ -11,6 +11,7 @@ import numpy as np
 from cyclopts import Parameter
 
 from partimento.bundle import Bundle, open_bundle
+from partimento.cli.streaming import print_notes, refuse_beside_a_stream
 from partimento.cli.terminal import say, watching
 from partimento.cli.versions import Plan, Versions, Wishes, compose_planned
 from partimento.codec import Request
@@ -29,7 +30,7 @@ def compose(
     model: Path | None = None,
     /,
     *,
-    to: Path,
+    to: Path | None = None,
     n: Annotated[int | None, Parameter(name=["-n", "--number"])] = None,
     seed: int | None = None,
     bars: Annotated[int | None, Parameter(help=_REQUEST["bars"])] = None,
@@ -47,6 +48,7 @@ def compose(
     max_copied: float | None = None,
     best: int | None = None,
     again: Path | None = None,
+    stream: Annotated[bool, Parameter(negative="")] = False,
     plan: Annotated[Plan | None, Parameter(name="*")] = None,
     wishes: Annotated[Wishes | None, Parameter(name="*")] = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
@@ -59,7 +61,7 @@ def compose(
 
     Args:
         model: A bundle, or the folder of a run. With --again only where the piece does not say where its model lies.
-        to: A new folder: for each piece a MIDI file, its sound, a picture and what made it.
+        to: A new folder: for each piece a MIDI file, its sound, a picture and what made it. Not with --stream.
         n: How many pieces; 1 if not given.
         seed: The same seed gives the same music; 0 if not given.
         prompt: A file to go on from, or "random" for some bars of a run's held-out pieces.
@@ -70,6 +72,7 @@ def compose(
         max_copied: Bars of the longest passage that a piece may share with what a run learnt from, in any key; what
             goes on longer is written again.
         best: Keep only so many of the pieces, those most like the music that was learnt from; each says why.
+        stream: Print each note as a line of JSON as soon as its bar is complete, and write no files.
         again: Make this piece (its .mid or .json) again, exactly; what it was made with is in it.
         plan: What the piece is to be.
         wishes: What is asked of all that is written.
@@ -83,25 +86,36 @@ def compose(
     planned = plan is not None or wishes is not None
     if prompt is None and _given(opening):
         raise ImpossibleRequest(f"--{next(iter(_given(opening)))} is of a prompt: name one by --prompt FILE or random.")
+    if stream:
+        refuse_beside_a_stream(
+            {"to": to, "number": n, "max-copied": max_copied, "best": best, "again": again, "plan": plan or wishes}
+        )
+        bundle = open_bundle(_named(model))
+        ids, _ = _prompt(_named(model), bundle, prompt, _opening(prompt_bars, prompt_notes), seed or 0)
+        tables = composing_tables(bundle.recipe, set_, request=_given(asked), sampling=_given(drawn))
+        print_notes(bundle, ids, seed or 0, tables)
+        return
+    if to is None:
+        raise ImpossibleRequest("Say where to: --to NEW_FOLDER; or --stream to print the notes.")
     with watching() as watch, _telling_what_is_there(to):
         if again is not None:
             others: dict[str, Any] = {"number": n, "seed": seed, **asked, "prompt": prompt, **drawn}
             others |= {"max-copied": max_copied, "best": best, "set": set_ or None, "form or --chords": planned or None}
             _refuse_beside_again(others)
             pieces = [compose_again(again, to, model, sound=sound, soundfont=soundfont, watch=watch)]
-        elif model is None:
-            raise ImpossibleRequest("Name a model: the folder of a run or of a bundle, as `partimento train` makes it.")
         elif planned:
             others = {"seconds": seconds, "notes": notes, "prompt": prompt, "max-copied": max_copied, "best": best}
             _refuse_beside_a_plan({**others, "top-k": top_k, "min-p": min_p})
             composition = (plan or Plan()).composition(16 if bars is None else bars)
-            versions = Versions(to, model, 1 if n is None else n, seed or 0, temperature, top_p, sound, soundfont, set_)
+            versions = Versions(
+                to, _named(model), 1 if n is None else n, seed or 0, temperature, top_p, sound, soundfont, set_
+            )
             compose_planned(composition, wishes, versions, watch)
             return
         else:
-            bundle = open_bundle(model)
+            bundle = open_bundle(_named(model))
             seed = seed or 0
-            ids, source = _prompt(model, bundle, prompt, _opening(prompt_bars, prompt_notes), seed)
+            ids, source = _prompt(_named(model), bundle, prompt, _opening(prompt_bars, prompt_notes), seed)
             tables = composing_tables(bundle.recipe, set_, request=_given(asked), sampling=_given(drawn))
             order = Order(
                 n=1 if n is None else n,
@@ -158,6 +172,17 @@ def _refuse_beside_a_plan(others: dict[str, Any]) -> None:
             f"--{said[0]} cannot go with a form, instruments, a metre, a tempo, chords, a density, a range or a "
             "polyphony: leave one or the other out."
         )
+
+
+def _named(model: Path | None) -> Path:
+    """The model, where one is named.
+
+    Raises:
+        ImpossibleRequest: none is.
+    """
+    if model is None:
+        raise ImpossibleRequest("Name a model: the folder of a run or of a bundle, as `partimento train` makes it.")
+    return model
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

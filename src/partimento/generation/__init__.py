@@ -3,8 +3,8 @@
 Asked for nothing, a piece made id by id ends where the model ends it, but not before 4 bars (an end drawn sooner is
 drawn again) and not long after 4 minutes (it is cut there, and says so); a grid, which has no end, gets 16 bars. Piece
 i of a request draws from `numpy.random.default_rng([seed, i])`, so the same bundle, request, seed and number of pieces
-give the same music on the same machine. Pieces go through the model side by side. Leaves out: making pieces while they
-are heard (streaming).
+give the same music on the same machine. Pieces go through the model side by side; `streaming` tells one while it is
+made.
 """
 
 from __future__ import annotations

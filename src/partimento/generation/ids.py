@@ -154,8 +154,17 @@ class IdGeneration:
             draft.must_end = lambda ids: self.seconds(ids) >= LONGEST_SECONDS
         return draft
 
-    def write(self, seeds: list[list[int]], kept: list[Ids | None]) -> list[Draft]:
-        """Write a piece from each of these seeds, side by side, to its end, after what is kept of it."""
+    def write(
+        self, seeds: list[list[int]], kept: list[Ids | None], look: Callable[[list[Draft]], None] | None = None
+    ) -> list[Draft]:
+        """Write a piece from each of these seeds, side by side, to its end, after what is kept of it.
+
+        Args:
+            seeds: of each.
+            kept: the ids that each begins with.
+            look: called every few steps with the drafts; says how far the work is if None.
+        """
+        look = look or self.look
         drafts = [self.draft(seed, own) for seed, own in zip(seeds, kept, strict=True)]
         longest = IDS_UNASKED
         if self.asked:
@@ -167,7 +176,7 @@ class IdGeneration:
             longest=longest,
             sampling=self.sampling,
             guards=self.guards,
-            look=lambda: self.look(drafts),
+            look=lambda: look(drafts),
         )
         return drafts
 

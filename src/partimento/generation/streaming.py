@@ -1,0 +1,164 @@
+"""Streaming: the notes of a piece while it is being made, bar by bar.
+
+A bar is told as soon as the next one has begun, since nothing can come into it any more. What is told is what
+`generate` would make of the same seed, but for what it would write again: what has been heard cannot be taken back, so
+a piece without a note stays one, and passages that are copied stay.
+
+Leaves out: models of grids, which draw phrases and frames otherwise, and pieces whose cells are written in another
+order than they sound.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partimento.bundle import Bundle
+from partimento.codec import Request, TokenSpec
+from partimento.errors import ImpossibleRequest
+from partimento.generation import open_player
+from partimento.generation.ids import IdGeneration, IdPrompt
+from partimento.generation.made import Made
+from partimento.generation.requests import Written, check
+from partimento.guards import Guards
+from partimento.progress import ignore
+from partimento.sampling import Draft, Sampling
+from partimento.score import Score, bar_lines, end_tick, note_array, seconds_at
+from partimento.settings import from_table
+
+__all__ = ["Heard", "stream"]
+
+LOOKING = 0.1  # share of the time that looking whether a bar is complete may take
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A note of a piece that is being made.
+
+    Attributes:
+        bar: that it begins in, counted from 1, a prompt's bars included.
+        onset: quarter notes from the beginning of the piece.
+        duration: quarter notes.
+        seconds: at which it begins.
+        pitch: MIDI pitch, 60 is middle C.
+        velocity: 1 to 127.
+        program: General MIDI program, 0 to 127; -1 for drums.
+        track: the place of its track in the piece.
+    """
+
+    bar: int
+    onset: float
+    duration: float
+    seconds: float
+    pitch: int
+    velocity: int
+    program: int
+    track: int
+
+
+def stream(
+    bundle: Bundle,
+    hear: Callable[[Heard], None],
+    *,
+    request: Request | None = None,
+    sampling: Sampling | None = None,
+    guards: Guards | None = None,
+    player: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    prompt: Score | NDArray[Any] | None = None,
+    threads: int = 1,
+) -> Made:
+    """Make a piece, and tell its notes while it is made.
+
+    Args:
+        bundle: what plays.
+        hear: is called with each new note, in the order in which they begin, bar by bar.
+        request: what the piece must be; as the bundle's recipe says if None.
+        sampling: how ids are drawn; as the bundle's recipe says if None.
+        guards: what keeps pieces from going wrong.
+        player: settings of the bundle's player.
+        seed: the same seed gives the same music.
+        prompt: music to go on from; its own notes are not told.
+        threads: for each step of the model.
+
+    Returns:
+        The whole piece.
+
+    Raises:
+        ImpossibleRequest: this bundle cannot make it note by note.
+    """
+    if request is None:
+        request = from_table(Request, bundle.recipe.get("request", {}), "request")
+    check(request, 1, seed)
+    codec = bundle.codec()
+    if not isinstance(codec.spec, TokenSpec):
+        raise ImpossibleRequest(f"The model {bundle.model_name!r} draws grids, and cannot be heard while it composes.")
+    if sampling is None:
+        sampling = from_table(Sampling, bundle.recipe.get("sampling", {}), "sampling")
+    told = IdPrompt.of(codec, prompt)
+    stepper = open_player(bundle, threads, player)
+    work = IdGeneration(codec, stepper, request, sampling, guards or Guards(), told, 1, seed, ignore)
+    teller = _Teller(work, hear)
+    (draft,) = work.write([[seed, 0]], [None], teller.look)
+    made = work.finished(0, Written(draft))
+    teller.tell(made.score, None)
+    return made
+
+
+class _Teller:
+    """Tells the notes of bars that are complete."""
+
+    def __init__(self, work: IdGeneration, hear: Callable[[Heard], None]) -> None:
+        self._work = work
+        self._hear = hear
+        self._from = end_tick(work.prompt.score) and self._begins(work.prompt.score)
+        self._old = set(_keys(work.prompt.score))
+        self._next_look = 0.0
+
+    @staticmethod
+    def _begins(prompt: Score) -> int:
+        """The beginning of the bar in which a prompt ends: what is new may begin there."""
+        lines = bar_lines(prompt, end_tick(prompt) + 1)
+        return int(lines[-1])
+
+    def look(self, drafts: list[Draft]) -> None:
+        """Tell what has been completed since the last look."""
+        began = time.monotonic()
+        if began < self._next_look:
+            return
+        score = self._work.whole(np.array(drafts[0].ids, dtype=np.int64))
+        onsets = note_array(score)["onset"]
+        if len(onsets):
+            lines = bar_lines(score, int(onsets[-1]) + 1)
+            self.tell(score, int(lines[np.searchsorted(lines, onsets[-1], side="right") - 1]))
+        now = time.monotonic()
+        self._next_look = now + (now - began) / LOOKING
+
+    def tell(self, score: Score, until: int | None) -> None:
+        """Tell the notes that begin before a tick and were not told yet; all of them if None."""
+        notes = note_array(score)
+        stop = (int(notes["onset"][-1]) + 1 if len(notes) else 0) if until is None else until
+        fresh = notes[(notes["onset"] >= self._from) & (notes["onset"] < stop)]
+        fresh = fresh[[key not in self._old for key in map(tuple, fresh[_NAMED].tolist())]]
+        if len(fresh):
+            lines = bar_lines(score, stop)
+            bars = np.searchsorted(lines, fresh["onset"], side="right")
+            seconds = seconds_at(score, fresh["onset"])
+            quarter = score.ticks_per_quarter
+            for note, bar, at in zip(fresh, bars.tolist(), seconds.tolist(), strict=True):
+                pitch, velocity, program, track = (int(note[n]) for n in ("pitch", "velocity", "program", "track"))
+                onset, duration = float(note["onset"] / quarter), float(note["duration"] / quarter)
+                self._hear(Heard(bar, onset, duration, round(at, 4), pitch, velocity, program, track))
+        self._from = max(self._from, stop)
+
+
+_NAMED = ["onset", "pitch", "program", "track"]
+
+
+def _keys(score: Score) -> list[tuple[int, ...]]:
+    return list(map(tuple, note_array(score)[_NAMED].tolist()))
