@@ -1,0 +1,111 @@
+"""The flagship beside every autoregressive classic on one codec, within the same processor time.
+
+    python benchmarks/flagship.py MUSIC --minutes 10 --work runs/flagship [--systems nested,lstm,gru,rnn,markov]
+
+Each system learns from the same training pieces of MUSIC on the codec `cells`, one thread, for as many updates as the
+minutes of processor time have room for (measured before, as `train --minutes` measures the clock). Bits a note of
+held-out pieces, whole, exactly; the validation pieces choose the weights, the test pieces nothing. A row that is there
+is not made again, so the command can be broken off between two.
+
+What each classic gets on this codec: windows as long in music as on its own (six ids are an event), its own optimiser,
+and the better of its own learning rate and a lower one, by the validation pieces.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import time
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from partimento.atomic import write_text
+from partimento.corpus import Corpus, inspect
+from partimento.model import Counted
+from partimento.recipes import Recipe, recipe_named
+from partimento.training import loop, planning
+from partimento.training.loop import fit, held_out
+from partimento.training.planning import new_model, plan, windows_of
+from partimento.training.preparing import prepare
+
+COMMON = ["codec.name=cells", "training.threads=1"]
+LONGER = ["training.length=768", "training.batch=8"]
+SYSTEMS: dict[
+    str, list[tuple[str, list[str]]]
+] = {  # ways of learning, of which the best on the validation pieces counts
+    "nested": [("nested", [])],
+    **{name: [(name, LONGER), (name, [*LONGER, "training.learning_rate=0.004"])] for name in ("lstm", "gru", "rnn")},
+    "markov": [("markov", [])],
+}
+
+
+@contextmanager
+def by_processor_time() -> Iterator[None]:
+    """Let minutes be minutes of the processor, whatever else the machine does."""
+    clock = types.SimpleNamespace(perf_counter=time.process_time)
+    before = loop.time, planning.time
+    loop.time = planning.time = cast(Any, clock)
+    try:
+        yield
+    finally:
+        loop.time, planning.time = before
+
+
+def learnt(corpus: Corpus, recipe: Recipe, minutes: float, folder: Path) -> dict[str, Any]:
+    """Train, and measure on the validation and the test pieces."""
+    shutil.rmtree(folder, ignore_errors=True)  # of a row that was broken off
+    prepared = prepare(corpus, recipe, folder / "encoded")
+    recipe, _ = plan(recipe, prepared, minutes)
+    model = new_model(recipe, prepared.codec.spec)
+    windows = {split: windows_of(prepared, recipe, split, model) for split in ("train", "valid", "test")}
+    began = time.process_time()
+    history = fit(model, windows["train"], windows["valid"], recipe.settings["training"], folder)
+    seconds = time.process_time() - began
+    found = {split: held_out(model, windows[split]) for split in ("valid", "test")}
+    return {
+        "parameters": int(sum(array.size for array in model.arrays().values())),
+        "updates": 0 if isinstance(model, Counted) else recipe.settings["training"].updates,
+        "best_update": history.best_update,
+        "minutes": seconds / 60,
+        **{split: figures["bits per note"] for split, figures in found.items()},
+    }
+
+
+def main() -> None:
+    """Print a row for each system."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("music", type=Path)
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--work", type=Path, default=Path("runs") / "flagship")
+    parser.add_argument("--systems", default=",".join(SYSTEMS))
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    corpus = inspect(chosen.music)
+    print("| system | parameters | updates | minutes | valid | test |\n|---|---:|---:|---:|---:|---:|")
+    for system in chosen.systems.split(","):
+        rows = []
+        for number, (name, settings) in enumerate(SYSTEMS[system]):
+            folder = chosen.work / chosen.music.name / f"{chosen.minutes:g}" / f"{system}-{number}"
+            done = folder / "row.json"
+            if not done.is_file():
+                recipe = recipe_named(name).override([*COMMON, *settings])
+                with by_processor_time():
+                    row = learnt(corpus, recipe, chosen.minutes, folder)
+                write_text(done, json.dumps(row, indent=1) + "\n")
+            rows.append(json.loads(done.read_text()))
+        best = min(rows, key=lambda row: float(row["valid"]))
+        print(
+            f"| {system} | {best['parameters']:,} | {best['updates']:,} | {best['minutes']:.1f} |",
+            f"{best['valid']:.3f} | {best['test']:.3f} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
