@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,45 @@ def test_chords_follow_one_another_bar_by_bar(bundle: Bundle) -> None:
     assert struck > 3
 
 
+@pytest.mark.parametrize("form", ["A", "AABA"])
+@pytest.mark.parametrize("varied", [0.0, 0.5])
+def test_no_note_rings_on_after_its_section_nor_more_than_are_asked_at_once(
+    bundle: Bundle, form: str, varied: float
+) -> None:
+    wanted = Composition(8, (0, 33), form=form, varied=varied)
+    for made in compose_cells(bundle, wanted, asked=Asked(polyphony=1), n=4, seed=1):
+        section = wanted.section * 4 * made.score.ticks_per_quarter
+        for track in made.score.tracks:
+            notes = sorted((note.time, note.end) for note in track.notes)
+            assert all(end <= (time // section + 1) * section for time, end in notes)
+            assert all(one[1] <= other[0] for one, other in itertools.pairwise(notes))
+
+
+def test_chords_begin_anew_with_each_section(bundle: Bundle) -> None:
+    chords = chords_named("C F#")
+    pieces = compose_cells(bundle, Composition(9, (0,), form="AAB"), asked=Asked(chords=chords), n=8, seed=5)
+    for made in pieces:
+        notes = note_array(made.score)
+        strong = notes["onset"] % (2 * made.score.ticks_per_quarter) == 0
+        for bar, pitch in zip(bars_of(made)[strong].tolist(), notes["pitch"][strong].tolist(), strict=True):
+            assert classes(chords[bar % 3 % 2])[pitch % 12]
+
+
+def test_an_instrument_that_nothing_was_learnt_of_is_named(bundle: Bundle) -> None:
+    (made,) = compose_cells(bundle, Composition(4, (0, 33)), seed=1)
+    assert not any("No note came" in remark for remark in made.remarks)
+    score = compose_cells(bundle, Composition(4, (0, 99, 128)), asked=Asked(lowest=36, highest=36), seed=1)
+    for made in score:
+        sounding = {128 if t.is_drum else t.program for t in made.score.tracks}
+        missing = {0, 99, 128} - sounding
+        assert bool(missing) == any("No note came" in remark for remark in made.remarks)
+
+
+def test_the_tempo_is_the_one_that_was_asked(bundle: Bundle) -> None:
+    (made,) = compose_cells(bundle, Composition(2, tempo=90), seed=1)
+    assert [tempo.qpm for tempo in made.score.tempos] == pytest.approx([90], abs=0.01)
+
+
 def test_a_piece_longer_than_the_model_hears_is_written_part_by_part(bundle: Bundle) -> None:
     (made,) = compose_cells(bundle, Composition(40, (0, 33)), seed=6)
     assert len(set(bars_of(made).tolist())) > 20
@@ -122,7 +162,11 @@ def test_the_command(bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert (tmp_path / "new" / "002.png").is_file()
     app([*words, "--density", "2", "--to", str(tmp_path / "dense")], result_action="return_value")
     assert (tmp_path / "dense" / "001.mid").is_file()
+    app([*words, "--form", "AAB", "--to", str(tmp_path / "three")], result_action="return_value")
+    assert json.loads((tmp_path / "three" / "001.json").read_text())["composition"]["bars"] == 18
     for wrong in (
+        ["--lowest", "9" * 5000],
+        ["--metre", "9" * 5000 + "/4"],
         ["--form", "AAB", "--bars", "8"],
         ["--chords", "H"],
         ["--metre", "3-4"],

@@ -183,6 +183,25 @@ def test_the_pedal_after_the_region_is_as_it_was() -> None:
     assert found == [(1000, 127), (2400, 127), (2880, 0), (3840, 127), (9000, 0)]
 
 
+def pedals(score: Score) -> list[tuple[int, int]]:
+    """The first track's pedal: ticks and values."""
+    return [(c.time, c.value) for c in score.tracks[0].controls if c.number == 64]
+
+
+def test_a_pedal_that_is_lifted_on_the_bar_line_stays_lifted() -> None:
+    score = two_tracks((0, 100, 60), (2000, 100, 60), (4000, 100, 60))
+    score.tracks[0].controls.extend([ControlChange(2400, 64, 127), ControlChange(3840, 64, 0)])
+    filled = first_bar_filled(score, [Note(4000, 100, 60, 80)])
+    assert pedals(filled) == [(3840, 0)]
+
+
+def test_a_pedal_whose_release_was_in_the_region_is_lifted() -> None:
+    score = two_tracks((0, 100, 60), (2000, 100, 60), (4000, 100, 60))
+    score.tracks[0].controls.extend([ControlChange(1000, 64, 127), ControlChange(1920, 64, 0)])
+    filled = first_bar_filled(score, [Note(4000, 100, 60, 80)])
+    assert pedals(filled) == [(1000, 127), (1920, 0)]
+
+
 def test_new_notes_stay_in_their_bars_however_coarse_the_time_is() -> None:
     score = Score(1)
     for pitch in (60, 50):
@@ -338,7 +357,7 @@ def test_what_is_asked_is_kept(bundle: Bundle) -> None:
     [
         (Accompaniment(tuple([0] * 65)), None, "too many|So many"),
         (Accompaniment(), None, "no more than 3 tracks"),
-        (Region((1, 2)), Asked(lowest=120), "has learnt pitches"),
+        (Region((1, 2)), Asked(lowest=120), "pitches 36 to 76"),
         (Variation(0.5, Region((7, 9))), None, "bars 1 to 8"),
     ],
 )

@@ -73,3 +73,21 @@ def test_what_would_make_another_network_is_refused(music: Path, tmp_path: Path,
     start = open_bundle(base)
     with pytest.raises(InvalidSettings, match=says):
         train(music, tmp_path / "run", recipe_of(start).override([changed, "training.updates=5"]), start=start)
+
+
+def test_a_run_that_was_killed_before_it_had_a_plan_goes_on_from_the_same_model(music: Path, tmp_path: Path) -> None:
+    base, tuned = tmp_path / "base", tmp_path / "tuned"
+    settings = ["--set", "training.updates=5", "--set", 'model.stack=["cell 24"]', "--set", "model.cell=gru"]
+    line = [sys.executable, "-m", "partimento", "train", str(music)]
+    subprocess.run([*line, "--to", str(base), *settings], check=True, capture_output=True, timeout=200)
+    shutil.copytree(base / "bundle", tuned / "start")
+    done = subprocess.run(
+        [*line, "--to", str(tuned), "--resume", "--set", "training.updates=5"],
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    ended = open_bundle(tuned)
+    assert ended.facts["started_from"] == open_bundle(base).digest
+    assert ended.recipe["model"]["cell"] == "gru"

@@ -144,7 +144,7 @@ def pitch_named(text: str) -> int:
         (60, 46, 61)
     """
     found = re.fullmatch(r"([A-Ga-g])([#b♯♭]*)(-?\d)", text.strip())
-    number = int(text) if text.strip().isdecimal() else -1
+    number = int(text) if text.strip().isdecimal() and len(text.strip()) <= 3 else -1
     if found:
         letter, signs, octave = found.groups()
         number = 12 * (int(octave) + 1) + _NATURAL[letter.upper()] + _raised(signs)

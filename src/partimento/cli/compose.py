@@ -106,7 +106,7 @@ def compose(
         elif planned:
             others = {"seconds": seconds, "notes": notes, "prompt": prompt, "max-copied": max_copied, "best": best}
             _refuse_beside_a_plan({**others, "top-k": top_k, "min-p": min_p})
-            composition = (plan or Plan()).composition(16 if bars is None else bars)
+            composition = (plan or Plan()).composition(bars)
             versions = Versions(
                 to, _named(model), 1 if n is None else n, seed or 0, temperature, top_p, sound, soundfont, set_
             )
@@ -213,4 +213,4 @@ def _prompt(
 
 def _report(pieces: list[Composed]) -> None:
     for piece in pieces:
-        say(f"{piece.midi}: {piece.notes} new notes, {piece.seconds:.0f} s. " + " ".join(piece.remarks))
+        say(f"{piece.midi}: {piece.notes} new notes, {piece.seconds:.0f} s of music. " + " ".join(piece.remarks))

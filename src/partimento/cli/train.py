@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,16 +15,16 @@ from partimento.cli.terminal import say, watching
 from partimento.errors import InvalidSettings, MissingExtra
 from partimento.progress import Progress
 from partimento.settings import name_of
+from partimento.waiting import sleep_while_waiting
 
 
 @contextmanager
 def needs_training(purpose: str, extra: str) -> Iterator[None]:
     """Prepare to import what trains: say which extra is missing where an import inside fails for want of it.
 
-    OpenMP's threads are told to sleep while they wait, which must be said before torch is imported: where something
-    else uses a core they else spin against it, and an update takes twenty times as long.
+    Its threads are told to sleep while they wait (`waiting`).
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    sleep_while_waiting()
     try:
         yield
     except ModuleNotFoundError as error:
@@ -65,7 +64,7 @@ def train(
         from partimento.recipes import recipe_named
         from partimento.training.resuming import HAS_A_PLAN, resumed
         from partimento.training.runs import train as train_run
-        from partimento.training.starting import recipe_of
+        from partimento.training.starting import START, recipe_of
     if minutes is not None and not 0 < minutes < math.inf:
         raise InvalidSettings(f"--minutes must be a number of minutes, more than 0, not {minutes:g}.")
     both = [name for name in map(name_of, set_) if name in ("training.updates", "plan.minutes", "plan.epochs")]
@@ -81,7 +80,9 @@ def train(
             )
             watch(Progress("Planning", 1, 1, "plans", remark=remark))
         else:
-            chosen = (recipe_named(recipe or "lstm") if start is None else recipe_of(start)).override(set_)
+            kept = to / START  # of a run that was broken off before it had a plan
+            begun = open_bundle(kept) if resume and start is None and kept.is_dir() else start
+            chosen = (recipe_named(recipe or "lstm") if begun is None else recipe_of(begun)).override(set_)
         bundle = train_run(
             folder,
             to,

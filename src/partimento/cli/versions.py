@@ -28,6 +28,8 @@ from partimento.score import Score
 from partimento.settings import describe, from_table, name_of
 
 _SAMPLING = describe(Sampling)
+MOST_DIGITS = 9
+USUAL_BARS = 16
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,10 @@ class Plan:
     tempo: float | None = None
     """Quarter notes a minute; the learnt music's usual one if not given."""
 
-    def composition(self, bars: int) -> Composition:
-        """The same, understood."""
+    def composition(self, bars: int | None) -> Composition:
+        """The same, understood; without bars there are sixteen, or as many more as the form wants."""
+        sections = len(self.form or "A")
+        bars = -(-USUAL_BARS // sections) * sections if bars is None else bars
         if self.varied is not None and self.form is None:
             raise ImpossibleRequest("--varied is of what returns in a form: name one, e.g. --form AABA.")
         return Composition(
@@ -84,7 +88,7 @@ class Plan:
 
 def _metre(text: str) -> tuple[int, int]:
     numerator, slash, denominator = text.partition("/")
-    if not (slash and numerator.strip().isdecimal() and denominator.strip().isdecimal()):
+    if not (slash and _is_number(numerator) and _is_number(denominator)):
         raise ImpossibleRequest(f"--metre takes two numbers, as in 3/4; {text!r} is not that.")
     return int(numerator), int(denominator)
 
@@ -170,12 +174,16 @@ def _say(written: Sequence[tuple[Path, Filled]]) -> None:
         say(f"{midi}: {filled.notes} new notes. " + " ".join(filled.remarks))
 
 
+def _is_number(text: str) -> bool:
+    return text.strip().isdecimal() and len(text.strip()) <= MOST_DIGITS
+
+
 def bars_of(text: str | None) -> tuple[int, int] | None:
     """The first and the last bar that `5-8` or `5` names."""
     if text is None:
         return None
     first, dash, last = text.partition("-")
-    if not first.strip().isdecimal() or (dash and not last.strip().isdecimal()):
+    if not _is_number(first) or (dash and not _is_number(last)):
         raise ImpossibleRequest(f"--bars takes two numbers, as in 5-8, or one; {text!r} is not that.")
     return int(first), int(last if dash else first)
 
@@ -185,6 +193,6 @@ def tracks_of(text: str | None) -> tuple[int, ...] | None:
     if text is None:
         return None
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() for part in parts):
+    if not all(_is_number(part) for part in parts):
         raise ImpossibleRequest(f"--tracks takes numbers with commas between them, as in 1,3; {text!r} is not that.")
     return tuple(int(part) for part in parts)

@@ -63,8 +63,7 @@ class Evaluation:
     def to_json(self) -> dict[str, Any]:
         """All of it as plain values; paths are relative to the folder that was judged."""
         found = self.scorecard.to_json()
-        if self.likelihood is not None:
-            found["summary"]["likelihood"] = self.likelihood.to_json()
+        found["summary"]["likelihood"] = None if self.likelihood is None else self.likelihood.to_json()
         return {
             "partimento": version("partimento"),
             **found,
@@ -100,6 +99,9 @@ def evaluate(
         Unreadable: a folder is not there, or no piece in it can be read.
         TooLittleMusic: there is no human piece to compare with.
     """
+    for folder in (pieces, like, trained_on, model):
+        if folder is not None and not folder.exists():
+            raise Unreadable(f"There is no folder {folder}.", "Name one that there is, or a file.")
     made = every(pieces, watch)
     if not len(made):
         why = f" (the first: {made.refused[0][1]})" if made.refused else ""

@@ -19,11 +19,13 @@ from partimento.evaluation.losses import Kept, kept
 from partimento.pieces import Pieces
 from partimento.progress import Progress, Watch, ignore
 from partimento.score import Score
+from partimento.waiting import sleep_while_waiting
 from partimento.windows import Windows
 
 __all__ = ["Likelihood", "likelihood_of"]
 
 MOST = 200  # pieces
+JOB = "Foretelling human music"
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def likelihood_of(
         watch: hears of progress.
     """
     codec = bundle.codec()
-    watch(Progress("Foretelling human music", 0, None, "pieces"))
+    watch(Progress(JOB, 0, None, "ids"))
     dropped = kept((score, codec.decode(codec.encode(score))) for score in excerpts[:MOST])
     pieces, unlearnt = _chosen(bundle, corpus, own)
     kind = str(bundle.facts.get("likelihood", "none"))
@@ -98,7 +100,7 @@ def likelihood_of(
         remark = "It has no likelihood that can be computed."
     else:
         try:
-            found = _foretold(bundle, list(corpus.scores(pieces)))
+            found = _foretold(bundle, list(corpus.scores(pieces)), watch)
         except ModuleNotFoundError:
             remark = str(MissingExtra("train", "foretelling music"))
     return Likelihood(
@@ -123,8 +125,9 @@ def _chosen(bundle: Bundle, corpus: Corpus, own: Collection[str] | None) -> tupl
     return (fresh or list(corpus.kept))[:MOST], bool(fresh)
 
 
-def _foretold(bundle: Bundle, scores: Sequence[Score]) -> dict[str, float]:
+def _foretold(bundle: Bundle, scores: Sequence[Score], watch: Watch) -> dict[str, float]:
     """What `held_out` says of a bundle's model and some pieces."""
+    sleep_while_waiting()
     from partimento.recipes import from_tables
     from partimento.training.loop import held_out
     from partimento.training.planning import cut_for, new_model
@@ -135,4 +138,5 @@ def _foretold(bundle: Bundle, scores: Sequence[Score]) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         encoded = ((codec.encode(score), score.note_num()) for score in scores)
         pieces = Pieces.write(Path(folder) / "pieces", encoded, codec.spec)
-        return held_out(model, Windows(pieces, **cut_for(model, recipe.settings["training"])))
+        windows = Windows(pieces, **cut_for(model, recipe.settings["training"]))
+        return held_out(model, windows, lambda done: watch(Progress(JOB, done, pieces.positions, "ids")))

@@ -43,7 +43,9 @@ def lead(made: Evaluation) -> list[str]:
     sentences = [
         f"{_count(len(card.pieces), 'piece')} set beside {_count(card.human, 'human piece')} of {made.like.name}, by "
         f"excerpts of {_count(card.bars, 'bar')}.",
-        f"Inside human variation on {inside} of {of} figures." if of else "Too few pieces to know what is human.",
+        f"Inside human variation on {inside} of {of} figures."
+        if of
+        else "Too few human pieces to say what lies inside human variation.",
         card.made.realness.sentence,
     ]
     if not card.people.usual:
@@ -55,7 +57,7 @@ def lead(made: Evaluation) -> list[str]:
             f"100 human pieces do; most of all {worst.name} ({_passage(worst)})."
         )
     else:
-        sentences.append(f"No piece shares more with {made.trained_on} than human pieces do.")
+        sentences.append(f"No piece shares more with {made.trained_on} than 99 of 100 human pieces do.")
     if made.likelihood is not None:
         sentences.append(likelihood(made))
     return sentences

@@ -25,9 +25,12 @@ from partimento.codecs.cells.fields import (
     LABELS,
     NOTE,
     SLOWEST,
+    STEPS,
     TRACKS,
     events_of,
+    quarters,
     tempi,
+    values,
     vocabulary,
 )
 from partimento.codecs.cells.grid import Grid, Mask
@@ -42,6 +45,7 @@ from partimento.levels import nearest
 from partimento.metres import METRES, Metre
 from partimento.progress import Watch, ignore
 from partimento.sampling import Sampling
+from partimento.score import Tempo
 
 __all__ = ["Composition", "compose_cells", "returns"]
 
@@ -145,26 +149,56 @@ def compose_cells(
     check(writer.request, n, seed)
     codec, tracks = writer.codec, wanted.tracks(writer.codec)
     programs = np.array(list(tracks.values()))
-    wish = (asked or Asked()).of(np.ones((wanted.bars, len(tracks)), dtype=np.bool_), programs)
+    section = (asked or Asked()).of(np.ones((wanted.section, len(tracks)), dtype=np.bool_), programs)
+    wish = np.tile(section, (len(wanted.form), 1, 1))  # chords begin anew with each section
     rngs = [np.random.default_rng([seed, index]) for index in range(n)]
 
     firsts = np.concatenate([_bars_of(wanted, wanted.form.index(letter)) for letter in wanted.letters])
     empty = _empty_bars(codec, wanted, len(firsts))
     everything = np.ones((len(firsts), len(tracks)), dtype=np.bool_)
     pieces, acted = writer.write([empty] * n, [everything] * n, [wish[firsts]] * n, tracks, rngs, watch)
-    pieces = [_laid_out(piece, wanted) for piece in pieces]
+    pieces = [_cut(_laid_out(_cut(piece, wanted), wanted), wanted) for piece in pieces]
     returning = [_varied(wanted, len(tracks), rng) for rng in rngs]
     if returning[0].any():
         pieces, more = writer.write(pieces, returning, [wish] * n, tracks, rngs, watch)
+        pieces = [_cut(piece, wanted) for piece in pieces]
         acted = [one + other for one, other in zip(acted, more, strict=True)]
     made = []
     for index, piece in enumerate(pieces):
-        score = codec.decode(piece)
-        remarks = [*guards_acted(acted[index]), *_kept(Grid(piece, tracks), wanted)]
+        score, grid = codec.decode(piece), Grid(piece, tracks)
+        if wanted.tempo is not None:
+            score.tempos = type(score.tempos)([Tempo(0, wanted.tempo)])  # finer than the codec has it
+        remarks = [*guards_acted(acted[index]), *_kept(grid, wanted), *_silent(grid, codec)]
         if not score.note_num():
             remarks.append("No note came. Has the model learnt such music?")
         made.append(Filled(index, score, score.note_num(), tuple(remarks)))
     return made
+
+
+def _cut(piece: Ids, wanted: Composition) -> Ids:
+    """The piece with no note that rings on after its section, since another may come next than it was written for."""
+    grid = Grid(piece)
+    notes = grid.kind == NOTE
+    row, events = values(grid.events[notes]), grid.events.copy()
+    at = grid.starts[grid.bar[notes]] + quarters(grid.events[notes][:, 0]) * STEPS + row[:, 1]
+    end = grid.starts[np.minimum((grid.bar[notes] // wanted.section + 1) * wanted.section, grid.bars)]
+    lasts = np.minimum(row[:, 3] * STEPS + row[:, 4], end - at)
+    cut = events[notes]
+    cut[:, 3] = vocabulary().first("quarters") + lasts // STEPS
+    cut[:, 4] = vocabulary().first("steps") + lasts % STEPS
+    events[notes] = cut
+    return events.reshape(-1)
+
+
+def _silent(grid: Grid, codec: Cells) -> Sequence[str]:
+    """A sentence about the tracks that have no note."""
+    sounding = set(grid.track[grid.kind == NOTE].tolist())
+    silent = [int(program) for place, program in enumerate(grid.programs.tolist()) if place not in sounding]
+    unknown = [program for program in silent if not codec.programs[:, program].any()]
+    said = [f"No note came for {', '.join(map(instrument_name, silent))}."] if silent and sounding else []
+    if unknown and said:
+        said.append(f"The model has learnt nothing of {', '.join(map(instrument_name, unknown))}.")
+    return said
 
 
 def _bars_of(wanted: Composition, section: int) -> Ids:

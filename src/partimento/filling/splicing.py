@@ -60,7 +60,7 @@ def spliced(score: Score, grid: Grid, cells: Mask, made: Grid) -> tuple[Score, i
         new += len(fresh)
         track.notes = NoteTickList([*old, *fresh])
         track.notes.sort()
-        _put_pedal(track, pedal, stays, [edges[bar + 1] for bar in _lasts(cells[:, place])])
+        _put_pedal(track, pedal, stays, [(edges[first], edges[stop]) for first, stop in _runs(cells[:, place])])
     return result, new
 
 
@@ -80,21 +80,35 @@ def _giving_way(fresh: list[Note], old: list[Note]) -> list[Note]:
     return kept
 
 
-def _put_pedal(track: Track, pedal: list[tuple[int, bool]], stays: Callable[[int], bool], ends: list[int]) -> None:
-    """Put the pedal as it was made into a track, and leave it after each of some ticks as it was there before."""
+def _put_pedal(
+    track: Track, pedal: list[tuple[int, bool]], stays: Callable[[int], bool], runs: list[tuple[int, int]]
+) -> None:
+    """Put the pedal as it was made into a track, where the cells of some runs of bars are new.
+
+    After each run it is left as it was there before; where it was down as a run began, and nothing was made of it
+    within, it goes up there, for what once lifted it later has gone.
+    """
     turns = sorted((c.time, c.value >= HALF) for c in track.controls if c.number == HOLD)
     kept = [control for control in track.controls if control.number != HOLD or stays(control.time)]
-    sounds = sorted([*pedal, *((c.time, c.value >= HALF) for c in kept if c.number == HOLD)])
-    for end in ends:
-        was, is_now = ([down for time, down in one if time < end][-1:] for one in (turns, sounds))
-        if (was or [False]) != (is_now or [False]):
-            pedal.append((end, (was or [False])[0]))
+    old = [(c.time, c.value >= HALF) for c in kept if c.number == HOLD]
+    for begin, end in runs:
+        if _down(sorted([*pedal, *old]), begin) and not any(begin <= time < end for time, _ in pedal):
+            pedal.append((begin, False))
+        was = _down(turns, end)
+        if was != _down(sorted([*pedal, *old]), end) and not any(time == end for time, _ in old):
+            pedal.append((end, was))
     added = [ControlChangeTick(time, HOLD, 127 if down else 0) for time, down in pedal]
     track.controls = ControlChangeTickList([*kept, *added])
     track.controls.sort()
     track.pedals = type(track.pedals)()  # made of the controls anew wherever they are asked for
 
 
-def _lasts(filled: NDArray[np.bool_]) -> list[int]:
-    """The last bar of each run of bars that are filled."""
-    return [bar for bar in np.flatnonzero(filled).tolist() if bar + 1 == len(filled) or not filled[bar + 1]]
+def _down(turns: list[tuple[int, bool]], tick: int) -> bool:
+    """Whether the pedal is down just before a tick."""
+    return next((down for time, down in reversed(turns) if time < tick), False)
+
+
+def _runs(filled: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """The first bar of each run of bars that are filled, and the one after its last."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], filled, [False]]).astype(np.int64)))
+    return [(int(first), int(stop)) for first, stop in edges.reshape(-1, 2)]

@@ -122,7 +122,7 @@ class Writer:
         Raises:
             ImpossibleRequest: a range is asked for that holds no pitch that the model has learnt.
         """
-        self._require_possible(wishes)
+        self._require_possible(pieces, wishes)
         pieces, acted = list(pieces), [Counter[str]() for _ in pieces]
         parts = [
             list(_parts(Grid(piece, tracks), mask, wish, self._hears, self.codec.cell_size))
@@ -142,16 +142,18 @@ class Writer:
         watch(Progress("Writing", most, most, "parts"))
         return pieces, acted
 
-    def _require_possible(self, wishes: Sequence[Ids]) -> None:
+    def _require_possible(self, pieces: Sequence[Ids], wishes: Sequence[Ids]) -> None:
         span = vocabulary()["pitch"]
-        known = np.flatnonzero(self.codec.used[span.start : span.stop])
-        for wish in wishes:
+        learnt = self.codec.used[span.start : span.stop]
+        for piece, wish in zip(pieces, wishes, strict=True):
+            heard = np.isin(np.arange(span.start, span.stop), piece)
+            known = np.flatnonzero(learnt | heard)
             low, high = wish[..., LOWEST].max(initial=-1), wish[..., HIGHEST].max(initial=-1)
             high = 127 if high < 0 else high
             if len(known) and not ((known >= low) & (known <= high)).any():
                 raise ImpossibleRequest(
-                    f"The model has learnt pitches {known[0]} to {known[-1]}; none of them is from {max(low, 0)} to "
-                    f"{high}."
+                    f"The model has learnt, or here hears, pitches {known[0]} to {known[-1]}; none of them is from "
+                    f"{max(low, 0)} to {high}."
                 )
 
     def _asked(

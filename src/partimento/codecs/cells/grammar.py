@@ -402,6 +402,8 @@ class Cells:
             more = max(request.bars - self._state.bars, 0) * int(LENGTHS[self._state.clock.metre])
             longest = min(longest, self._state.clock.steps + more - at)
         longest = int(min(longest, self._latest() - at))
+        if self._state.asked[POLYPHONY] >= 0 and not self._next_is_gap():
+            longest = min(longest, self._state.clock.steps - at)
         guarded = min(longest, self._longest_note)
         self._bound_by_guard = guarded < longest
         if field == 3:
@@ -413,6 +415,11 @@ class Cells:
             mask[self._span("steps")] = (steps >= 1) & (steps <= guarded)
         elif whole + int(values(group[4])) > longest:  # begun by a prompt, and too long for what was asked for
             mask[self._span("velocity")] = False
+
+    def _next_is_gap(self) -> bool:
+        """Whether the next bar of this track is hidden too, so that it will know what rings into it."""
+        state = self._state
+        return any(gap.clock.bar == state.clock.next and int(values(gap.mark[1])) == state.track for gap in state.gaps)
 
     def _allow_something(self, mask: Mask) -> None:
         """Where the rules leave nothing, as after a prompt that breaks them: the next thing nearest to them."""
