@@ -40,6 +40,19 @@ NEVER = -1e9  # added to the logit of what cannot be there, in the player
 SEGMENT = 1024  # groups of a held-out piece that are run at once; keys and values are carried from one to the next
 
 
+class Head(nn.Linear):
+    """A layer that gives the logits of some ids alone."""
+
+    def of(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Its weights and biases for these ids, (K, I) and (K,)."""
+        ids = ids.to(self.weight.device)
+        return self.weight[ids], self.bias[ids]
+
+    def forward(self, u: Tensor, ids: Tensor) -> Tensor:  # type: ignore[override]
+        """(N, K) for u (N, I) and ids (K,)."""
+        return functional.linear(u, *self.of(ids))
+
+
 class Nested(nn.Module, Model):
     """A tower over groups, and a network over the ids of each."""
 
@@ -88,7 +101,7 @@ class Nested(nn.Module, Model):
             [Network(inner, settings.widening, settings.dropout) for _ in range(settings.inner_layers)]
         )
         self.norm = nn.LayerNorm(inner)
-        self.head = nn.Linear(inner, spec.vocab_size)
+        self.head = Head(inner, spec.vocab_size)
         for module in self.modules():
             if isinstance(module, nn.Embedding):
                 nn.init.normal_(module.weight, std=0.1)
@@ -149,11 +162,6 @@ class Nested(nn.Module, Model):
         """One side: all parameters."""
         return {"model": list(self.parameters())}
 
-    def _head(self, slot: int) -> tuple[Tensor, Tensor]:
-        """What gives the logits of the ids that may stand at a slot: (K, I) and (K,)."""
-        ids = self.ids[slot].to(self.head.weight.device)
-        return self.head.weight[ids], self.head.bias[ids]
-
     def loss(self, batch: Batch, side: str = "model") -> dict[str, Tensor]:  # noqa: ARG002 - there is one
         """Mean nats for each predicted id, weighted where ids count unlike, and the share foretold right."""
         groups, before, age = self.grouped(batch.x, batch.begin)
@@ -165,7 +173,7 @@ class Nested(nn.Module, Model):
         for slot, own in enumerate(u.unbind(2)):
             here = asked[..., slot]
             target = self.number[slot][groups[..., slot][here]]
-            logits = functional.linear(own[here], *self._head(slot)).float()
+            logits = self.head(own[here], self.ids[slot]).float()
             lost = functional.cross_entropy(logits, target, reduction="none")
             nats = nats + (lost * counts[..., slot][here]).sum()
             hits = hits + likeliest(logits.detach(), target).sum()
@@ -200,7 +208,7 @@ class Nested(nn.Module, Model):
         """How well the ids (B, G) of a slot are foretold from u (B, G, I)."""
         target = self.number[slot][ids].flatten()
         last = len(self.ids[slot]) - 1
-        nat, hit = judged(*self._head(slot), u.flatten(0, 1), target.clamp(max=last))
+        nat, hit = judged(*self.head.of(self.ids[slot]), u.flatten(0, 1), target.clamp(max=last))
         there = target <= last
         return torch.where(there, nat, -torch.inf).view_as(ids), (hit & there).view_as(ids)
 
