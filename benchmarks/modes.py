@@ -34,7 +34,7 @@ from partimento.codecs.cells.grid import Grid, Mask
 from partimento.codecs.cells.hiding import hide
 from partimento.corpus import inspect
 from partimento.filling.composition import Composition, compose_cells
-from partimento.filling.writing import require_filling
+from partimento.filling.writing import Manner, require_filling
 from partimento.model import Batch, Predicts, model_named
 from partimento.settings import from_table
 
@@ -153,7 +153,7 @@ def asked_and_made(bundle: Bundle, pieces: list[Ids], made: int, rng: np.random.
         )
         asked[number] = density, lowest + span / 2, polyphony
         for aspect, one in enumerate(wish):
-            (piece,) = compose_cells(bundle, Composition(MADE_BARS), asked=one, seed=number)
+            (piece,) = compose_cells(bundle, Composition(MADE_BARS), Manner(one, seed=number))
             grid = Grid(cast(Cells, bundle.codec()).encode(piece.score))
             if not grid.bars:
                 continue

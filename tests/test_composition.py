@@ -15,7 +15,7 @@ from partimento.cli import app
 from partimento.codecs.cells import Cells
 from partimento.codecs.cells.grid import Grid
 from partimento.errors import ImpossibleRequest
-from partimento.filling import Asked
+from partimento.filling import Asked, Manner
 from partimento.filling.composition import Composition, compose_cells, returns
 from partimento.harmony import chords_named, classes
 from partimento.score import note_array
@@ -32,7 +32,7 @@ def bars_of(made: Any) -> np.ndarray:
 
 def test_a_piece_has_the_bars_the_instruments_the_metre_and_the_tempo_that_are_asked(bundle: Bundle) -> None:
     wanted = Composition(6, (40, 128), metre=(3, 4), tempo=90)
-    for made in compose_cells(bundle, wanted, n=2, seed=4):
+    for made in compose_cells(bundle, wanted, Manner(n=2, seed=4)):
         score = made.score
         assert made.notes == score.note_num() > 0
         assert {128 if t.is_drum else t.program for t in score.tracks} <= {40, 128}
@@ -43,13 +43,13 @@ def test_a_piece_has_the_bars_the_instruments_the_metre_and_the_tempo_that_are_a
 
 def test_the_same_seed_gives_the_same_piece_and_another_another(bundle: Bundle) -> None:
     wanted = Composition(4)
-    one, other = compose_cells(bundle, wanted, n=2, seed=3)
+    one, other = compose_cells(bundle, wanted, Manner(n=2, seed=3))
     assert one.score != other.score
-    assert compose_cells(bundle, wanted, n=1, seed=3)[0].score == one.score
+    assert compose_cells(bundle, wanted, Manner(n=1, seed=3))[0].score == one.score
 
 
 def test_without_instruments_they_are_those_that_the_learnt_music_usually_has(bundle: Bundle) -> None:
-    (made,) = compose_cells(bundle, Composition(8), seed=1)
+    (made,) = compose_cells(bundle, Composition(8), Manner(seed=1))
     learnt = bundle.codec()
     assert isinstance(learnt, Cells)
     usual = learnt.usual(0)
@@ -60,7 +60,7 @@ def test_without_instruments_they_are_those_that_the_learnt_music_usually_has(bu
 @pytest.mark.parametrize("varied", [0.0, 0.3, 1.0])
 def test_what_returns_is_put_again_and_varied(bundle: Bundle, varied: float) -> None:
     wanted = Composition(8, form="ABAA", varied=varied)
-    (made,) = compose_cells(bundle, wanted, seed=2)
+    (made,) = compose_cells(bundle, wanted, Manner(seed=2))
     tracks = wanted.tracks(bundle.codec())  # type: ignore[arg-type]
     found = returns(Grid(CODEC.encode(made.score), dict(enumerate(tracks.values()))), wanted)
     assert set(found) == {2, 3}
@@ -80,7 +80,7 @@ def test_what_returns_is_put_again_and_varied(bundle: Bundle, varied: float) -> 
 def test_chords_follow_one_another_bar_by_bar(bundle: Bundle) -> None:
     chords = chords_named("C G7 Am")
     struck = 0
-    for made in compose_cells(bundle, Composition(6, (0, 33)), asked=Asked(chords=chords), n=12, seed=5):
+    for made in compose_cells(bundle, Composition(6, (0, 33)), Manner(asked=Asked(chords=chords), n=12, seed=5)):
         notes = note_array(made.score)
         strong = notes["onset"] % (2 * made.score.ticks_per_quarter) == 0
         for bar, pitch in zip(bars_of(made)[strong].tolist(), notes["pitch"][strong].tolist(), strict=True):
@@ -95,7 +95,7 @@ def test_no_note_rings_on_after_its_section_nor_more_than_are_asked_at_once(
     bundle: Bundle, form: str, varied: float
 ) -> None:
     wanted = Composition(8, (0, 33), form=form, varied=varied)
-    for made in compose_cells(bundle, wanted, asked=Asked(polyphony=1), n=4, seed=1):
+    for made in compose_cells(bundle, wanted, Manner(asked=Asked(polyphony=1), n=4, seed=1)):
         section = wanted.section * 4 * made.score.ticks_per_quarter
         for track in made.score.tracks:
             notes = sorted((note.time, note.end) for note in track.notes)
@@ -105,7 +105,7 @@ def test_no_note_rings_on_after_its_section_nor_more_than_are_asked_at_once(
 
 def test_chords_begin_anew_with_each_section(bundle: Bundle) -> None:
     chords = chords_named("C F#")
-    pieces = compose_cells(bundle, Composition(9, (0,), form="AAB"), asked=Asked(chords=chords), n=8, seed=5)
+    pieces = compose_cells(bundle, Composition(9, (0,), form="AAB"), Manner(asked=Asked(chords=chords), n=8, seed=5))
     for made in pieces:
         notes = note_array(made.score)
         strong = notes["onset"] % (2 * made.score.ticks_per_quarter) == 0
@@ -114,9 +114,9 @@ def test_chords_begin_anew_with_each_section(bundle: Bundle) -> None:
 
 
 def test_an_instrument_that_nothing_was_learnt_of_is_named(bundle: Bundle) -> None:
-    (made,) = compose_cells(bundle, Composition(4, (0, 33)), seed=1)
+    (made,) = compose_cells(bundle, Composition(4, (0, 33)), Manner(seed=1))
     assert not any("No note came" in remark for remark in made.remarks)
-    score = compose_cells(bundle, Composition(4, (0, 99, 128)), asked=Asked(lowest=36, highest=36), seed=1)
+    score = compose_cells(bundle, Composition(4, (0, 99, 128)), Manner(asked=Asked(lowest=36, highest=36), seed=1))
     for made in score:
         sounding = {128 if t.is_drum else t.program for t in made.score.tracks}
         missing = {0, 99, 128} - sounding
@@ -124,12 +124,12 @@ def test_an_instrument_that_nothing_was_learnt_of_is_named(bundle: Bundle) -> No
 
 
 def test_the_tempo_is_the_one_that_was_asked(bundle: Bundle) -> None:
-    (made,) = compose_cells(bundle, Composition(2, tempo=90), seed=1)
+    (made,) = compose_cells(bundle, Composition(2, tempo=90), Manner(seed=1))
     assert [tempo.qpm for tempo in made.score.tempos] == pytest.approx([90], abs=0.01)
 
 
 def test_a_piece_longer_than_the_model_hears_is_written_part_by_part(bundle: Bundle) -> None:
-    (made,) = compose_cells(bundle, Composition(40, (0, 33)), seed=6)
+    (made,) = compose_cells(bundle, Composition(40, (0, 33)), Manner(seed=6))
     assert len(set(bars_of(made).tolist())) > 20
 
 

@@ -18,7 +18,7 @@ from partimento.codecs.cells import Cells
 from partimento.codecs.cells.grid import Grid
 from partimento.errors import ImpossibleRequest
 from partimento.files import read, write
-from partimento.filling import Accompaniment, Asked, Region, Variation, alone, fill, writing
+from partimento.filling import Accompaniment, Asked, Manner, Region, Variation, alone, fill, writing
 from partimento.filling.files import fill_into
 from partimento.filling.splicing import spliced
 from partimento.models.nested import Nested
@@ -69,7 +69,7 @@ def inside(score: Score, region: Region) -> tuple[list[tuple[Any, ...]], list[tu
 def test_a_region_is_written_anew_and_all_else_stays(bundle: Bundle, region: Region) -> None:
     score = tune(5)
     score.tracks[0].notes[-1].time += 7  # finer than the model knows
-    one, other = fill(bundle, score, region, n=2, seed=1)
+    one, other = fill(bundle, score, region, Manner(n=2, seed=1))
     old, stays = inside(score, region)
     for filled in (one, other):
         new, kept = inside(filled.score, region)
@@ -78,7 +78,7 @@ def test_a_region_is_written_anew_and_all_else_stays(bundle: Bundle, region: Reg
         assert len(new) == filled.notes > 0
         assert len(filled.score.tracks) == 3
     assert one.score != other.score
-    (again,) = fill(bundle, score, region, n=1, seed=1)
+    (again,) = fill(bundle, score, region, Manner(n=1, seed=1))
     assert again.score == one.score
 
 
@@ -164,7 +164,7 @@ def test_new_notes_give_way_to_old_ones_of_their_pitch() -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_what_was_there_is_there_in_the_file_too(bundle: Bundle, seed: int, tmp_path: Path) -> None:
     score, region = tune(seed, bars=8), Region((3, 5))
-    (filled,) = fill(bundle, score, region, seed=seed)
+    (filled,) = fill(bundle, score, region, Manner(seed=seed))
     write(filled.score, tmp_path / "it.mid")
     again = read(tmp_path / "it.mid").score
     assert sorted(note[:-1] for note in inside(again, region)[1]) == sorted(
@@ -267,7 +267,8 @@ def test_a_model_that_has_not_learnt_it_is_refused(tmp_path: Path, monkeypatch: 
 
 
 def test_each_version_is_a_file_with_what_made_it(bundle: Bundle, tmp_path: Path) -> None:
-    written = fill_into(tmp_path / "new", bundle, tune(0), Region((2, 3)), name="tune.mid", n=2, seed=3, sound="none")
+    manner = Manner(n=2, seed=3)
+    written = fill_into(tmp_path / "new", bundle, tune(0), Region((2, 3)), manner, name="tune.mid", sound="none")
     assert [midi.name for midi, _ in written] == ["001.mid", "002.mid"]
     for midi, filled in written:
         assert read(midi).score.note_num() == filled.score.note_num()
@@ -276,7 +277,7 @@ def test_each_version_is_a_file_with_what_made_it(bundle: Bundle, tmp_path: Path
         assert facts["made"]["notes"] == filled.notes
         assert midi.with_suffix(".png").is_file()
     with pytest.raises(ImpossibleRequest, match="already holds"):
-        fill_into(tmp_path / "new", bundle, tune(0), Region((2, 3)), name="tune.mid", sound="none")
+        fill_into(tmp_path / "new", bundle, tune(0), Region((2, 3)), Manner(), name="tune.mid", sound="none")
 
 
 def test_the_command(bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -296,7 +297,7 @@ def test_the_command(bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_new_tracks_stand_beside_those_that_there_are(bundle: Bundle, programs: tuple[int, ...]) -> None:
     score = tune(5, drums=False)
     assert len(score.tracks) == 2
-    one, other = fill(bundle, score, Accompaniment(programs), n=2, seed=1)
+    one, other = fill(bundle, score, Accompaniment(programs), Manner(n=2, seed=1))
     for filled in (one, other):
         assert [t.notes for t in filled.score.tracks[:2]] == [t.notes for t in score.tracks]
         new = filled.score.tracks[2:]
@@ -308,7 +309,7 @@ def test_new_tracks_stand_beside_those_that_there_are(bundle: Bundle, programs: 
 
 
 def test_new_tracks_may_play_in_some_bars_alone(bundle: Bundle) -> None:
-    (filled,) = fill(bundle, tune(2, bars=8), Accompaniment((40, 128), bars=(3, 4)), seed=2)
+    (filled,) = fill(bundle, tune(2, bars=8), Accompaniment((40, 128), bars=(3, 4)), Manner(seed=2))
     for track in filled.score.tracks[3:]:
         assert all(2 * 1920 <= note.time < 4 * 1920 for note in track.notes)
 
@@ -327,7 +328,7 @@ def test_a_melody_is_taken_out_and_harmonised(bundle: Bundle) -> None:
 
 def test_a_variation_keeps_the_cells_that_were_not_drawn(bundle: Bundle) -> None:
     score = tune(4, bars=8)
-    made = fill(bundle, score, Variation(0.25), n=3, seed=5)
+    made = fill(bundle, score, Variation(0.25), Manner(n=3, seed=5))
     cells = {(bar, track) for bar in range(8) for track in range(3)}
     places = []
     for filled in made:
@@ -339,12 +340,12 @@ def test_a_variation_keeps_the_cells_that_were_not_drawn(bundle: Bundle) -> None
         assert 1 <= len(changed) <= 6
         places.append(frozenset(changed))
     assert len(set(places)) > 1
-    assert fill(bundle, score, Variation(0.25), n=1, seed=5)[0].score == made[0].score
+    assert fill(bundle, score, Variation(0.25), Manner(n=1, seed=5))[0].score == made[0].score
 
 
 def test_what_is_asked_is_kept(bundle: Bundle) -> None:
     asked = Asked(lowest=62, highest=66, polyphony=1)
-    (filled,) = fill(bundle, tune(1, bars=8), Region(None, (1, 2)), asked=asked, seed=3)
+    (filled,) = fill(bundle, tune(1, bars=8), Region(None, (1, 2)), Manner(asked=asked, seed=3))
     for track in filled.score.tracks[:2]:
         notes = sorted((note.time, note.end, note.pitch) for note in track.notes)
         assert notes
@@ -363,7 +364,7 @@ def test_what_is_asked_is_kept(bundle: Bundle) -> None:
 )
 def test_what_cannot_be_written_is_refused(bundle: Bundle, task: Any, asked: Asked | None, says: str) -> None:
     with pytest.raises(ImpossibleRequest, match=says):
-        fill(bundle, tune(0), task, asked=asked)
+        fill(bundle, tune(0), task, Manner(asked=asked or Asked()))
 
 
 @pytest.mark.parametrize("share", [0, -1, 1.5])

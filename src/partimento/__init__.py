@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from partimento.errors import PartimentoError
     from partimento.evaluating import Evaluation, evaluate
     from partimento.files import read, write
-    from partimento.filling import Accompaniment, Asked, Filled, Region, Variation, fill
+    from partimento.filling import Accompaniment, Asked, Filled, Manner, Region, Variation, fill
     from partimento.generation import Made, generate
     from partimento.generation.streaming import Heard, stream
     from partimento.guards import Guards
@@ -36,7 +36,7 @@ _HOMES = {
     "errors": ("PartimentoError",),
     "evaluating": ("Evaluation", "evaluate"),
     "files": ("read", "write"),
-    "filling": ("Accompaniment", "Asked", "Filled", "Region", "Variation", "fill"),
+    "filling": ("Accompaniment", "Asked", "Filled", "Manner", "Region", "Variation", "fill"),
     "generation": ("Made", "generate"),
     "generation.streaming": ("Heard", "stream"),
     "guards": ("Guards",),
@@ -58,6 +58,7 @@ __all__ = [
     "Guards",
     "Heard",
     "Made",
+    "Manner",
     "Order",
     "PartimentoError",
     "Progress",

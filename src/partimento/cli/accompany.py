@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from partimento.cli.versions import Versions, Wishes, bars_of, make
+from partimento.cli.cells import Versions, Wishes, bars_of, make
 from partimento.filling import Accompaniment
 from partimento.instruments import programs_named
 

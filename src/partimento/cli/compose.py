@@ -11,9 +11,9 @@ import numpy as np
 from cyclopts import Parameter
 
 from partimento.bundle import Bundle, open_bundle
+from partimento.cli.cells import Plan, Versions, Wishes, compose_planned
 from partimento.cli.streaming import print_notes, refuse_beside_a_stream
 from partimento.cli.terminal import say, watching
-from partimento.cli.versions import Plan, Versions, Wishes, compose_planned
 from partimento.codec import Request
 from partimento.composing import Composed, Order, Sound, compose_again, compose_into, composing_tables
 from partimento.errors import ImpossibleRequest, PartimentoError

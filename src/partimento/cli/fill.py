@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from partimento.cli.versions import Versions, Wishes, bars_of, make, tracks_of
+from partimento.cli.cells import Versions, Wishes, bars_of, make, tracks_of
 from partimento.errors import ImpossibleRequest
 from partimento.filling import Region
 

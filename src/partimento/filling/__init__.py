@@ -28,15 +28,13 @@ from partimento.codecs.cells.grid import Grid
 from partimento.errors import ImpossibleRequest
 from partimento.filling.splicing import spliced
 from partimento.filling.tasks import Accompaniment, Region, Task, Variation, alone
-from partimento.filling.writing import Writer
+from partimento.filling.writing import Manner, Writer
 from partimento.generation.made import guards_acted
-from partimento.generation.requests import ATTEMPTS, check
-from partimento.guards import Guards
+from partimento.generation.requests import ATTEMPTS
 from partimento.progress import Watch, ignore
-from partimento.sampling import Sampling
 from partimento.score import Score, Track
 
-__all__ = ["Accompaniment", "Asked", "Filled", "Region", "Task", "Variation", "alone", "fill"]
+__all__ = ["Accompaniment", "Asked", "Filled", "Manner", "Region", "Task", "Variation", "alone", "fill"]
 
 Ids = NDArray[np.int64]
 
@@ -62,13 +60,8 @@ def fill(
     bundle: Bundle,
     score: Score,
     task: Task,
+    manner: Manner | None = None,
     *,
-    asked: Asked | None = None,
-    n: int = 1,
-    seed: int = 0,
-    sampling: Sampling | None = None,
-    guards: Guards | None = None,
-    longest_note: float | None = None,
     threads: int = 1,
     watch: Watch = ignore,
 ) -> list[Filled]:
@@ -78,20 +71,15 @@ def fill(
         bundle: a model that has learnt to fill.
         score: the piece.
         task: which cells are written.
-        asked: what they are to be.
-        n: how many versions.
-        seed: the same seed gives the same music.
-        sampling: how ids are drawn; as they come if None.
-        guards: against endless loops.
-        longest_note: quarter notes after which a new note must end; as a request has it if None.
+        manner: how, and how often; once, from seed 0, with nothing asked, if None.
         threads: for each step of the model.
         watch: hears how far the work is.
 
     Raises:
         ImpossibleRequest: the model cannot fill, the piece has no such cells, or they cannot be what is asked.
     """
-    writer = Writer(bundle, sampling, guards, longest_note, threads)
-    check(writer.request, n, seed)
+    manner = manner or Manner()
+    writer, seed = Writer(bundle, manner, threads), manner.seed
     given, score = score, score.copy()
     before, tracks = _told(writer.codec, score, task)
     grid = Grid(before, tracks)
@@ -100,17 +88,17 @@ def fill(
         """Write a version from each of these seeds, side by side."""
         rngs = [np.random.default_rng(list(one)) for one in seeds]
         cells = [task.cells(grid, rng) for rng in rngs]
-        wishes = [(asked or Asked()).of(mask, grid.programs) for mask in cells]
+        wishes = [manner.asked.of(mask, grid.programs) for mask in cells]
         pieces, acted = writer.write([before] * len(seeds), cells, wishes, tracks, rngs, watch)
         made = [Grid(piece, tracks) for piece in pieces]
         return [(*spliced(score, grid, mask, one), told) for mask, one, told in zip(cells, made, acted, strict=True)]
 
-    found = dict(enumerate(attempt([[seed, index] for index in range(n)])))
+    found = dict(enumerate(attempt([[seed, index] for index in range(manner.n)])))
     for again in range(1, ATTEMPTS):
         silent = [index for index, (_, notes, _) in found.items() if not notes]
         if silent:
             found |= dict(zip(silent, attempt([[seed, index, again] for index in silent]), strict=True))
-    return [_filled(index, given, *found[index]) for index in range(n)]
+    return [_filled(index, given, *found[index]) for index in range(manner.n)]
 
 
 def _told(codec: Cells, score: Score, task: Task) -> tuple[Ids, dict[int, int]]:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from partimento.bundle import Bundle
 from partimento.codecs.cells import Cells
-from partimento.codecs.cells.asking import Asked
 from partimento.codecs.cells.fields import (
     BAR,
     FASTEST,
@@ -36,15 +35,13 @@ from partimento.codecs.cells.fields import (
 from partimento.codecs.cells.grid import Grid, Mask
 from partimento.errors import ImpossibleRequest
 from partimento.filling import Filled
-from partimento.filling.writing import Writer
+from partimento.filling.writing import Manner, Writer
 from partimento.generation.made import guards_acted
-from partimento.generation.requests import MOST, check
-from partimento.guards import Guards
+from partimento.generation.requests import MOST
 from partimento.instruments import instrument_name
 from partimento.levels import nearest
 from partimento.metres import METRES, Metre
 from partimento.progress import Watch, ignore
-from partimento.sampling import Sampling
 from partimento.score import Tempo
 
 __all__ = ["Composition", "compose_cells", "returns"]
@@ -118,13 +115,8 @@ class Composition:
 def compose_cells(
     bundle: Bundle,
     wanted: Composition,
+    manner: Manner | None = None,
     *,
-    asked: Asked | None = None,
-    n: int = 1,
-    seed: int = 0,
-    sampling: Sampling | None = None,
-    guards: Guards | None = None,
-    longest_note: float | None = None,
     threads: int = 1,
     watch: Watch = ignore,
 ) -> list[Filled]:
@@ -133,25 +125,20 @@ def compose_cells(
     Args:
         bundle: a model that has learnt to fill.
         wanted: what each piece is to be.
-        asked: what its cells are to be.
-        n: how many pieces.
-        seed: the same seed gives the same music.
-        sampling: how ids are drawn; as they come if None.
-        guards: against endless loops.
-        longest_note: quarter notes after which a note must end; as a request has it if None.
+        manner: how its cells are written, and how many pieces; one, with nothing asked, if None.
         threads: for each step of the model.
         watch: hears how far the work is.
 
     Raises:
         ImpossibleRequest: the model cannot fill, or the cells cannot be what is asked.
     """
-    writer = Writer(bundle, sampling, guards, longest_note, threads)
-    check(writer.request, n, seed)
+    manner = manner or Manner()
+    writer, n = Writer(bundle, manner, threads), manner.n
     codec, tracks = writer.codec, wanted.tracks(writer.codec)
     programs = np.array(list(tracks.values()))
-    section = (asked or Asked()).of(np.ones((wanted.section, len(tracks)), dtype=np.bool_), programs)
+    section = manner.asked.of(np.ones((wanted.section, len(tracks)), dtype=np.bool_), programs)
     wish = np.tile(section, (len(wanted.form), 1, 1))  # chords begin anew with each section
-    rngs = [np.random.default_rng([seed, index]) for index in range(n)]
+    rngs = [np.random.default_rng([manner.seed, index]) for index in range(n)]
 
     firsts = np.concatenate([_bars_of(wanted, wanted.form.index(letter)) for letter in wanted.letters])
     empty = _empty_bars(codec, wanted, len(firsts))

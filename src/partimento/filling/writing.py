@@ -6,8 +6,10 @@ with the bars before it, and with those after it as far as nothing in them is st
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,7 @@ from numpy.typing import NDArray
 from partimento.bundle import Bundle
 from partimento.codec import Request
 from partimento.codecs.cells import Cells
-from partimento.codecs.cells.asking import HIGHEST, LOWEST
+from partimento.codecs.cells.asking import HIGHEST, LOWEST, Asked
 from partimento.codecs.cells.fields import (
     BAR,
     CELL,
@@ -35,11 +37,13 @@ from partimento.codecs.cells.grid import Grid, Mask
 from partimento.codecs.cells.hiding import hide, unfold, without_answers
 from partimento.errors import ImpossibleRequest
 from partimento.generation import open_player
+from partimento.generation.requests import check
 from partimento.guards import Guards
 from partimento.progress import Progress, Watch, ignore
 from partimento.sampling import Draft, Sampling, sample
+from partimento.settings import to_table
 
-__all__ = ["Writer", "require_filling"]
+__all__ = ["Manner", "Writer", "require_filling"]
 
 ADVICE = "Take one that `partimento train FOLDER --recipe nested` made."
 LONGEST = 16_384  # ids that are written at once
@@ -65,36 +69,55 @@ def require_filling(bundle: Bundle) -> Cells:
     return codec
 
 
+@dataclass(frozen=True)
+class Manner:
+    """How cells are written: all that decides what comes of them but the model, the piece and which cells they are.
+
+    Attributes:
+        asked: what they are to be.
+        n: how many versions.
+        seed: the same seed gives the same music.
+        sampling: how ids are drawn.
+        guards: against endless loops.
+        longest_note: quarter notes after which a new note must end.
+    """
+
+    asked: Asked = field(default_factory=Asked)
+    n: int = 1
+    seed: int = 0
+    sampling: Sampling = field(default_factory=Sampling)
+    guards: Guards = field(default_factory=Guards)
+    longest_note: float = Request.longest_note
+
+    def to_table(self) -> dict[str, Any]:
+        """The same as plain values."""
+        return {
+            "asked": dataclasses.asdict(self.asked),
+            "seed": self.seed,
+            "sampling": to_table(self.sampling),
+            "guards": to_table(self.guards),
+            "longest_note": self.longest_note,
+        }
+
+
 class Writer:
     """A model that writes hidden cells.
 
     Args:
         bundle: which one.
-        sampling: how ids are drawn; as they come if None.
-        guards: against endless loops.
-        longest_note: quarter notes after which a note must end; as a request has it if None.
+        manner: how it writes.
         threads: for each step of the model.
 
     Raises:
-        ImpossibleRequest: it has not learnt to fill.
+        ImpossibleRequest: it has not learnt to fill, or no bundle could do so.
     """
 
-    def __init__(
-        self,
-        bundle: Bundle,
-        sampling: Sampling | None = None,
-        guards: Guards | None = None,
-        longest_note: float | None = None,
-        threads: int = 1,
-    ) -> None:
+    def __init__(self, bundle: Bundle, manner: Manner, threads: int = 1) -> None:
         self.codec = require_filling(bundle)
-        self.request = Request() if longest_note is None else Request(longest_note=longest_note)
+        self._request = Request(longest_note=manner.longest_note)
+        check(self._request, manner.n, manner.seed)
         self._hears = int(bundle.recipe.get("model", {}).get("context", 512))
-        self._options: dict[str, Any] = {
-            "sampling": sampling or Sampling(),
-            "guards": guards or Guards(),
-            "longest": LONGEST,
-        }
+        self._options: dict[str, Any] = {"sampling": manner.sampling, "guards": manner.guards, "longest": LONGEST}
         self._stepper = open_player(bundle, threads)
 
     def write(
@@ -166,7 +189,7 @@ class Writer:
             later |= part.any(axis=1)
         window = _window(grid, parts[0], later, wishes, self._hears)
         prompt = _heard(piece, window, parts[0], wishes, tracks, ends=window[1] == grid.bars)
-        return window, prompt, _draft(self.codec, _ringing(grid, window[0]), prompt, self.request, rng)
+        return window, prompt, _draft(self.codec, _ringing(grid, window[0]), prompt, self._request, rng)
 
 
 def _parts(grid: Grid, cells: Mask, wishes: Ids, hears: int, cell_size: float) -> Iterator[Mask]:

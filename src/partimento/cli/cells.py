@@ -1,4 +1,4 @@
-"""What the commands share that write into a piece: what is asked, what is made of it, and the words for both."""
+"""What the commands share that write cells: what is asked of them, how they are made, and the words for both."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from partimento.codec import Request
 from partimento.composing import Sound, composing_tables
 from partimento.errors import ImpossibleRequest
 from partimento.files import read_safely
-from partimento.filling import Asked, Filled, Task
+from partimento.filling import Asked, Filled, Manner, Task
 from partimento.filling.composition import Composition
 from partimento.filling.files import compose_cells_into, fill_into
 from partimento.generation.requests import MOST
@@ -125,23 +125,25 @@ def make(
     prepared: Callable[[Score], Score] = lambda score: score,
 ) -> None:
     """Write versions of a piece into a folder, and say what they are."""
-    bundle, options = _understood(wishes, versions)
+    bundle, manner = _understood(wishes, versions)
     reading = read_safely(piece)
     for repair in reading.repairs:
         say(f"{piece}: {repair}")
+    sounds: dict[str, Any] = {"sound": versions.sound, "soundfont": versions.soundfont}
     with watching() as watch:
         score = prepared(reading.score)
-        _say(fill_into(versions.to, bundle, score, task, name=piece.name, watch=watch, **options))
+        _say(fill_into(versions.to, bundle, score, task, manner, name=piece.name, watch=watch, **sounds))
 
 
 def compose_planned(wanted: Composition, wishes: Wishes | None, versions: Versions, watch: Watch) -> None:
     """Compose pieces from what is asked into a folder, and say what they are."""
-    bundle, options = _understood(wishes, versions)
-    _say(compose_cells_into(versions.to, bundle, wanted, watch=watch, **options))
+    bundle, manner = _understood(wishes, versions)
+    sounds: dict[str, Any] = {"sound": versions.sound, "soundfont": versions.soundfont}
+    _say(compose_cells_into(versions.to, bundle, wanted, manner, watch=watch, **sounds))
 
 
-def _understood(wishes: Wishes | None, versions: Versions) -> tuple[Bundle, dict[str, Any]]:
-    """The model, and all that is said of what is made, as the functions of `filling.files` take it.
+def _understood(wishes: Wishes | None, versions: Versions) -> tuple[Bundle, Manner]:
+    """The model, and how it is to write.
 
     Raises:
         ImpossibleRequest: no model is named, or something cannot be.
@@ -157,16 +159,14 @@ def _understood(wishes: Wishes | None, versions: Versions) -> tuple[Bundle, dict
     tables = composing_tables(bundle.recipe, versions.set_, sampling=drawn)
     if lengths := [one for one in versions.set_ if name_of(one) in {f"request.{length}" for length in MOST}]:
         raise ImpossibleRequest(f"How long the piece is has been said: leave out --set {lengths[0]}.")
-    return bundle, {
-        "asked": asked,
-        "n": versions.n,
-        "seed": versions.seed,
-        "sampling": from_table(Sampling, tables["sampling"], "sampling"),
-        "guards": from_table(Guards, tables["guards"], "guards"),
-        "longest_note": from_table(Request, tables["request"], "request").longest_note,
-        "sound": versions.sound,
-        "soundfont": versions.soundfont,
-    }
+    return bundle, Manner(
+        asked=asked,
+        n=versions.n,
+        seed=versions.seed,
+        sampling=from_table(Sampling, tables["sampling"], "sampling"),
+        guards=from_table(Guards, tables["guards"], "guards"),
+        longest_note=from_table(Request, tables["request"], "request").longest_note,
+    )
 
 
 def _say(written: Sequence[tuple[Path, Filled]]) -> None:
