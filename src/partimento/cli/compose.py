@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import numpy as np
 from cyclopts import Parameter
 
 from partimento.bundle import Bundle, open_bundle
 from partimento.cli.cells import Plan, Versions, Wishes, compose_planned
-from partimento.cli.streaming import print_notes, refuse_beside_a_stream
+from partimento.cli.streaming import print_notes
 from partimento.cli.terminal import say, watching
 from partimento.codec import Request
 from partimento.composing import Composed, Order, Sound, compose_again, compose_into, composing_tables
@@ -24,6 +25,8 @@ from partimento.settings import describe, from_table
 
 _REQUEST = describe(Request)
 _SAMPLING = describe(Sampling)
+BESIDE_A_STREAM = "cannot go with --stream, which tells one piece while it is made: leave one or the other out."
+BESIDE_AGAIN = "is of no effect on a piece that is made --again, exactly as it was: leave it out, or compose anew."
 
 
 def compose(
@@ -81,55 +84,55 @@ def compose(
             which are loop_repeats, loop_shortest and loop_longest.
     """
     asked = {"bars": bars, "seconds": seconds, "notes": notes}
-    drawn = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p}
+    drawn = {"temperature": temperature, "top-k": top_k, "top-p": top_p, "min-p": min_p}
     opening = {"prompt-bars": prompt_bars, "prompt-notes": prompt_notes}
-    planned = plan is not None or wishes is not None
+    chosen = {"max-copied": max_copied, "best": best}
+    planned = _given({**_said(plan), **_said(wishes)})
     if prompt is None and _given(opening):
         raise ImpossibleRequest(f"--{next(iter(_given(opening)))} is of a prompt: name one by --prompt FILE or random.")
     if stream:
-        refuse_beside_a_stream(
-            {"to": to, "number": n, "max-copied": max_copied, "best": best, "again": again, "plan": plan or wishes}
-        )
-        bundle = open_bundle(_named(model))
-        ids, _ = _prompt(_named(model), bundle, prompt, _opening(prompt_bars, prompt_notes), seed or 0)
-        tables = composing_tables(bundle.recipe, set_, request=_given(asked), sampling=_given(drawn))
-        print_notes(bundle, ids, seed or 0, tables)
-        return
-    if to is None:
+        _refuse({"to": to, "number": n, **chosen, "again": again, **planned}, BESIDE_A_STREAM)
+    elif to is None:
         raise ImpossibleRequest("Say where to: --to NEW_FOLDER; or --stream to print the notes.")
+    if again is not None:
+        _refuse({"number": n, "seed": seed, **asked, "prompt": prompt, **drawn, **chosen, **planned}, BESIDE_AGAIN)
+        _refuse({"set": set_ or None}, BESIDE_AGAIN)
+    elif planned:
+        others = {**asked, "bars": None, "prompt": prompt, **chosen, "top-k": top_k, "min-p": min_p}
+        _refuse(others, f"cannot go with --{next(iter(planned))}: leave one or the other out.")
+    if again is None and model is None:
+        raise ImpossibleRequest("Name a model: the folder of a run or of a bundle, as `partimento train` makes it.")
+
+    def order(model: Path) -> tuple[Bundle, Order]:
+        """The model, and all that is ordered of it."""
+        bundle = open_bundle(model)
+        ids, source = _prompt(model, bundle, prompt, _opening(prompt_bars, prompt_notes), seed or 0)
+        sampling = {name.replace("-", "_"): value for name, value in _given(drawn).items()}
+        tables = composing_tables(bundle.recipe, set_, request=_given(asked), sampling=sampling)
+        return bundle, Order(
+            n=1 if n is None else n,
+            seed=seed or 0,
+            request=from_table(Request, tables["request"], "request"),
+            sampling=from_table(Sampling, tables["sampling"], "sampling"),
+            guards=from_table(Guards, tables["guards"], "guards"),
+            prompt=ids,
+            prompt_from=source,
+            player=tables["player"],
+            max_copied=max_copied,
+        )
+
+    if to is None:
+        print_notes(*order(cast(Path, model)))
+        return
     with watching() as watch, _telling_what_is_there(to):
         if again is not None:
-            others: dict[str, Any] = {"number": n, "seed": seed, **asked, "prompt": prompt, **drawn}
-            others |= {"max-copied": max_copied, "best": best, "set": set_ or None, "form or --chords": planned or None}
-            _refuse_beside_again(others)
-            pieces = [compose_again(again, to, model, sound=sound, soundfont=soundfont, watch=watch)]
+            _report([compose_again(again, to, model, sound=sound, soundfont=soundfont, watch=watch)])
         elif planned:
-            others = {"seconds": seconds, "notes": notes, "prompt": prompt, "max-copied": max_copied, "best": best}
-            _refuse_beside_a_plan({**others, "top-k": top_k, "min-p": min_p})
-            composition = (plan or Plan()).composition(bars)
-            versions = Versions(
-                to, _named(model), 1 if n is None else n, seed or 0, temperature, top_p, sound, soundfont, set_
-            )
-            compose_planned(composition, wishes, versions, watch)
-            return
+            versions = Versions(to, model, n or 1, seed or 0, temperature, top_p, sound, soundfont, set_)
+            compose_planned((plan or Plan()).composition(bars), wishes, versions, watch)
         else:
-            bundle = open_bundle(_named(model))
-            seed = seed or 0
-            ids, source = _prompt(_named(model), bundle, prompt, _opening(prompt_bars, prompt_notes), seed)
-            tables = composing_tables(bundle.recipe, set_, request=_given(asked), sampling=_given(drawn))
-            order = Order(
-                n=1 if n is None else n,
-                seed=seed,
-                request=from_table(Request, tables["request"], "request"),
-                sampling=from_table(Sampling, tables["sampling"], "sampling"),
-                guards=from_table(Guards, tables["guards"], "guards"),
-                prompt=ids,
-                prompt_from=source,
-                player=tables["player"],
-                max_copied=max_copied,
-            )
-            pieces = compose_into(to, bundle, order, sound=sound, soundfont=soundfont, best=best, watch=watch)
-    _report(pieces)
+            bundle, ordered = order(cast(Path, model))
+            _report(compose_into(to, bundle, ordered, sound=sound, soundfont=soundfont, best=best, watch=watch))
 
 
 @contextmanager
@@ -146,46 +149,26 @@ def _telling_what_is_there(folder: Path) -> Iterator[None]:
         raise
 
 
-def _refuse_beside_again(others: dict[str, Any]) -> None:
-    """Refuse what a piece that is made again was made with already.
+def _refuse(others: Mapping[str, Any], why: str) -> None:
+    """Refuse what cannot go with something else that is asked for.
+
+    Args:
+        others: values by the names of their flags; None for what is not said.
+        why: the rest of the sentence.
 
     Raises:
-        ImpossibleRequest: names it.
+        ImpossibleRequest: names the first.
     """
-    said = list(_given(others))
-    if said:
-        raise ImpossibleRequest(
-            f"--{said[0].replace('_', '-')} is of no effect on a piece that is made --again, exactly as it was: leave "
-            "it out, or compose anew."
-        )
+    if said := list(_given(others)):
+        raise ImpossibleRequest(f"--{said[0]} {why}")
 
 
-def _refuse_beside_a_plan(others: dict[str, Any]) -> None:
-    """Refuse what a piece cannot be that is written from what is asked of it.
-
-    Raises:
-        ImpossibleRequest: names it.
-    """
-    said = list(_given(others))
-    if said:
-        raise ImpossibleRequest(
-            f"--{said[0]} cannot go with a form, instruments, a metre, a tempo, chords, a density, a range or a "
-            "polyphony: leave one or the other out."
-        )
+def _said(table: Plan | Wishes | None) -> dict[str, Any]:
+    """What is said, by the names of the flags."""
+    return {} if table is None else dataclasses.asdict(table)
 
 
-def _named(model: Path | None) -> Path:
-    """The model, where one is named.
-
-    Raises:
-        ImpossibleRequest: none is.
-    """
-    if model is None:
-        raise ImpossibleRequest("Name a model: the folder of a run or of a bundle, as `partimento train` makes it.")
-    return model
-
-
-def _given(values: dict[str, Any]) -> dict[str, Any]:
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
