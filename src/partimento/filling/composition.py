@@ -26,10 +26,9 @@ from partimento.codecs.cells.fields import (
     SLOWEST,
     STEPS,
     TRACKS,
+    durations,
     events_of,
-    quarters,
     tempi,
-    values,
     vocabulary,
 )
 from partimento.codecs.cells.grid import Grid, Mask
@@ -166,13 +165,12 @@ def _cut(piece: Ids, wanted: Composition) -> Ids:
     """The piece with no note that rings on after its section, since another may come next than it was written for."""
     grid = Grid(piece)
     notes = grid.kind == NOTE
-    row, events = values(grid.events[notes]), grid.events.copy()
-    at = grid.starts[grid.bar[notes]] + quarters(grid.events[notes][:, 0]) * STEPS + row[:, 1]
     end = grid.starts[np.minimum((grid.bar[notes] // wanted.section + 1) * wanted.section, grid.bars)]
-    lasts = np.minimum(row[:, 3] * STEPS + row[:, 4], end - at)
-    cut = events[notes]
+    cut = grid.events[notes]
+    lasts = np.minimum(durations(cut), end - grid.onsets[notes])
     cut[:, 3] = vocabulary().first("quarters") + lasts // STEPS
     cut[:, 4] = vocabulary().first("steps") + lasts % STEPS
+    events = grid.events.copy()
     events[notes] = cut
     return events.reshape(-1)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ControlChangeTick, ControlChangeTickList, NoteTickList
 
-from partimento.codecs.cells.fields import DOWN, NOTE, STEPS, UP, quarters, values
+from partimento.codecs.cells.fields import DOWN, NOTE, STEPS, UP, durations, values
 from partimento.codecs.cells.fields import velocities as levels
 from partimento.codecs.cells.grid import Grid, Mask
 from partimento.codecs.cells.writing import HALF, HOLD
@@ -29,7 +29,7 @@ def spliced(score: Score, grid: Grid, cells: Mask, made: Grid) -> tuple[Score, i
         The score with their notes and pedals, and how many notes those are.
     """
     result = score.copy()
-    starts = grid.starts
+    starts, onsets = grid.starts, made.onsets
     scale = score.ticks_per_quarter / STEPS
     edges = np.rint(starts * scale).astype(np.int64).tolist()  # ticks at which bars begin, and the last one ends
     end = max(edges[-1], end_tick(score))
@@ -48,12 +48,12 @@ def spliced(score: Score, grid: Grid, cells: Mask, made: Grid) -> tuple[Score, i
         fresh: list[Note] = []
         pedal: list[tuple[int, bool]] = []
         for event in np.flatnonzero((made.track == place) & cells[made.bar, place]).tolist():
-            row, bar = values(made.events[event]), int(made.bar[event])
-            step = int(starts[bar]) + int(quarters(made.events[event, 0])) * STEPS + int(row[1])
+            pitch, velocity = values(made.events[event, [2, 5]]).tolist()
+            step, bar = int(onsets[event]), int(made.bar[event])
             tick = min(round(step * scale), edges[bar + 1] - 1)
             if made.kind[event] == NOTE:
-                stop = min(round((step + int(row[3]) * STEPS + int(row[4])) * scale), end)
-                fresh.append(Note(tick, max(stop - tick, 1), int(row[2]), int(levels()[row[5]])))
+                stop = min(round((step + int(durations(made.events[event]))) * scale), end)
+                fresh.append(Note(tick, max(stop - tick, 1), pitch, int(levels()[velocity])))
             elif made.kind[event] in (DOWN, UP):
                 pedal.append((tick, bool(made.kind[event] == DOWN)))
         fresh = _giving_way(fresh, old)

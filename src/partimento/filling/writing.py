@@ -26,11 +26,9 @@ from partimento.codecs.cells.fields import (
     FIELDS,
     LABELS,
     NOTE,
-    STEPS,
     UP,
+    durations,
     events_of,
-    quarters,
-    values,
     vocabulary,
 )
 from partimento.codecs.cells.grid import Grid, Mask
@@ -265,9 +263,8 @@ def _heard(piece: Ids, window: tuple[int, int], part: Mask, wishes: Ids, tracks:
 
 def _ringing(grid: Grid, first: int) -> Ids:
     """Of the bars before one what still matters in it: their lengths, notes that ring into it, and pedals."""
-    row = values(grid.events)
-    at = grid.starts[grid.bar] + quarters(grid.events[:, 0]) * STEPS + row[:, 1]
-    rings = (grid.kind == NOTE) & (at + row[:, 3] * STEPS + row[:, 4] > grid.starts[first])
+    ends = grid.onsets + durations(grid.events)
+    rings = (grid.kind == NOTE) & (ends > grid.starts[first])
     matters = rings | np.isin(grid.kind, (DOWN, UP))
     cells = np.zeros((grid.bars, len(grid.tracks)), dtype=np.bool_)
     cells[grid.bar[matters], grid.track[matters]] = True

@@ -25,7 +25,8 @@ from partimento.codecs.cells.fields import (
     VOICES,
     Ids,
     densities,
-    quarters,
+    durations,
+    onsets,
     values,
     vocabulary,
 )
@@ -76,9 +77,6 @@ class Asked:
         if self.lowest is not None and self.highest is not None and self.lowest > self.highest:
             raise ImpossibleRequest("The lowest pitch is higher than the highest.")
 
-    def __bool__(self) -> bool:
-        return self != Asked()
-
     def of(self, cells: Mask, programs: Ids) -> Ids:
         """What is asked of each cell.
 
@@ -114,8 +112,7 @@ def measured(grid: Grid) -> Ids:
     found = np.full((*shape, len(ASPECTS)), NOTHING)
     notes = (grid.kind == NOTE) & (grid.track >= 0)
     events, bar, track = grid.events[notes], grid.bar[notes], grid.track[notes]
-    row = values(events)
-    at, pitch, lasts = quarters(events[:, 0]) * STEPS + row[:, 1], row[:, 2], row[:, 3] * STEPS + row[:, 4]
+    at, pitch, lasts = onsets(events), values(events[:, 2]), durations(events)
     lengths = np.diff(grid.starts)
 
     count = np.zeros(shape)
@@ -132,7 +129,7 @@ def measured(grid: Grid) -> Ids:
     found[..., HIGHEST] = highest
 
     cell = bar * shape[1] + track
-    most = _most_at_once(np.ravel(cell), at, at + lasts, grid.bars * shape[1]).reshape(shape)
+    most = _most_at_once(cell, at, at + lasts, grid.bars * shape[1]).reshape(shape)
     found[there, POLYPHONY] = np.minimum(most[there], VOICES) - 1
 
     sounds = np.minimum(lasts, lengths[bar] - at)

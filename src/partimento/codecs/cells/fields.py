@@ -201,6 +201,16 @@ def values(ids: Ids) -> Ids:
     return np.asarray(ids - _first()[2][ids])
 
 
+def onsets(events: Ids) -> Ids:
+    """At which step of its bar each event (…, 6) is, of those that are at a step of their own."""
+    return quarters(events[..., 0]) * STEPS + values(events[..., 1])
+
+
+def durations(events: Ids) -> Ids:
+    """Steps that each note (…, 6) lasts."""
+    return values(events[..., 3]) * STEPS + values(events[..., 4])
+
+
 def events_of(x: Ids) -> tuple[Ids, Ids]:
     """The events of a row of ids, those that make no sense left out.
 

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partimento.codec import Request
-from partimento.codecs.cells.asking import CHORD, HIGHEST, LOWEST, POLYPHONY
+from partimento.codecs.cells.asking import POLYPHONY
 from partimento.codecs.cells.clock import LENGTHS, paces
 from partimento.codecs.cells.fields import (
     ANSWER,
@@ -43,16 +43,17 @@ from partimento.codecs.cells.fields import (
     TEMPO,
     TRACKS,
     UP,
+    durations,
     events_of,
     kinds,
+    onsets,
     quarters,
     values,
     vocabulary,
 )
 from partimento.codecs.cells.state import State
+from partimento.codecs.cells.striking import Striking
 from partimento.errors import ImpossibleRequest
-from partimento.harmony import classes
-from partimento.metres import METRES
 
 Mask = NDArray[np.bool_]
 
@@ -92,6 +93,7 @@ class Cells:
         self._group: list[int] = []
         self._over = False
         self._state = State()
+        self._striking = Striking(self._state, self._allowed)
         self._told_after = -1  # notes after which a silence was told
         self.begin()
 
@@ -119,7 +121,7 @@ class Cells:
                 if kind[0] != ASKED:  # whose pitches are not to be sung
                     self._allowed[events[0]] = True
                 self._state.happen(int(kind[0]), events[0])
-                if kind[0] == NOTE and self._bound_by_guard and _lasts(events[0]) == self._longest_note:
+                if kind[0] == NOTE and self._bound_by_guard and int(durations(events[0])) == self._longest_note:
                     self.acted["stuck note"] += 1
 
     def mask(self) -> Mask:
@@ -238,70 +240,19 @@ class Cells:
     def _note_times(self) -> Mask:
         """(steps of the bar,) where this track may strike a note."""
         steps = self._steps()
-        at, kind, pitch = self._state.last
-        times: Mask = steps >= (at + 1 if kind == NOTE else max(at, 0))
-        if kind == NOTE and at < len(steps) and self._pitches(at, pitch + 1).any():
-            times[at] = True
-        times &= (steps + 1 <= self._latest()) & (self._state.clock.bar + steps >= self._silent())
+        times = self._striking.times() & (steps + 1 <= self._latest())
         if not self._state.onset_in_bar and not self._state.filling:
             audible = times & (self._state.clock.bar + steps <= self._state.sound_end + self._silence)
             if audible.any() and (times & ~audible).any():
                 self._tell_silence()
                 return audible
-        return times & self._asked_times(at)
-
-    def _asked_times(self, after: int) -> Mask:
-        """(steps of the bar,) where what is asked lets this track strike a note; at `after` and before, anywhere."""
-        steps, asked = self._steps(), self._state.asked
-        times = np.ones(len(steps), dtype=np.bool_)
-        if asked[POLYPHONY] >= 0 and (until := self._state.until.get(self._state.track)) is not None:
-            sounding = (until > self._state.clock.bar + steps[:, None]).sum(axis=1)
-            times = (sounding <= asked[POLYPHONY]) | (steps <= after)
-        if asked[CHORD] >= 0:
-            for step in self._strong():
-                times[step] &= step <= after or bool(self._pitches(step).any())
-        return times
-
-    def _strong(self) -> tuple[int, ...]:
-        """The steps of this bar's strong beats."""
-        return METRES[self._state.clock.metre].strong_beats(STEPS)
-
-    def _own_pitches(self, track: int) -> Mask:
-        """(128,) those that a track may have."""
-        found: Mask = self._allowed[self._span("drum" if self._state.program.get(track) == DRUMS else "pitch")]
-        low, high = self._state.asked[LOWEST], self._state.asked[HIGHEST]
-        if low >= 0 or high >= 0:
-            pitches = np.arange(128)
-            found = found & (pitches >= low) & (pitches <= (high if high >= 0 else 127))
-        return found
-
-    def _silent(self) -> int:
-        """The first step, of the piece, at which a pitch of this track is silent; beyond all steps if it has none."""
-        own, until = self._own_pitches(self._state.track), self._state.until.get(self._state.track)
-        if not own.any():
-            return 1 << 60
-        return 0 if until is None else int(until[own].min())
-
-    def _pitches(self, at: int, first: int = 0) -> Mask:
-        """(128,) the pitches that this track may strike at a step, from one on."""
-        found = self._own_pitches(self._state.track).copy()
-        found[:first] = False
-        asked, until = self._state.asked, self._state.until.get(self._state.track)
-        if until is not None:
-            silent = until <= self._state.clock.bar + at
-            found &= silent & (asked[POLYPHONY] < 0 or int((~silent).sum()) <= asked[POLYPHONY])
-        if asked[CHORD] >= 0 and at in self._strong():
-            found &= np.resize(classes(asked[CHORD]), 128)
-        return found
+        return times & self._striking.asked_times()
 
     def _free_tracks(self) -> Mask:
         """(TRACKS,) those that this bar may still have, and that have a pitch to strike in it."""
         known: Mask = np.asarray(self._programs.any(axis=1))
         known[list(self._state.program)] = True
-        for track, until in self._state.until.items():
-            own = self._own_pitches(track)
-            known[track] = bool(own.any()) and int(until[own].min()) < self._state.clock.next
-        return (np.arange(TRACKS) > self._state.track) & known & self._allowed[self._span("track")]
+        return (np.arange(TRACKS) > self._state.track) & self._striking.free(known) & self._allowed[self._span("track")]
 
     def _has_time(self) -> bool:
         return self._latest() >= 1
@@ -364,7 +315,7 @@ class Cells:
             at = quarter * STEPS + int(values(np.array(group[1])))
             first = self._state.last[2] + 1 if self._state.last[:2] == (at, NOTE) else 0
             drums = self._state.program.get(self._state.track) == DRUMS
-            mask[self._span("drum" if drums else "pitch")] = self._pitches(at, first)
+            mask[self._span("drum" if drums else "pitch")] = self._striking.pitches(at, first)
             mask[self._span("pitch" if drums else "drum")] = False
         elif kind == NOTE and field > 2:
             self._allow_durations(mask, field)
@@ -396,7 +347,7 @@ class Cells:
     def _allow_durations(self, mask: Mask, field: int) -> None:
         """Durations of a step at least, that end where they must."""
         request, group = self._request, np.array(self._group)
-        at = int(quarters(group[0])) * STEPS + int(values(group[1]))
+        at = int(onsets(group))
         longest = LONGEST * STEPS - 1
         if request.bars is not None:
             more = max(request.bars - self._state.bars, 0) * int(LENGTHS[self._state.clock.metre])
@@ -432,8 +383,3 @@ class Cells:
             mask[ids.first("eos" if ends else "bar")] = True
             return
         mask[ids.first("none")] = True  # which makes no sense, so that the event is passed over
-
-
-def _lasts(event: NDArray[np.int64]) -> int:
-    """Steps that a note (6,) lasts."""
-    return int(values(event[3])) * STEPS + int(values(event[4]))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partimento.codecs.cells.clock import LENGTHS
-from partimento.codecs.cells.fields import BAR, CELL, Ids, events_of, values
+from partimento.codecs.cells.fields import BAR, CELL, Ids, events_of, onsets, values
 
 Mask = NDArray[np.bool_]
 
@@ -56,3 +56,9 @@ class Grid:
         """(bars + 1,) steps at which bars begin, and at which the last one ends."""
         metres = values(self.events[self.kind == BAR][:, 1])
         return np.append(0, np.cumsum(LENGTHS[metres]))
+
+    @property
+    def onsets(self) -> Ids:
+        """(E,) steps from the piece's beginning, of events that are at a step of their own."""
+        found: Ids = self.starts[self.bar] + onsets(self.events)
+        return found

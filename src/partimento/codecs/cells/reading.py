@@ -16,8 +16,9 @@ from partimento.codecs.cells.fields import (
     TEMPO,
     UP,
     Ids,
+    durations,
     events_of,
-    quarters,
+    onsets,
     tempi,
     values,
     velocities,
@@ -44,9 +45,7 @@ def read(x: Ids) -> Score:
     ended = np.cumsum(length)
     before = _last(bars, np.arange(len(kind)))  # the bar that each event lies in
     start = np.where(before >= 0, (ended - length)[before], 0)
-    time = start + quarters(events[:, 0]) * STEPS
-    stepped = np.isin(kind, (TEMPO, DOWN, UP, NOTE))
-    time = time + np.where(stepped, values(events[:, 1]), 0)
+    time = start + np.where(np.isin(kind, (TEMPO, DOWN, UP, NOTE)), onsets(events), 0)
     fits = time < LAST_STEP
     _tell_metres(score, start[bars & fits], metre[bars & fits])
     tempo = (bars | (kind == TEMPO)) & fits
@@ -88,8 +87,7 @@ def _tell_tracks(score: Score, kind: Ids, events: Ids, time: Ids) -> None:
         track = Track("", 0 if drums else one % (DRUMS + 1), drums)
         mine = (kind == NOTE) & (whose == one)
         own = events[mine]
-        lasts = values(own[:, 3]) * STEPS + values(own[:, 4])
-        track.notes = note_list(time[mine], lasts, values(own[:, 2]), velocities()[values(own[:, 5])])
+        track.notes = note_list(time[mine], durations(own), values(own[:, 2]), velocities()[values(own[:, 5])])
         track.notes.sort()
         pedal = np.isin(kind, (DOWN, UP)) & (whose == one)
         pressed = zip(time[pedal].tolist(), (kind[pedal] == DOWN).tolist(), strict=True)

@@ -18,11 +18,11 @@ from partimento.codecs.cells.fields import (
     FILL,
     HIDDEN,
     NOTE,
-    STEPS,
     TEMPO,
     UP,
     Ids,
-    quarters,
+    durations,
+    onsets,
     values,
 )
 
@@ -100,8 +100,8 @@ class State:
 
     def happen(self, kind: int, event: Ids) -> None:
         """Take note of an event (6,) that makes sense."""
-        _, first, second, third, fourth, _ = (int(value) for value in values(event))
-        at = int(quarters(event[0])) * STEPS + first
+        _, first, second, third, *_ = (int(value) for value in values(event))
+        at = int(onsets(event))
         if kind == BAR:
             self._enter_bar(first, second)
         elif kind == TEMPO:
@@ -110,7 +110,7 @@ class State:
         elif kind == CELL:
             self._enter_track(kind, first, second)
         elif kind == NOTE:
-            self._sound(at, second, third * STEPS + fourth)
+            self._sound(at, second, int(durations(event)))
         elif kind in (DOWN, UP):
             self.pressed[max(self.track, 0)] = kind == DOWN
             self.pedalled.add(max(self.track, 0))

@@ -1,0 +1,94 @@
+"""What a track may strike, and when: pitches of its own that are silent, and what is asked of the cell.
+
+A pitch is not struck again while it sounds. What is asked decides the lowest and the highest pitch, how many notes
+sound at once, and the pitch classes on the strong beats of the bar.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partimento.codecs.cells.asking import CHORD, HIGHEST, LOWEST, POLYPHONY
+from partimento.codecs.cells.fields import DRUMS, NOTE, STEPS, vocabulary
+from partimento.codecs.cells.state import State
+from partimento.harmony import classes
+from partimento.metres import METRES
+
+Mask = NDArray[np.bool_]
+NEVER = 1 << 60  # a step beyond all others
+
+
+class Striking:
+    """The pitches that tracks may strike.
+
+    Args:
+        state: the piece so far; read anew at each question.
+        allowed: (V,) ids that may come at all; likewise.
+    """
+
+    def __init__(self, state: State, allowed: Mask) -> None:
+        self._state = state
+        self._allowed = allowed
+
+    def own(self, track: int) -> Mask:
+        """(128,) the pitches that a track may have, in the range that is asked for."""
+        span = vocabulary()["drum" if self._state.program.get(track) == DRUMS else "pitch"]
+        found: Mask = self._allowed[span.start : span.stop]
+        low, high = self._state.asked[LOWEST], self._state.asked[HIGHEST]
+        if low >= 0 or high >= 0:
+            pitches = np.arange(128)
+            found = found & (pitches >= low) & (pitches <= (high if high >= 0 else 127))
+        return found
+
+    def pitches(self, at: int, first: int = 0) -> Mask:
+        """(128,) the pitches that the present track may strike at a step of this bar, from one on."""
+        found = self.own(self._state.track).copy()
+        found[:first] = False
+        asked, until = self._state.asked, self._state.until.get(self._state.track)
+        if until is not None:
+            silent = until <= self._state.clock.bar + at
+            found &= silent & (asked[POLYPHONY] < 0 or int((~silent).sum()) <= asked[POLYPHONY])
+        if asked[CHORD] >= 0 and at in self._strong():
+            found &= np.resize(classes(asked[CHORD]), 128)
+        return found
+
+    def times(self) -> Mask:
+        """(steps of the bar,) where the present track may strike something after all that it has."""
+        state, steps = self._state, np.arange(self._state.clock.steps)
+        at, kind, pitch = state.last
+        times: Mask = steps >= (at + 1 if kind == NOTE else max(at, 0))
+        if kind == NOTE and at < len(steps) and self.pitches(at, pitch + 1).any():
+            times[at] = True
+        return times & (state.clock.bar + steps >= self._silent(state.track))
+
+    def asked_times(self) -> Mask:
+        """(steps of the bar,) where what is asked lets the present track strike; up to its last event, anywhere."""
+        state, asked = self._state, self._state.asked
+        steps, after = np.arange(state.clock.steps), state.last[0]
+        times = np.ones(len(steps), dtype=np.bool_)
+        if asked[POLYPHONY] >= 0 and (until := state.until.get(state.track)) is not None:
+            sounding = (until > state.clock.bar + steps[:, None]).sum(axis=1)
+            times = (sounding <= asked[POLYPHONY]) | (steps <= after)
+        if asked[CHORD] >= 0:
+            for step in self._strong():
+                times[step] &= step <= after or bool(self.pitches(step).any())
+        return times
+
+    def free(self, tracks: Mask) -> Mask:
+        """Of tracks (TRACKS,) those that have a pitch to strike in this bar."""
+        free = tracks.copy()
+        for track in self._state.until:
+            free[track] = self._silent(track) < self._state.clock.next
+        return free
+
+    def _silent(self, track: int) -> int:
+        """The first step, of the piece, at which a pitch of a track is silent."""
+        own, until = self.own(track), self._state.until.get(track)
+        if not own.any():
+            return NEVER
+        return 0 if until is None else int(until[own].min())
+
+    def _strong(self) -> tuple[int, ...]:
+        """The steps of this bar's strong beats."""
+        return METRES[self._state.clock.metre].strong_beats(STEPS)
