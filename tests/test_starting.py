@@ -91,3 +91,13 @@ def test_a_run_that_was_killed_before_it_had_a_plan_goes_on_from_the_same_model(
     ended = open_bundle(tuned)
     assert ended.facts["started_from"] == open_bundle(base).digest
     assert ended.recipe["model"]["cell"] == "gru"
+
+
+def test_what_a_broken_run_began_from_is_forgotten_by_one_that_does_not_resume_it(music: Path, tmp_path: Path) -> None:
+    base, fresh = tmp_path / "base", tmp_path / "fresh"
+    subprocess.run(command(music, base, 5), check=True, capture_output=True, timeout=200)
+    anew = command(music, fresh, 5)
+    shutil.copytree(base / "bundle", fresh / "start")
+    subprocess.run(anew, check=True, capture_output=True, timeout=200)
+    assert open_bundle(fresh).facts["started_from"] is None
+    assert not (fresh / "start").exists()

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partimento.errors import ImpossibleRequest
+from partimento.keys import MAJOR_TONICS
 
 __all__ = ["CHORDS", "QUALITIES", "chord_name", "chord_number", "chords_named", "classes", "pitch_named", "recognised"]
 
@@ -35,7 +36,6 @@ QUALITIES: dict[str, tuple[int, ...]] = {
 }
 """Semitones from the root, by the quality's name."""
 CHORDS = 12 * len(QUALITIES)
-ROOTS = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 FEWEST = 3  # pitch classes that a chord is told from
 LEAST_FIT = 0.8  # cosine below which no chord is told
 
@@ -130,7 +130,7 @@ def chords_named(text: str) -> tuple[int, ...]:
 def chord_name(chord: int) -> str:
     """The name of a chord."""
     root, quality = divmod(chord, len(QUALITIES))
-    return ROOTS[root] + list(QUALITIES)[quality]
+    return MAJOR_TONICS[root] + list(QUALITIES)[quality]
 
 
 def pitch_named(text: str) -> int:

@@ -64,7 +64,7 @@ def train(
         from partimento.recipes import recipe_named
         from partimento.training.resuming import HAS_A_PLAN, resumed
         from partimento.training.runs import train as train_run
-        from partimento.training.starting import START, recipe_of
+        from partimento.training.starting import came_from, recipe_of
     if minutes is not None and not 0 < minutes < math.inf:
         raise InvalidSettings(f"--minutes must be a number of minutes, more than 0, not {minutes:g}.")
     both = [name for name in map(name_of, set_) if name in ("training.updates", "plan.minutes", "plan.epochs")]
@@ -80,8 +80,7 @@ def train(
             )
             watch(Progress("Planning", 1, 1, "plans", remark=remark))
         else:
-            kept = to / START  # of a run that was broken off before it had a plan
-            begun = open_bundle(kept) if resume and start is None and kept.is_dir() else start
+            begun = came_from(to) if resume and start is None else start  # though it may have no plan yet
             chosen = (recipe_named(recipe or "lstm") if begun is None else recipe_of(begun)).override(set_)
         bundle = train_run(
             folder,

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partimento.instruments import INSTRUMENTS
+from partimento.instruments import DRUMS, instrument_name
 from partimento.keys import MAJOR_TONICS, MINOR_TONICS, key_fits, key_name
 from partimento.score import NoteArray, Score, bar_lines, seconds_at, tempo_changes
 
@@ -46,6 +46,7 @@ def facts(score: Score, notes: NoteArray) -> dict[str, Any]:
     bars = bar_lines(score)
     mean, most = _polyphony(notes["onset"], ends)
     programs, played = np.unique(notes["program"], return_counts=True)
+    names = map(instrument_name, np.where(programs < 0, DRUMS, programs).tolist())
     tempo, changes = _tempo(score, int(ends.max()))
     beat = notes["onset"] / score.ticks_per_quarter
     return {
@@ -53,7 +54,7 @@ def facts(score: Score, notes: NoteArray) -> dict[str, Any]:
         "seconds": round(float(seconds_at(score, ends.max(keepdims=True))[0]), 3),
         "bars": len(bars),
         "tracks": len(np.unique(notes["track"])),
-        "instruments": {_instrument(p): n for p, n in zip(programs.tolist(), played.tolist(), strict=True)},
+        "instruments": dict(zip(names, played.tolist(), strict=True)),
         "metres": _metres(score, bars),
         "tempo": tempo,
         "tempo_changes": changes,
@@ -65,10 +66,6 @@ def facts(score: Score, notes: NoteArray) -> dict[str, Any]:
         "on_sixteenths": _share_on_grid(beat, 4),
         "on_grid": _share_on_grid(beat, GRID),
     }
-
-
-def _instrument(program: int) -> str:
-    return "Drums" if program < 0 else INSTRUMENTS[program]
 
 
 def _share_on_grid(beat: NDArray[np.float64], steps: int) -> float:

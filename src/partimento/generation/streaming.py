@@ -116,15 +116,11 @@ class _Teller:
     def __init__(self, work: IdGeneration, hear: Callable[[Heard], None]) -> None:
         self._work = work
         self._hear = hear
-        self._from = end_tick(work.prompt.score) and self._begins(work.prompt.score)
-        self._old = set(_keys(work.prompt.score))
+        prompt = work.prompt.score
+        end = end_tick(prompt)
+        self._from = int(bar_lines(prompt, end + 1)[-1]) if end else 0  # the bar in which a prompt ends is told too
+        self._old = set(_keys(prompt))
         self._next_look = 0.0
-
-    @staticmethod
-    def _begins(prompt: Score) -> int:
-        """The beginning of the bar in which a prompt ends: what is new may begin there."""
-        lines = bar_lines(prompt, end_tick(prompt) + 1)
-        return int(lines[-1])
 
     def look(self, drafts: list[Draft]) -> None:
         """Tell what has been completed since the last look."""

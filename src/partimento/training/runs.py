@@ -108,7 +108,7 @@ def train(
     if planned:
         _require_same(corpus, run, began["digest"])
     with _alone(run):
-        start = kept(run, start, planned=planned)
+        start = kept(run, start, resume=resume, planned=planned)
         if start is not None:
             require_same_codec(recipe, start)
         prepared = prepare(corpus, recipe, run / "encoded", watch, start)

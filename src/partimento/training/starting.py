@@ -40,20 +40,27 @@ def _said(table: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in table.items() if value is not None}
 
 
-def kept(run: Path, start: Bundle | None, *, planned: bool) -> Bundle | None:
+def came_from(run: Path) -> Bundle | None:
+    """The bundle that the run of a folder began from; None where it began from nothing, or has not begun."""
+    folder = run / START
+    return open_bundle(folder) if folder.exists() else None
+
+
+def kept(run: Path, start: Bundle | None, *, resume: bool, planned: bool) -> Bundle | None:
     """The bundle that a run goes on from, a copy of it in the run's folder; None where it begins from nothing.
 
     Args:
         run: the run's folder.
         start: the bundle that is named, if any.
-        planned: whether the run has begun already.
+        resume: whether the run that the folder has is gone on with; else what it began from is forgotten.
+        planned: whether that run had a plan.
 
     Raises:
         InvalidSettings: the run began from another, or from nothing.
     """
     folder = run / START
-    if planned or folder.exists():
-        began = open_bundle(folder) if folder.exists() else None
+    began = came_from(run) if resume else None
+    if planned or began is not None:
         if start is not None and (began is None or began.digest != start.digest):
             raise InvalidSettings(
                 f"The run {run} began from {'nothing' if began is None else 'another model'}: resume it as it was, or "
@@ -61,6 +68,7 @@ def kept(run: Path, start: Bundle | None, *, planned: bool) -> Bundle | None:
             )
         return began
     if start is None:
+        shutil.rmtree(folder, ignore_errors=True)
         return None
     with atomic_folder(folder) as new:
         shutil.copytree(start.folder, new, dirs_exist_ok=True)

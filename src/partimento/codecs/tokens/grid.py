@@ -21,11 +21,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from partimento.instruments import DRUMS as DRUMS
 from partimento.levels import nearest
 from partimento.metres import Change, Metre, changes
 from partimento.score import NoteArray, Score, Tempo, TimeSignature, Track, note_array, note_list, tempo_changes
 
-DRUMS = 128  # drums stand after the programs 0..127
 DENSE_BEATS, LONGEST_BEATS = 4, 16  # durations: each step up to 4 beats, then halves of a beat (or beats) up to 16
 
 
