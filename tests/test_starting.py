@@ -6,98 +6,116 @@ import math
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from partimento.bundle import open_bundle
+from partimento.bundle import Bundle, open_bundle
 from partimento.errors import InvalidSettings
 from partimento.files import write
 from partimento.progress import Progress
+from partimento.recipes import recipe_named
 from partimento.training.runs import train
 from partimento.training.starting import recipe_of
-from test_runs import command
-from test_runs import music as music  # a folder of tunes, and a cache of its own
 
 from music import tune
 
+SETTINGS = [
+    "training.length=64",
+    "training.batch=4",
+    "training.save_every=0",
+    "model.cell=gru",
+    'model.stack=["cell 24"]',
+]
 
-def test_a_run_from_a_trained_model_begins_with_what_it_knows(music: Path, tmp_path: Path) -> None:
-    base, tuned = tmp_path / "base", tmp_path / "tuned"
-    subprocess.run(command(music, base, 60), check=True, capture_output=True, timeout=200)
-    other = tmp_path / "other"
-    other.mkdir()
-    for seed in range(20, 28):
-        write(tune(seed, bars=16), other / f"{seed}.mid")
-    words = ["--from", str(base), "--set", "training.updates=10", "--set", "training.learning_rate=0.001"]
-    line = [sys.executable, "-m", "partimento", "train", str(other), "--to", str(tuned), *words]
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with music and a cache of its own."""
+    folder = tmp_path_factory.mktemp("starting")
+    for name, seeds in (("music", range(8)), ("other", range(20, 28))):
+        (folder / name).mkdir()
+        for seed in seeds:
+            write(tune(seed, bars=16), folder / name / f"{seed}.mid")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def base(place: Path) -> Bundle:
+    """A trained model."""
+    recipe = recipe_named("lstm").override([*SETTINGS, "training.updates=60", "preparation.transpose=1"])
+    return train(place / "music", place / "base", recipe)
+
+
+def test_a_run_from_a_trained_model_begins_with_what_it_knows(place: Path, base: Bundle, tmp_path: Path) -> None:
+    words = ["--from", str(place / "base"), "--set", "training.updates=10", "--set", "training.learning_rate=0.001"]
+    line = [sys.executable, "-m", "partimento", "train", str(place / "other"), "--to", str(tmp_path / "tuned"), *words]
     said = subprocess.run(line, check=True, capture_output=True, text=True, timeout=200)
     assert "as it came" in said.stdout + said.stderr
-    started, ended = open_bundle(base), open_bundle(tuned)
-    assert ended.facts["started_from"] == started.digest
+    ended = open_bundle(tmp_path / "tuned")
+    assert ended.facts["started_from"] == base.digest
     assert ended.facts["scores"]["as it came, test, loss"] < 0.8 * math.log(ended.codec().spec.vocab_size)
     assert ended.facts["scores"]["test, loss"] != ended.facts["scores"]["as it came, test, loss"]
-    assert started.codec().spec == ended.codec().spec
-    moved = [np.abs(started.arrays()[name] - array).mean() for name, array in ended.arrays().items()]
+    assert base.codec().spec == ended.codec().spec
+    moved = [np.abs(base.arrays()[name] - array).mean() for name, array in ended.arrays().items()]
     size = [np.abs(array).mean() for array in ended.arrays().values()]
     assert 0 < sum(moved) < 0.3 * sum(size)
 
 
-def test_a_run_from_a_trained_model_resumes_without_it(music: Path, tmp_path: Path) -> None:
-    base, whole, broken = (tmp_path / name for name in ("base", "whole", "broken"))
-    subprocess.run(command(music, base, 10), check=True, capture_output=True, timeout=200)
-    start = open_bundle(base)
-    recipe = recipe_of(start).override(["training.updates=12", "training.save_every=0"])
-    train(music, whole, recipe, start=start)
+def test_a_run_from_a_trained_model_resumes_without_it(place: Path, base: Bundle, tmp_path: Path) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    start = open_bundle(shutil.copytree(base.folder, tmp_path / "lent"))
+    recipe = recipe_of(start).override(["training.updates=12"])
+    train(place / "music", whole, recipe, start=start)
 
     def stop(event: Progress) -> None:
         if event.job == "Training" and event.done == 5:
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        train(music, broken, recipe, start=start, watch=stop)
-    shutil.rmtree(base)
+        train(place / "music", broken, recipe, start=start, watch=stop)
+    shutil.rmtree(start.folder)
     with pytest.raises(InvalidSettings, match="another model"):
-        train(music, broken, recipe, start=open_bundle(whole), resume=True)
-    train(music, broken, recipe, resume=True)
+        train(place / "music", broken, recipe, start=open_bundle(whole), resume=True)
+    train(place / "music", broken, recipe, resume=True)
     assert open_bundle(broken).digest == open_bundle(whole).digest
 
 
 @pytest.mark.parametrize(
     ("changed", "says"), [("codec.velocities=8", "codec"), ('model.stack=["cell 16"]', "do not fit")]
 )
-def test_what_would_make_another_network_is_refused(music: Path, tmp_path: Path, changed: str, says: str) -> None:
-    base = tmp_path / "base"
-    subprocess.run(command(music, base, 5), check=True, capture_output=True, timeout=200)
-    start = open_bundle(base)
+def test_what_would_make_another_network_is_refused(
+    place: Path, base: Bundle, tmp_path: Path, changed: str, says: str
+) -> None:
+    recipe = recipe_of(base).override([changed, "training.updates=5"])
     with pytest.raises(InvalidSettings, match=says):
-        train(music, tmp_path / "run", recipe_of(start).override([changed, "training.updates=5"]), start=start)
+        train(place / "music", tmp_path / "run", recipe, start=base)
 
 
-def test_a_run_that_was_killed_before_it_had_a_plan_goes_on_from_the_same_model(music: Path, tmp_path: Path) -> None:
-    base, tuned = tmp_path / "base", tmp_path / "tuned"
-    settings = ["--set", "training.updates=5", "--set", 'model.stack=["cell 24"]', "--set", "model.cell=gru"]
-    line = [sys.executable, "-m", "partimento", "train", str(music)]
-    subprocess.run([*line, "--to", str(base), *settings], check=True, capture_output=True, timeout=200)
-    shutil.copytree(base / "bundle", tuned / "start")
+def test_a_run_that_was_killed_before_it_had_a_plan_goes_on_from_the_same_model(
+    place: Path, base: Bundle, tmp_path: Path
+) -> None:
+    tuned = tmp_path / "tuned"
+    shutil.copytree(base.folder, tuned / "start")
+    line = [sys.executable, "-m", "partimento", "train", str(place / "music"), "--to", str(tuned)]
     done = subprocess.run(
-        [*line, "--to", str(tuned), "--resume", "--set", "training.updates=5"],
-        capture_output=True,
-        text=True,
-        timeout=200,
+        [*line, "--resume", "--set", "training.updates=5"], capture_output=True, text=True, timeout=200
     )
     assert done.returncode == 0, done.stderr
     ended = open_bundle(tuned)
-    assert ended.facts["started_from"] == open_bundle(base).digest
+    assert ended.facts["started_from"] == base.digest
     assert ended.recipe["model"]["cell"] == "gru"
 
 
-def test_what_a_broken_run_began_from_is_forgotten_by_one_that_does_not_resume_it(music: Path, tmp_path: Path) -> None:
-    base, fresh = tmp_path / "base", tmp_path / "fresh"
-    subprocess.run(command(music, base, 5), check=True, capture_output=True, timeout=200)
-    anew = command(music, fresh, 5)
-    shutil.copytree(base / "bundle", fresh / "start")
-    subprocess.run(anew, check=True, capture_output=True, timeout=200)
-    assert "started_from" not in open_bundle(fresh).facts
+def test_what_a_broken_run_began_from_is_forgotten_by_one_that_does_not_resume_it(
+    place: Path, base: Bundle, tmp_path: Path
+) -> None:
+    fresh = tmp_path / "fresh"
+    shutil.copytree(base.folder, fresh / "start")
+    ended = train(place / "music", fresh, recipe_named("lstm").override([*SETTINGS, "training.updates=5"]))
+    assert "started_from" not in ended.facts
     assert not (fresh / "start").exists()
