@@ -29,6 +29,7 @@ for name, summary in {
     "harmonise": "Write what goes with a melody.",
     "vary": "Write some of a piece anew, here and there.",
     "audition": "Hear how a run learnt: compose from each of its checkpoints with one seed.",
+    "shrink": "Keep a model's weights in fewer bits: smaller and faster, and the cost is measured.",
     "show": "Show what a model is made of: layers, shapes, parameters, facts.",
     "compare": "Train every system on the same music, and set what they make side by side.",
     "evaluate": "Judge pieces of music: how good beside human music, and how new.",

@@ -30,6 +30,7 @@ from partimento.score import Score, bar_edges
 
 __all__ = ["Human", "Judged", "Row", "Scorecard", "cut", "excerpt_bars", "judge"]
 
+MOST_BARS = 128  # of an excerpt: longer ones say nothing more
 MOST_JUDGED = 300  # human pieces of which what they share with the training music is found
 ENOUGH_UNLEARNT = 100  # human pieces that were not learnt from, for those that were not to count
 
@@ -217,9 +218,9 @@ def judge(
 
 
 def excerpt_bars(made: Sequence[Score], humans: Sequence[Score]) -> int:
-    """How long excerpts must be for both sets to have them: the lesser of the two medians, in bars; at least 1."""
+    """How long excerpts must be for both sets to have them: the lesser of the two medians, 1 to 128 bars."""
     medians = [float(np.median([len(bar_edges(score)) - 1 for score in scores])) for scores in (made, humans)]
-    return max(1, math.floor(min(medians)))
+    return max(1, math.floor(min(*medians, MOST_BARS)))
 
 
 def cut(scores: Sequence[Score], bars: int, seed: int) -> list[Score]:

@@ -90,10 +90,12 @@ def plan(recipe: Recipe, prepared: Prepared, minutes: float | None, watch: Watch
     training = timed.settings["training"]
     length = model.steps if isinstance(model, Phrased) else training.length
     unit = "tokens" if isinstance(prepared.codec.spec, TokenSpec) else "steps"
+    share = f"{passes:.1f}" if passes >= 1 else f"{passes:.1g}"
+    lasting = f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"
     remark = (
         f"Plan: {recipe.model} with {parameters / 1e6:.1f} million parameters learns from {prepared.notes:,} notes in "
-        f"{training.updates:,} updates of {training.batch} × {length} {unit}, {passes:.1f} passes over the "
-        f"music{keys}, in about {seconds / 60:.1f} minutes"
+        f"{training.updates:,} updates of {training.batch} × {length} {unit}, {share} passes over the "
+        f"music{keys}, in about {lasting}"
     )
     if training.patience is not None and (isinstance(model, Judged) or likelihood_kind(model) != "none"):
         remark += ", less if the held-out loss stops falling"
