@@ -7,8 +7,7 @@ part, a cache, scaled dot-product attention: what is quickest there) of as many 
 processor time, each the median of some rounds, a round of each system after the other:
 
     step       the model alone, one id after the other, as a player is asked while it composes
-    composing  all of it: grammar, guards, top-p, the score at the end; `generate` of the peer draws with top-p and looks
-               at nothing else
+    composing  all of it: grammar, guards, top-p, the score at the end; `generate` of the peer draws with top-p alone
 
 The nested model is told in ids, too, of which six are an event and one step of its tower. FOLDER is music for the
 vocabulary of the codec.

@@ -119,3 +119,14 @@ def test_what_a_broken_run_began_from_is_forgotten_by_one_that_does_not_resume_i
     ended = train(place / "music", fresh, recipe_named("lstm").override([*SETTINGS, "training.updates=5"]))
     assert "started_from" not in ended.facts
     assert not (fresh / "start").exists()
+
+
+def test_a_run_that_makes_it_worse_ends_as_it_came(place: Path, base: Bundle, tmp_path: Path) -> None:
+    said: list[str] = []
+    recipe = recipe_of(base).override(["training.updates=6", "training.learning_rate=3", "training.clip=none"])
+    ended = train(
+        place / "music", tmp_path / "run", recipe, start=base, watch=lambda event: said.append(event.remark or "")
+    )
+    assert any("stays as it came" in remark for remark in said)
+    assert all((array == ended.arrays()[name]).all() for name, array in base.arrays().items())
+    assert ended.facts["scores"]["test, loss"] == pytest.approx(ended.facts["scores"]["as it came, test, loss"])

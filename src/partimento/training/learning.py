@@ -170,6 +170,11 @@ class Run:
         keep_checkpoint(self.folder, self.update, cast(Model, self.model).arrays(), best=better, apart=apart)
         write_text(self.folder / CURVES, as_csv(self.rows))
 
+    def take_as_best(self, found: Mapping[str, float]) -> None:
+        """The held-out pieces have been looked at before the first update: these weights are the best so far."""
+        self.best_update, self.best_loss = 0, found.get("loss", math.inf)
+        keep_checkpoint(self.folder, 0, cast(Model, self.model).arrays(), best=True, apart=False)
+
     def facts(self, notes_per_id: float) -> Row:
         """What is worth showing now."""
         facts = dict(self.latest)

@@ -95,6 +95,7 @@ def fit(
     training: Training,
     folder: Path,
     *,
+    knows: bool = False,
     resume: bool = False,
     watch: Watch = ignore,
 ) -> History:
@@ -107,6 +108,7 @@ def fit(
         training: how.
         folder: gets `last.safetensors` (to go on from), `best.safetensors` (`Model.arrays`), `curves.csv` and
             `checkpoints/` (see `checkpoints`).
+        knows: the model has learnt before, and the weights that it comes with may turn out to be the best.
         resume: go on with the run in `folder`, or begin where there is none; a run that is over is only read.
         watch: hears of each update.
 
@@ -137,6 +139,9 @@ def fit(
 
     with _cores(training.threads), _stop_request() as stop:
         if run.update == 0:
+            if knows:
+                with seeded(training.seed, 0, device=device):
+                    run.take_as_best(held_out(model, looked_at))
             run.save()
         while run.update < training.updates and not run.out_of_patience():
             started = time.perf_counter()

@@ -167,9 +167,14 @@ def _learn(
     before = {}
     if start is not None:
         before = scores_of(model, windows, "as it came, ", telling("Measuring it as it came", 0, 1))
-    history = fit(model, windows["train"], windows["valid"], training, run / "training", resume=resume, watch=watch)
-    if history.ended_early:
+    learnt = windows["train"], windows["valid"], training, run / "training"
+    history = fit(model, *learnt, knows=start is not None, resume=resume, watch=watch)
+    remark = ""
+    if start is not None and history.best_update == 0:
+        remark = "It never foretold the held-out pieces better than as it came, and stays as it came."
+    elif history.ended_early:
         remark = f"Stopped early: the held-out loss was last better at update {history.best_update:,}, which is kept."
+    if remark:
         watch(Progress("Training", history.rows[-1]["update"], training.updates, "updates", remark=remark))
     watch(Progress("Measuring", 0, rounds, "models"))
     if isinstance(model, Learns):
