@@ -21,6 +21,7 @@ from partimento.files import read, write
 from partimento.filling import Accompaniment, Asked, Manner, Region, Variation, alone, fill, writing
 from partimento.filling.files import fill_into
 from partimento.filling.splicing import spliced
+from partimento.instruments import DRUMS, instrument_name
 from partimento.models.nested import Nested
 from partimento.score import Note, Score, TimeSignature, Track, note_array
 from partimento.training.loop import seeded
@@ -399,3 +400,12 @@ def test_the_other_commands(bundle: Bundle, tmp_path: Path, capsys: pytest.Captu
 def test_a_region_in_words() -> None:
     assert Region((5, 5)).said() == "bar 5 filled"
     assert Region(None, (1, 2)).said() == "all bars of tracks 1, 2 filled"
+
+
+def test_what_comes_without_a_note_is_named(bundle: Bundle) -> None:
+    guitar = 24  # nothing of the kind was learnt
+    (made,) = fill(bundle, tune(0), Accompaniment((guitar, DRUMS)))
+    sounding = {DRUMS if track.is_drum else track.program for track in made.score.tracks if len(track.notes)}
+    said = " ".join(made.remarks)
+    for program in (guitar, DRUMS):
+        assert (instrument_name(program) in said) == (program not in sounding)

@@ -13,7 +13,6 @@ Leaves out: what no score keeps (lyrics, system-exclusive messages), which a fil
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 from partimento.bundle import Bundle
 from partimento.codecs.cells import Cells
 from partimento.codecs.cells.asking import Asked
-from partimento.codecs.cells.fields import DRUMS, TRACKS
+from partimento.codecs.cells.fields import DRUMS, NOTE, TRACKS
 from partimento.codecs.cells.grid import Grid
 from partimento.errors import ImpossibleRequest
 from partimento.filling.splicing import spliced
@@ -31,6 +30,7 @@ from partimento.filling.tasks import Accompaniment, Region, Task, Variation, alo
 from partimento.filling.writing import Manner, Writer
 from partimento.generation.made import guards_acted
 from partimento.generation.requests import ATTEMPTS
+from partimento.instruments import instrument_name
 from partimento.progress import Watch, ignore
 from partimento.score import Score, Track
 
@@ -84,20 +84,21 @@ def fill(
     before, tracks = _told(writer.codec, score, task)
     grid = Grid(before, tracks)
 
-    def attempt(seeds: Sequence[Sequence[int]]) -> list[tuple[Score, int, Counter[str]]]:
+    def attempt(seeds: Sequence[Sequence[int]]) -> list[tuple[Score, int, Sequence[str]]]:
         """Write a version from each of these seeds, side by side."""
         rngs = [np.random.default_rng(list(one)) for one in seeds]
         cells = [task.cells(grid, rng) for rng in rngs]
         wishes = [manner.asked.of(mask, grid.programs) for mask in cells]
         pieces, acted = writer.write([before] * len(seeds), cells, wishes, tracks, rngs, watch)
         made = [Grid(piece, tracks) for piece in pieces]
-        return [(*spliced(score, grid, mask, one), told) for mask, one, told in zip(cells, made, acted, strict=True)]
+        said = [[*guards_acted(told), *silent(one, writer.codec)] for told, one in zip(acted, made, strict=True)]
+        return [(*spliced(score, grid, mask, one), own) for mask, one, own in zip(cells, made, said, strict=True)]
 
     found = dict(enumerate(attempt([[seed, index] for index in range(manner.n)])))
     for again in range(1, ATTEMPTS):
-        silent = [index for index, (_, notes, _) in found.items() if not notes]
-        if silent:
-            found |= dict(zip(silent, attempt([[seed, index, again] for index in silent]), strict=True))
+        empty = [index for index, (_, notes, _) in found.items() if not notes]
+        if empty:
+            found |= dict(zip(empty, attempt([[seed, index, again] for index in empty]), strict=True))
     return [_filled(index, given, *found[index]) for index in range(manner.n)]
 
 
@@ -121,11 +122,22 @@ def _told(codec: Cells, score: Score, task: Task) -> tuple[Ids, dict[int, int]]:
     return before, tracks
 
 
-def _filled(index: int, score: Score, made: Score, notes: int, acted: Counter[str]) -> Filled:
+def _filled(index: int, score: Score, made: Score, notes: int, said: Sequence[str]) -> Filled:
     """A version; where no note came, the piece as it was."""
     if notes:
-        return Filled(index, made, notes, tuple(guards_acted(acted)))
-    said = (
+        return Filled(index, made, notes, tuple(said))
+    vain = (
         f"No note came, though it was tried {ATTEMPTS} times: the piece is as it was. Has the model heard such music?"
     )
-    return Filled(index, score, 0, (said,))
+    return Filled(index, score, 0, (vain,))
+
+
+def silent(grid: Grid, codec: Cells) -> Sequence[str]:
+    """Sentences about the tracks that have no note."""
+    sounding = set(grid.track[grid.kind == NOTE].tolist())
+    without = [int(program) for place, program in enumerate(grid.programs.tolist()) if place not in sounding]
+    unknown = [program for program in without if not codec.programs[:, program].any()]
+    said = [f"No note came for {', '.join(map(instrument_name, without))}."] if without and sounding else []
+    if unknown and said:
+        said.append(f"The model has learnt nothing of {', '.join(map(instrument_name, unknown))}.")
+    return said

@@ -33,7 +33,7 @@ from partimento.codecs.cells.fields import (
 )
 from partimento.codecs.cells.grid import Grid, Mask
 from partimento.errors import ImpossibleRequest
-from partimento.filling import Filled
+from partimento.filling import Filled, silent
 from partimento.filling.writing import Manner, Writer
 from partimento.generation.made import guards_acted
 from partimento.generation.requests import MOST
@@ -154,7 +154,7 @@ def compose_cells(
         score, grid = codec.decode(piece), Grid(piece, tracks)
         if wanted.tempo is not None:
             score.tempos = type(score.tempos)([Tempo(0, wanted.tempo)])  # finer than the codec has it
-        remarks = [*guards_acted(acted[index]), *_kept(grid, wanted), *_silent(grid, codec)]
+        remarks = [*guards_acted(acted[index]), *_kept(grid, wanted), *silent(grid, codec)]
         if not score.note_num():
             remarks.append("No note came. Has the model learnt such music?")
         made.append(Filled(index, score, score.note_num(), tuple(remarks)))
@@ -173,17 +173,6 @@ def _cut(piece: Ids, wanted: Composition) -> Ids:
     events = grid.events.copy()
     events[notes] = cut
     return events.reshape(-1)
-
-
-def _silent(grid: Grid, codec: Cells) -> Sequence[str]:
-    """A sentence about the tracks that have no note."""
-    sounding = set(grid.track[grid.kind == NOTE].tolist())
-    silent = [int(program) for place, program in enumerate(grid.programs.tolist()) if place not in sounding]
-    unknown = [program for program in silent if not codec.programs[:, program].any()]
-    said = [f"No note came for {', '.join(map(instrument_name, silent))}."] if silent and sounding else []
-    if unknown and said:
-        said.append(f"The model has learnt nothing of {', '.join(map(instrument_name, unknown))}.")
-    return said
 
 
 def _bars_of(wanted: Composition, section: int) -> Ids:
