@@ -17,13 +17,16 @@ from partimento.evaluation.distances import densities, known
 from partimento.evaluation.features import FEATURES, HISTOGRAMS, Survey
 from partimento.evaluation.scorecard import Judged
 from partimento.progress import Progress, Watch, ignore
+from partimento.prompts import first_bars
 from partimento.render import render
 from partimento.render.distributions import Distribution, draw
 from partimento.render.embedding import embedded
 from partimento.render.listening import Card, Cell, Part, Picture, Section, Strong, Table, Text, page
+from partimento.score import Score, bar_lines, seconds_at
 
 __all__ = ["features", "lead", "likelihood", "next_steps", "originality", "rows", "shown", "write_page"]
 
+LONGEST_HEARD = 120  # seconds of each
 SHOWN = 6  # pieces with a picture and a sound; those that are flagged come first
 DRAWN = "distributions.png"
 ABOUT = (
@@ -202,11 +205,21 @@ def write_page(made: Evaluation, file: Path, watch: Watch = ignore) -> None:
 
 
 def _card(made: Evaluation, piece: Judged, folder: Path, name: str) -> Card:
-    score = made.scores[piece.name]
+    whole = made.scores[piece.name]
+    score = _beginning(whole)
     remarks = [*render(score, folder / f"{name}.png", title=piece.name), *render(score, folder / f"{name}.mp3")]
+    if score is not whole:
+        remarks.append(f"Seen and heard here: its first {len(bar_lines(score))} bars.")
     if piece.originality.longest:
         remarks.append(f"{'Flagged: ' if piece.flagged else ''}it shares {_passage(piece)}.")
-    return Card(piece.name, f"{name}.png", f"{name}.mp3", facts=[f"{score.note_num()} notes"], remarks=remarks)
+    return Card(piece.name, f"{name}.png", f"{name}.mp3", facts=[f"{whole.note_num():,} notes"], remarks=remarks)
+
+
+def _beginning(score: Score) -> Score:
+    """The bars that begin within the first minutes: a page of hours of sound is no page."""
+    lines = bar_lines(score)
+    bars = int((seconds_at(score, lines) < LONGEST_HEARD).sum())
+    return score if bars == len(lines) else first_bars(score, bars)
 
 
 def _passage(piece: Judged) -> str:

@@ -1,8 +1,10 @@
 """Starting from a trained model: what a run that goes on from a bundle takes over from it, and keeps.
 
 The weights and the codec are the bundle's, so every id means what it meant; all that is learnt is learnt on from there
-(fine-tuning: Howard and Ruder 2018, "Universal language model fine-tuning for text classification"). A copy of the
-bundle lies in the run's folder, so that the run can be resumed when the bundle is gone.
+(fine-tuning: Howard and Ruder 2018, "Universal language model fine-tuning for text classification"), in steps that are
+`GENTLER` than before (`docs/training.md` has what that was chosen by). Where nothing that is learnt is better than what
+came, what came stays. A copy of the bundle lies in the run's folder, so that the run can be resumed when the bundle is
+gone.
 
 Leaves out: learning some of the weights alone (LoRA, Hu et al. 2022), and music of before mixed in against forgetting.
 """
@@ -21,17 +23,20 @@ from partimento.model import Counted, Model
 from partimento.recipes import Recipe, from_tables
 
 START = "start"  # the bundle's copy, in a run's folder
+GENTLER = 0.4  # of the learning rate
 OF_THE_RUN = ("updates", "evaluate_every")  # settings of the training that were planned for other music
 
 
 def recipe_of(bundle: Bundle) -> Recipe:
-    """The recipe that a bundle was made by, to go on with: what was planned then is planned anew.
+    """The recipe that a bundle was made by, to go on with in smaller steps: what was planned then is planned anew.
 
     Raises:
         InvalidSettings: this version has other settings.
     """
     document: dict[str, Any] = {name: value for name, value in bundle.recipe.items() if value is not None}
     training = {name: value for name, value in document.get("training", {}).items() if name not in OF_THE_RUN}
+    if "started_from" not in bundle.facts and "learning_rate" in training:
+        training["learning_rate"] = GENTLER * training["learning_rate"]
     plan = {**document.get("plan", {}), "sizes": [], "epochs": None}
     return from_tables("start", {**document, "training": _said(training), "plan": _said(plan)})
 
