@@ -73,6 +73,8 @@ class Crotchets(Codec[TokenSpec]):
 class CrotchetGrammar:
     """Counts beats: exact bars and notes, at most so many seconds, no long silence."""
 
+    keeps_key = False
+
     def __init__(self) -> None:
         self.acted: Counter[str] = Counter()
 

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partimento.discovery import class_named, names_in
+from partimento.keys import scale_named
 from partimento.score import Score
 from partimento.settings import settings
 
@@ -77,6 +78,8 @@ class Request:
     """At most this many seconds of new music; a piece that would end sooner goes on."""
     notes: int | None = None
     """Exactly this many new notes."""
+    key: str | None = None
+    """No new pitch lies outside of this key or scale, e.g. G minor or D dorian; drums are not meant."""
     longest_silence: float = 8.0
     """Beats without any sound after which something must be played; the guard against long silences."""
     longest_note: float = 16.0
@@ -89,6 +92,11 @@ class Request:
         for name in (*lengths, "longest_silence", "longest_note"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be more than 0")
+        self.pitch_classes()  # refuses a key that there is not
+
+    def pitch_classes(self) -> NDArray[np.bool_]:
+        """(12,) those that new pitches may be of."""
+        return np.ones(12, dtype=np.bool_) if self.key is None else scale_named(self.key)
 
 
 class Grammar(Protocol):
@@ -100,9 +108,11 @@ class Grammar(Protocol):
     Attributes:
         acted: how often each guard forbade something that would else have been allowed, by the guard's name
             ("silence", "stuck note"); the request's length is no guard.
+        keeps_key: whether it keeps to the key that is asked for; of a class.
     """
 
     acted: Counter[str]
+    keeps_key: ClassVar[bool]
 
     def start(self, request: Request) -> None:
         """Begin a new piece."""

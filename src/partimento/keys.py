@@ -1,16 +1,21 @@
-"""Keys: how well each of the 24 fits what sounds, by the algorithm of Krumhansl and Schmuckler (Krumhansl 1990, ch. 4).
+"""Keys: how well each fits what sounds, and which pitch classes a key or a scale has.
 
-Leaves out: modulation, and keys other than major and minor.
+How well each of the 24 fits is found by the algorithm of Krumhansl and Schmuckler (Krumhansl 1990, ch. 4).
+
+Leaves out: modulation, and of what sounds keys other than major and minor.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MAJOR_TONICS", "MINOR_TONICS", "key_fits", "key_name"]
+from partimento.errors import ImpossibleRequest
+
+__all__ = ["MAJOR_TONICS", "MINOR_TONICS", "SCALES", "key_fits", "key_name", "scale_named"]
 
 MAJOR_TONICS = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 MINOR_TONICS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "G#", "A", "Bb", "B")
@@ -52,3 +57,48 @@ def key_name(number: int) -> str:
         ('G major', 'A minor')
     """
     return f"{MINOR_TONICS[number - 12]} minor" if number >= 12 else f"{MAJOR_TONICS[number]} major"
+
+
+SCALES = {
+    "major": (0, 2, 4, 5, 7, 9, 11),
+    "minor": (0, 2, 3, 5, 7, 8, 10, 11),
+    "natural minor": (0, 2, 3, 5, 7, 8, 10),
+    "harmonic minor": (0, 2, 3, 5, 7, 8, 11),
+    "melodic minor": (0, 2, 3, 5, 7, 9, 11),
+    "dorian": (0, 2, 3, 5, 7, 9, 10),
+    "phrygian": (0, 1, 3, 5, 7, 8, 10),
+    "lydian": (0, 2, 4, 6, 7, 9, 11),
+    "mixolydian": (0, 2, 4, 5, 7, 9, 10),
+    "locrian": (0, 1, 3, 5, 6, 8, 10),
+    "pentatonic": (0, 2, 4, 7, 9),
+    "minor pentatonic": (0, 3, 5, 7, 10),
+    "blues": (0, 3, 5, 6, 7, 10),
+    "whole tone": (0, 2, 4, 6, 8, 10),
+}
+"""Semitones from the tonic, by the scale's name; minor has its leading note as well as its seventh."""
+_TONICS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+_NAME = re.compile(r"([A-Ga-g])([#b♯♭]?)(m(?=\s*$))?\s*(.*)")
+
+
+def scale_named(text: str) -> NDArray[np.bool_]:
+    """(12,) the pitch classes, from C up, of a key or scale by its name: "G minor", "Bb", "F#m", "D dorian".
+
+    Raises:
+        ImpossibleRequest: there is none of that name.
+
+    Example:
+        >>> np.flatnonzero(scale_named("G major")).tolist()
+        [0, 2, 4, 6, 7, 9, 11]
+    """
+    found = _NAME.fullmatch(text.strip())
+    name = "" if found is None else " ".join(found[4].lower().replace("-", " ").split())
+    scale = SCALES.get(name or ("minor" if found and found[3] else "major"))
+    if found is None or scale is None or (found[3] and name):
+        raise ImpossibleRequest(
+            f"{text!r} is no key: name a tonic and, unless it is major, a scale, e.g. G, F# minor or D dorian. There "
+            f"are {', '.join(SCALES)}."
+        )
+    tonic = _TONICS[found[1].upper()] + {"": 0, "#": 1, "♯": 1}.get(found[2], -1)
+    there = np.zeros(12, dtype=np.bool_)
+    there[(tonic + np.array(scale)) % 12] = True
+    return there

@@ -44,6 +44,8 @@ class Wishes:
     """No pitch is higher."""
     polyphony: int | None = None
     """No more notes of a track sound at once."""
+    key: str | None = None
+    """No new pitch lies outside of this key or scale, e.g. "G minor" or "D dorian"; drums are not meant."""
     chords: str | None = None
     """A chord for each bar that is written, over and over: "C G Am F". On strong beats its tones alone are struck."""
 
@@ -51,7 +53,7 @@ class Wishes:
         """The same, understood."""
         low, high = (None if name is None else pitch_named(name) for name in (self.lowest, self.highest))
         chords = () if self.chords is None else chords_named(self.chords)
-        return Asked(self.density, low, high, self.polyphony, chords)
+        return Asked(self.density, low, high, self.polyphony, self.key, chords)
 
 
 @dataclass(frozen=True)

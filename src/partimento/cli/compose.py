@@ -83,11 +83,12 @@ def compose(
             or --set player.walk=0.5; can be given several times. `partimento recipes NAME` lists all but the guards,
             which are loop_repeats, loop_shortest and loop_longest.
     """
-    asked = {"bars": bars, "seconds": seconds, "notes": notes}
+    wished = _said(wishes)
+    asked = {"bars": bars, "seconds": seconds, "notes": notes, "key": wished.pop("key", None)}
     drawn = {"temperature": temperature, "top-k": top_k, "top-p": top_p, "min-p": min_p}
     opening = {"prompt-bars": prompt_bars, "prompt-notes": prompt_notes}
     chosen = {"max-copied": max_copied, "best": best}
-    planned = _given({**_said(plan), **_said(wishes)})
+    planned = _given({**_said(plan), **wished})
     if prompt is None and _given(opening):
         raise ImpossibleRequest(f"--{next(iter(_given(opening)))} is of a prompt: name one by --prompt FILE or random.")
     if stream:
@@ -98,7 +99,7 @@ def compose(
         _refuse({"number": n, "seed": seed, **asked, "prompt": prompt, **drawn, **chosen, **planned}, BESIDE_AGAIN)
         _refuse({"set": set_ or None}, BESIDE_AGAIN)
     elif planned:
-        others = {**asked, "bars": None, "prompt": prompt, **chosen, "top-k": top_k, "min-p": min_p}
+        others = {**asked, "bars": None, "key": None, "prompt": prompt, **chosen, "top-k": top_k, "min-p": min_p}
         _refuse(others, f"cannot go with --{next(iter(planned))}: leave one or the other out.")
     if again is None and model is None:
         raise ImpossibleRequest("Name a model: the folder of a run or of a bundle, as `partimento train` makes it.")

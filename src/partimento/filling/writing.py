@@ -112,7 +112,7 @@ class Writer:
 
     def __init__(self, bundle: Bundle, manner: Manner, threads: int = 1) -> None:
         self.codec = require_filling(bundle)
-        self._request = Request(longest_note=manner.longest_note)
+        self._request = Request(longest_note=manner.longest_note, key=manner.asked.key)
         check(self._request, manner.n, manner.seed)
         self._hears = int(bundle.recipe.get("model", {}).get("context", 512))
         self._options: dict[str, Any] = {"sampling": manner.sampling, "guards": manner.guards, "longest": LONGEST}

@@ -23,7 +23,7 @@ from partimento.generation.copying import CopyLimit
 from partimento.generation.grids import GridGeneration, GridPrompt
 from partimento.generation.ids import IdGeneration, IdPrompt
 from partimento.generation.made import Made
-from partimento.generation.requests import check, length_asked, prompt_losses
+from partimento.generation.requests import check, check_key, length_asked, prompt_losses
 from partimento.guards import Guards
 from partimento.progress import Watch, ignore
 from partimento.sampling import Sampling
@@ -75,6 +75,7 @@ def generate(
         request = from_table(Request, bundle.recipe.get("request", {}), "request")
     check(request, n, seed)
     codec = bundle.codec()
+    check_key(request, codec)
     if sampling is None:
         sampling = from_table(Sampling, bundle.recipe.get("sampling", {}), "sampling")
     if not isinstance(codec.spec, TokenSpec):

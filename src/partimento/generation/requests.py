@@ -42,6 +42,19 @@ def check(request: Request, n: int, seed: int) -> None:
         raise ImpossibleRequest(f"A piece may have {MOST[asked]:,} {asked} at most; ask for fewer.")
 
 
+def check_key(request: Request, codec: Codec[Any]) -> None:
+    """Refuse a key that a codec's grammar cannot keep to.
+
+    Raises:
+        ImpossibleRequest: says which codecs can.
+    """
+    grammar = codec.grammar()
+    if request.key is not None and not (grammar and grammar.keeps_key):
+        raise ImpossibleRequest(
+            f"The model's codec {codec.name!r} cannot keep to a key; those that can are tokens and cells."
+        )
+
+
 def prompt_losses(codec: Codec[Any], prompt: Score) -> list[str]:
     """Sentences about what a codec cannot say of a prompt; none where it keeps every note and instrument."""
     given, kept = note_array(prompt), note_array(codec.decode(codec.encode(prompt)))

@@ -24,7 +24,7 @@ from partimento.errors import ImpossibleRequest
 from partimento.generation import open_player
 from partimento.generation.ids import IdGeneration, IdPrompt
 from partimento.generation.made import Made
-from partimento.generation.requests import Written, check
+from partimento.generation.requests import Written, check, check_key
 from partimento.guards import Guards
 from partimento.progress import ignore
 from partimento.sampling import Draft, Sampling
@@ -96,6 +96,7 @@ def stream(
         request = from_table(Request, bundle.recipe.get("request", {}), "request")
     check(request, 1, seed)
     codec = bundle.codec()
+    check_key(request, codec)
     if not isinstance(codec.spec, TokenSpec):
         raise ImpossibleRequest(f"The model {bundle.model_name!r} draws grids, and cannot be heard while it composes.")
     if sampling is None:

@@ -32,7 +32,8 @@ from partimento.codecs.cells.fields import (
 )
 from partimento.codecs.cells.grid import Grid, Mask
 from partimento.errors import ImpossibleRequest
-from partimento.harmony import recognised
+from partimento.harmony import chord_name, classes, recognised
+from partimento.keys import scale_named
 from partimento.levels import nearest
 
 __all__ = ["ASPECTS", "Asked", "asked_events", "aspects", "measured", "partly"]
@@ -55,17 +56,20 @@ class Asked:
         lowest: no pitch is lower, 0 to 127; drums are not meant.
         highest: no pitch is higher.
         polyphony: no more notes of a track sound at once, 1 to 16.
+        key: no pitch lies outside of it (`keys.scale_named`); drums are not meant, and the model is not told.
         chords: of one bar after the other, from the first that is written on and over again (`harmony`): a wish, and
             on the strong beats a rule.
 
     Raises:
-        ImpossibleRequest: a number lies outside of these, or the lowest pitch is higher than the highest.
+        ImpossibleRequest: a number lies outside of these, the lowest pitch is higher than the highest, there is no such
+            key, or a chord has no tone in the key and the range.
     """
 
     density: float | None = None
     lowest: int | None = None
     highest: int | None = None
     polyphony: int | None = None
+    key: str | None = None
     chords: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -76,6 +80,11 @@ class Asked:
                 raise ImpossibleRequest(f"The {name} must be from {low:g} to {high:g}, not {value:g}.")
         if self.lowest is not None and self.highest is not None and self.lowest > self.highest:
             raise ImpossibleRequest("The lowest pitch is higher than the highest.")
+        pitches = np.arange(self.lowest or 0, 128 if self.highest is None else self.highest + 1) % 12
+        key = np.ones(12, dtype=np.bool_) if self.key is None else scale_named(self.key)
+        for chord in self.chords:
+            if not (key & classes(chord))[pitches].any():
+                raise ImpossibleRequest(f"No tone of {chord_name(chord)} lies in the key and the range that are asked.")
 
     def of(self, cells: Mask, programs: Ids) -> Ids:
         """What is asked of each cell.

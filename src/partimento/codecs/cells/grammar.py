@@ -21,6 +21,7 @@ counted for each note that lasts as long as that.
 from __future__ import annotations
 
 from collections import Counter
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +67,8 @@ class Cells:
         programs: (TRACKS, 129) the programs that each track may have.
     """
 
+    keeps_key: ClassVar[bool] = True
+
     def __init__(self, used: Mask, programs: Mask) -> None:
         self._ids = vocabulary()
         self._learnt, self._programs = used, programs
@@ -78,12 +81,15 @@ class Cells:
         """Begin a new piece.
 
         Raises:
-            ImpossibleRequest: the seconds asked for are too few for a single note.
+            ImpossibleRequest: the seconds asked for are too few for a single note, or no pitch is in the key.
         """
         span = self._ids["tempo"]
         quickest = paces()[self._learnt[span.start : span.stop]].min(initial=np.inf)
         if request.seconds is not None and request.seconds < quickest:
             raise ImpossibleRequest(f"{request.seconds} seconds are too few for a note; ask for more.")
+        pitches = self._learnt[self._span("pitch")]
+        if pitches.any() and not (pitches & np.resize(request.pitch_classes(), 128)).any():
+            raise ImpossibleRequest(f"The model has learnt no pitch that is in {request.key}.")
         self._request = request
         self._silence = request.longest_silence * STEPS
         self._longest_note = max(int(request.longest_note * STEPS), 1)
@@ -93,7 +99,7 @@ class Cells:
         self._group: list[int] = []
         self._over = False
         self._state = State()
-        self._striking = Striking(self._state, self._allowed)
+        self._striking = Striking(self._state, self._allowed, request.pitch_classes())
         self._told_after = -1  # notes after which a silence was told
         self.begin()
 

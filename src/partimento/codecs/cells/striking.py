@@ -1,7 +1,7 @@
 """What a track may strike, and when: pitches of its own that are silent, and what is asked of the cell.
 
-A pitch is not struck again while it sounds. What is asked decides the lowest and the highest pitch, how many notes
-sound at once, and the pitch classes on the strong beats of the bar.
+A pitch is not struck again while it sounds, and none is outside of the key. What is asked decides the lowest and the
+highest pitch, how many notes sound at once, and the pitch classes on the strong beats of the bar.
 """
 
 from __future__ import annotations
@@ -25,16 +25,21 @@ class Striking:
     Args:
         state: the piece so far; read anew at each question.
         allowed: (V,) ids that may come at all; likewise.
+        key: (12,) the pitch classes that may come; drums have none.
     """
 
-    def __init__(self, state: State, allowed: Mask) -> None:
+    def __init__(self, state: State, allowed: Mask, key: Mask) -> None:
         self._state = state
         self._allowed = allowed
+        self._key = np.resize(key, 128)
 
     def own(self, track: int) -> Mask:
-        """(128,) the pitches that a track may have, in the range that is asked for."""
-        span = vocabulary()["drum" if self._state.program.get(track) == DRUMS else "pitch"]
+        """(128,) the pitches that a track may have, in the key and in the range that are asked for."""
+        drums = self._state.program.get(track) == DRUMS
+        span = vocabulary()["drum" if drums else "pitch"]
         found: Mask = self._allowed[span.start : span.stop]
+        if not drums:
+            found = found & self._key
         low, high = self._state.asked[LOWEST], self._state.asked[HIGHEST]
         if low >= 0 or high >= 0:
             pitches = np.arange(128)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,6 +158,8 @@ class ClassicGrammar:
     Neither silence nor a stuck note can be written. A number of notes that the vocabulary's chords cannot add up to
     (of two-note chords alone, an odd one) is come as near to as they can from below.
     """
+
+    keeps_key: ClassVar[bool] = False
 
     def __init__(self, sizes: NDArray[np.int64], eos: int) -> None:
         self.acted: Counter[str] = Counter()

@@ -11,6 +11,7 @@ import math
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,8 @@ class RhythmGrammar:
     Seconds are counted from the end of the prompt's last note; the piece ends less than a beat before they are over.
     Silence counts from the end of the last note.
     """
+
+    keeps_key: ClassVar[bool] = False
 
     def __init__(self, words: Words, spelling: Spelling) -> None:
         self.acted: Counter[str] = Counter()

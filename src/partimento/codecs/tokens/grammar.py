@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +70,8 @@ class Remi:
         used: (V,) ids that may be sampled; others may come in prompts.
     """
 
+    keeps_key: ClassVar[bool] = True
+
     def __init__(self, vocabulary: Vocabulary, grid: Grid, used: NDArray[np.bool_]) -> None:
         self._ids = vocabulary
         self._size = len(vocabulary.names)
@@ -91,11 +93,15 @@ class Remi:
         """Begin a new piece.
 
         Raises:
-            ImpossibleRequest: the seconds asked for are too few for a single note.
+            ImpossibleRequest: the seconds asked for are too few for a single note, or no pitch is in the key.
         """
         shortest = self._widest * self._tick_seconds[self._used[self._ids.span["Tempo"]]].min(initial=np.inf)
         if request.seconds is not None and request.seconds < shortest:
             raise ImpossibleRequest(f"{request.seconds} seconds are too few for a note; ask for more.")
+        pitches = self._ids.span["Pitch"]
+        self._in_key = np.resize(request.pitch_classes(), pitches.stop - pitches.start)  # pitches are numbered from 0
+        if self._used[pitches].any() and not (self._used[pitches] & self._in_key).any():
+            raise ImpossibleRequest(f"The model has learnt no pitch that is in {request.key}.")
         self._request = request
         self._silence = request.longest_silence * self._quarter
         self.acted = Counter()
@@ -271,7 +277,13 @@ class Remi:
         span = self._ids.span["PitchDrum" if program == DRUMS else "Pitch"]
         first = self._struck[1] + 1 if program == self._struck[0] else 0
         silent = self._until[program, first:] <= self._now
-        mask[span.start + first : span.stop] = silent & self._allowed[span.start + first : span.stop]
+        mask[span.start + first : span.stop] = silent & self._pitches(program)[first:]
+
+    def _pitches(self, program: int) -> NDArray[np.bool_]:
+        """Those that an instrument may have, whether they sound or not."""
+        if program == DRUMS:
+            return self._allowed[self._ids.span["PitchDrum"]]
+        return np.asarray(self._allowed[self._ids.span["Pitch"]] & self._in_key)
 
     def _allow_durations(self, mask: NDArray[np.bool_]) -> None:
         span, request = self._ids.span["Duration"], self._request
@@ -337,7 +349,8 @@ class Remi:
             mask[span["Position"].start] = True
         elif self._last in ("Position", "Tempo", "Program") and self._program is not None:
             pitches = span["PitchDrum" if self._program == DRUMS else "Pitch"]
-            mask[pitches] = self._allowed[pitches] if self._allowed[pitches].any() else True
+            own = self._pitches(self._program)
+            mask[pitches] = own if own.any() else True
         elif self._last in ("Position", "Tempo"):
             mask[span["Program"]] = True
         else:
