@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint types layers check check-long clean
+.PHONY: demo test lint types layers check check-long bundle clean
 
 demo: $(VENV)/.demo
 	$(BIN)/partimento demo
@@ -25,6 +25,12 @@ check: test lint types layers
 
 check-long: $(VENV)/.dev
 	$(BIN)/pytest -m "long or not long"
+
+bundle: $(VENV)/.demo  # see shipping/README.md
+	$(BIN)/partimento train $(MUSIC) --to runs/shipped --recipe shipping/recipe.toml --resume \
+	  --data-licence "public domain, CC0, CC BY 2.5 to 4.0 and BSD; sources and credits in shipping/README.md"
+	rm -rf runs/shipped-small
+	$(BIN)/partimento shrink runs/shipped --to runs/shipped-small
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

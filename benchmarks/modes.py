@@ -1,6 +1,6 @@
 """Are the ways of composing real? What a gap costs with and without what follows it, and whether what is asked is made.
 
-    python benchmarks/modes.py RUN MUSIC [--pieces 60] [--made 40]
+    pip install scipy && python benchmarks/modes.py RUN MUSIC [--pieces 60] [--made 40]
 
 RUN is a run of the recipe nested on MUSIC. Three questions, each on held-out pieces that the run has not learnt from:
 
