@@ -8,6 +8,7 @@ from typing import Annotated
 import numpy as np
 from cyclopts import Parameter
 
+from partimento.cli.numbers import Whole, WholeOrNone
 from partimento.cli.tables import show
 from partimento.cli.terminal import say, watching
 from partimento.cli.train import needs_training
@@ -27,11 +28,11 @@ def audition(
     /,
     *,
     to: Path,
-    n: Annotated[int, Parameter(name=["-n", "--number"])] = 1,
-    seed: int = 0,
-    bars: Annotated[int | None, Parameter(help=f"Exactly this many bars; {BARS} if no length is given.")] = None,
+    n: Annotated[Whole, Parameter(name=["-n", "--number"])] = 1,
+    seed: Whole = 0,
+    bars: Annotated[WholeOrNone, Parameter(help=f"Exactly this many bars; {BARS} if no length is given.")] = None,
     seconds: Annotated[float | None, Parameter(help=_REQUEST["seconds"])] = None,
-    notes: Annotated[int | None, Parameter(help=_REQUEST["notes"])] = None,
+    notes: Annotated[WholeOrNone, Parameter(help=_REQUEST["notes"])] = None,
     temperature: Annotated[float | None, Parameter(help=describe(Sampling)["temperature"])] = None,
     sound: Sound = "mp3",
     soundfont: Path | None = None,

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from partimento.bundle import Bundle, open_bundle
+from partimento.cli.numbers import Whole, WholeOrNone
 from partimento.cli.terminal import say, watching
 from partimento.codec import Request
 from partimento.composing import Sound, composing_tables
@@ -42,7 +43,7 @@ class Wishes:
     """No pitch is lower, e.g. C3 (C4 is middle C) or 48."""
     highest: str | None = None
     """No pitch is higher."""
-    polyphony: int | None = None
+    polyphony: WholeOrNone = None
     """No more notes of a track sound at once."""
     key: str | None = None
     """No new pitch lies outside of this key or scale, e.g. "G minor" or "D dorian"; drums are not meant."""
@@ -103,9 +104,9 @@ class Versions:
     """A new folder: for each version a MIDI file, its sound, a picture and what made it."""
     model: Path | None = None
     """A bundle or a run of the recipe nested."""
-    n: Annotated[int, Parameter(name=["-n", "--number"])] = 1
+    n: Annotated[Whole, Parameter(name=["-n", "--number"])] = 1
     """How many versions."""
-    seed: int = 0
+    seed: Whole = 0
     """The same seed gives the same music."""
     temperature: Annotated[float | None, Parameter(help=_SAMPLING["temperature"])] = None
     top_p: Annotated[float | None, Parameter(help=_SAMPLING["top_p"])] = None

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from partimento.cli.numbers import Whole, WholeOrNone
 from partimento.cli.tables import show
 from partimento.cli.terminal import say, watching
 from partimento.cli.train import needs_training
@@ -21,10 +22,10 @@ def compare(
     to: Path,
     recipes: str | None = None,
     minutes: float = 3.0,
-    sample: int | None = None,
-    seed: int = 0,
-    bars: int = 16,
-    pieces: int = 16,
+    sample: WholeOrNone = None,
+    seed: Whole = 0,
+    bars: Whole = 16,
+    pieces: Whole = 16,
     common: Annotated[bool, Parameter(negative="--no-common")] = True,
     sound: Literal["wav", "flac", "ogg", "mp3", "none"] = "mp3",
 ) -> None:

@@ -13,6 +13,7 @@ from cyclopts import Parameter
 
 from partimento.bundle import Bundle, open_bundle
 from partimento.cli.cells import Plan, Versions, Wishes, compose_planned
+from partimento.cli.numbers import WholeOrNone
 from partimento.cli.streaming import print_notes
 from partimento.cli.terminal import say, watching
 from partimento.codec import Request
@@ -34,22 +35,22 @@ def compose(
     /,
     *,
     to: Path | None = None,
-    n: Annotated[int | None, Parameter(name=["-n", "--number"])] = None,
-    seed: int | None = None,
-    bars: Annotated[int | None, Parameter(help=_REQUEST["bars"])] = None,
+    n: Annotated[WholeOrNone, Parameter(name=["-n", "--number"])] = None,
+    seed: WholeOrNone = None,
+    bars: Annotated[WholeOrNone, Parameter(help=_REQUEST["bars"])] = None,
     seconds: Annotated[float | None, Parameter(help=_REQUEST["seconds"])] = None,
-    notes: Annotated[int | None, Parameter(help=_REQUEST["notes"])] = None,
+    notes: Annotated[WholeOrNone, Parameter(help=_REQUEST["notes"])] = None,
     prompt: str | None = None,
-    prompt_bars: int | None = None,
-    prompt_notes: int | None = None,
+    prompt_bars: WholeOrNone = None,
+    prompt_notes: WholeOrNone = None,
     temperature: Annotated[float | None, Parameter(help=_SAMPLING["temperature"])] = None,
-    top_k: Annotated[int | None, Parameter(help=_SAMPLING["top_k"])] = None,
+    top_k: Annotated[WholeOrNone, Parameter(help=_SAMPLING["top_k"])] = None,
     top_p: Annotated[float | None, Parameter(help=_SAMPLING["top_p"])] = None,
     min_p: Annotated[float | None, Parameter(help=_SAMPLING["min_p"])] = None,
     sound: Sound = "wav",
     soundfont: Path | None = None,
     max_copied: float | None = None,
-    best: int | None = None,
+    best: WholeOrNone = None,
     again: Path | None = None,
     stream: Annotated[bool, Parameter(negative="")] = False,
     plan: Annotated[Plan | None, Parameter(name="*")] = None,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from partimento.cli.numbers import WholeOrNone
 from partimento.cli.terminal import say, watching
 from partimento.cli.train import needs_training
 
 
-def demo(*, to: Path = Path("partimento-demo"), minutes: float | None = None, sample: int | None = None) -> None:
+def demo(*, to: Path = Path("partimento-demo"), minutes: float | None = None, sample: WholeOrNone = None) -> None:
     """Train on the Bach chorales that come with music21, compose, and say where to listen and look.
 
     Args:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from partimento.cli.numbers import Whole
 from partimento.cli.tables import show
 from partimento.cli.terminal import say, watching
 from partimento.errors import InvalidSettings
@@ -18,7 +19,7 @@ def evaluate(
     model: Path | None = None,
     json: Path | None = None,
     html: Path | None = None,
-    seed: int = 0,
+    seed: Whole = 0,
 ) -> None:
     """Judge pieces of music, by whomever they were made: how good beside human music, and how new.
 

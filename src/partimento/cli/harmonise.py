@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from partimento.cli.cells import Versions, Wishes, make
+from partimento.cli.numbers import Whole
 from partimento.filling import Accompaniment, alone
 from partimento.instruments import programs_named
 
@@ -16,7 +17,7 @@ def harmonise(
     melody: Path,
     /,
     *,
-    track: int = 1,
+    track: Whole = 1,
     instruments: str | None = None,
     wishes: Annotated[Wishes | None, Parameter(name="*")] = None,
     versions: Annotated[Versions, Parameter(name="*")],

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from partimento.atomic import write_text
+from partimento.cli.numbers import Whole, WholeOrNone
 from partimento.cli.terminal import say, watching
 from partimento.corpus import Corpus
 from partimento.corpus import inspect as inspect_corpus
@@ -25,8 +26,8 @@ def inspect(
     *,
     json_file: Annotated[Path | None, Parameter(name="--json")] = None,
     picture: Path | None = None,
-    sample: int | None = None,
-    seed: int = 0,
+    sample: WholeOrNone = None,
+    seed: Whole = 0,
 ) -> None:
     """Read a folder of music: what serves, what does not and why, and what is in it.
 

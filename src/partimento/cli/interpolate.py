@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from partimento.bundle import open_bundle
+from partimento.cli.numbers import Whole, WholeOrNone
 from partimento.cli.terminal import say, watching
 from partimento.composing import Sound
 from partimento.errors import ImpossibleRequest
@@ -22,10 +23,10 @@ def interpolate(
     *,
     to: Path,
     model: Path | None = None,
-    steps: int = 7,
-    bars: int | None = None,
+    steps: Whole = 7,
+    bars: WholeOrNone = None,
     temperature: float = 0.0,
-    seed: int = 0,
+    seed: Whole = 0,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
     sound: Sound = "wav",
     soundfont: Path | None = None,

@@ -11,6 +11,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from partimento.bundle import open_bundle
+from partimento.cli.numbers import WholeOrNone
 from partimento.cli.terminal import say, watching
 from partimento.errors import InvalidSettings, MissingExtra
 from partimento.progress import Progress
@@ -40,7 +41,7 @@ def train(
     to: Path,
     recipe: str | None = None,
     minutes: float | None = None,
-    sample: int | None = None,
+    sample: WholeOrNone = None,
     data_licence: str | None = None,
     from_: Annotated[Path | None, Parameter(name="--from")] = None,
     resume: bool = False,
