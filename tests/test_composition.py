@@ -14,12 +14,15 @@ from partimento.bundle import Bundle
 from partimento.cli import app
 from partimento.codecs.cells import Cells
 from partimento.codecs.cells.grid import Grid
-from partimento.errors import ImpossibleRequest
+from partimento.errors import ImpossibleRequest, InvalidBundle, Unreadable
 from partimento.filling import Asked, Manner
 from partimento.filling.composition import Composition, compose_cells, returns
+from partimento.filling.files import compose_cells_again, compose_cells_into
 from partimento.harmony import chords_named, classes
 from partimento.score import note_array
 from test_fill import bundle as bundle  # the same model, which knows nothing but the grammar
+
+from little import write_little_bundle
 
 CODEC = Cells(Cells.Settings())
 
@@ -178,3 +181,23 @@ def test_the_command(bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixtu
         with pytest.raises(ImpossibleRequest):
             app([*words, *wrong, "--to", str(tmp_path / "no")], result_action="return_value")
     assert not (tmp_path / "no").exists()
+
+
+def test_a_piece_that_was_asked_for_is_made_again_byte_for_byte(bundle: Bundle, tmp_path: Path) -> None:
+    asked = Asked(density=2, lowest=50, key="C", chords=chords_named("C F"))
+    wanted = Composition(4, (0, 40), form="AB", metre=(3, 4))
+    made = compose_cells_into(tmp_path / "one", bundle, wanted, Manner(asked, n=2, seed=5), sound="none")
+    midi, _ = compose_cells_again(made[1][0], tmp_path / "again", sound="none")
+    assert midi.name == "002.mid"
+    assert midi.read_bytes() == made[1][0].read_bytes()
+    assert midi.with_suffix(".json").read_bytes() == made[1][0].with_suffix(".json").read_bytes()
+    with pytest.raises(InvalidBundle, match="not the model"):
+        compose_cells_again(midi, tmp_path / "more", other_bundle(tmp_path), sound="none")
+    midi.with_suffix(".json").write_text('{"composition": {"bars": 0}}')
+    with pytest.raises(Unreadable, match="completely"):
+        compose_cells_again(midi, tmp_path / "more", sound="none")
+
+
+def other_bundle(folder: Path) -> Path:
+    """Some other model."""
+    return write_little_bundle(folder / "little").folder

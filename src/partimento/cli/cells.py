@@ -18,7 +18,7 @@ from partimento.errors import ImpossibleRequest
 from partimento.files import read_safely
 from partimento.filling import Asked, Filled, Manner, Task
 from partimento.filling.composition import Composition
-from partimento.filling.files import compose_cells_into, fill_into
+from partimento.filling.files import compose_cells_again, compose_cells_into, fill_into
 from partimento.generation.requests import MOST
 from partimento.guards import Guards
 from partimento.harmony import chords_named, pitch_named
@@ -143,6 +143,12 @@ def compose_planned(wanted: Composition, wishes: Wishes | None, versions: Versio
     bundle, manner = _understood(wishes, versions)
     sounds: dict[str, Any] = {"sound": versions.sound, "soundfont": versions.soundfont}
     _say(compose_cells_into(versions.to, bundle, wanted, manner, watch=watch, **sounds))
+
+
+def compose_planned_again(file: Path, versions: Versions, watch: Watch) -> None:
+    """Compose a piece again that was composed from what was asked, and say what it is."""
+    sounds: dict[str, Any] = {"sound": versions.sound, "soundfont": versions.soundfont}
+    _say([compose_cells_again(file, versions.to, versions.model, watch=watch, **sounds)])
 
 
 def _understood(wishes: Wishes | None, versions: Versions) -> tuple[Bundle, Manner]:

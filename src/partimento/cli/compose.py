@@ -12,13 +12,14 @@ import numpy as np
 from cyclopts import Parameter
 
 from partimento.bundle import Bundle, open_bundle
-from partimento.cli.cells import Plan, Versions, Wishes, compose_planned
+from partimento.cli.cells import Plan, Versions, Wishes, compose_planned, compose_planned_again
 from partimento.cli.numbers import WholeOrNone
 from partimento.cli.streaming import print_notes
 from partimento.cli.terminal import say, watching
 from partimento.codec import Request
 from partimento.composing import Composed, Order, Sound, compose_again, compose_into, composing_tables
 from partimento.errors import ImpossibleRequest, PartimentoError
+from partimento.filling.files import is_of_cells
 from partimento.guards import Guards
 from partimento.prompts import Opening, prompt_from_file, random_prompt
 from partimento.sampling import Sampling
@@ -127,7 +128,9 @@ def compose(
         print_notes(*order(cast(Path, model)))
         return
     with watching() as watch, _telling_what_is_there(to):
-        if again is not None:
+        if again is not None and is_of_cells(again):
+            compose_planned_again(again, Versions(to, model, sound=sound, soundfont=soundfont), watch)
+        elif again is not None:
             _report([compose_again(again, to, model, sound=sound, soundfont=soundfont, watch=watch)])
         elif planned:
             versions = Versions(to, model, n or 1, seed or 0, temperature, top_p, sound, soundfont, set_)

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from partimento.atomic import write_text
-from partimento.bundle import Bundle
+from partimento.bundle import Bundle, open_bundle
 from partimento.composing import Sound, require_empty
+from partimento.errors import ImpossibleRequest, InvalidBundle, PartimentoError, Unreadable
 from partimento.files import write
 from partimento.filling import Filled, Manner, Task, fill
 from partimento.filling.composition import Composition, compose_cells
@@ -20,7 +21,7 @@ from partimento.render import render
 from partimento.render.audio import require_soundfont
 from partimento.score import Score
 
-FORMAT = 1
+FORMAT = 2
 
 
 def fill_into(
@@ -77,6 +78,71 @@ def compose_cells_into(
     return files.write(compose_cells(bundle, wanted, manner, watch=watch), made)
 
 
+def compose_cells_again(
+    file: Path,
+    folder: Path,
+    model: Path | None = None,
+    *,
+    sound: Sound = "wav",
+    soundfont: Path | None = None,
+    watch: Watch = ignore,
+) -> tuple[Path, Filled]:
+    """Make a piece again that `compose_cells_into` made, byte for byte on the same machine and versions.
+
+    Args:
+        file: the piece's MIDI file, beside which its JSON file lies, or the JSON file.
+        folder: new or empty.
+        model: the bundle or run that made it; where None, as the JSON file says.
+        sound: the sound's format, or "none".
+        soundfont: the SoundFont to play with; the installed one if None.
+        watch: hears of progress.
+
+    Raises:
+        Unreadable: the file does not say completely how it was made.
+        InvalidBundle: the model is not the one that made it.
+    """
+    facts = _facts(file)
+    try:
+        table = facts["composition"]
+        metre = None if table["metre"] is None else tuple(table["metre"])
+        wanted = Composition(**{**table, "programs": tuple(table["programs"]), "metre": metre})
+        manner, index = Manner.from_table(facts), int(facts["version"]) - 1
+        digest, place = str(facts["model"]), Path(facts["bundle"])
+    except (KeyError, TypeError, ValueError, PartimentoError) as error:
+        raise Unreadable(f"{file} does not say completely how it was made ({error}).", "Compose anew.") from error
+    bundle = open_bundle(place if model is None else model)
+    if bundle.digest != digest:
+        raise InvalidBundle(f"{bundle.folder} is not the model that made {file}; name the one that did.")
+    files = _Files(folder, bundle, wanted.said(), sound, soundfont)
+    pieces = compose_cells(bundle, wanted, manner, watch=watch)
+    (written,) = files.write(pieces[index : index + 1], {"composition": table, **manner.to_table()})
+    return written
+
+
+def is_of_cells(file: Path) -> bool:
+    """Whether a file, or the JSON file beside it, says that a piece was composed of cells.
+
+    Raises:
+        ImpossibleRequest: it was filled, and is made again by the command that made it.
+    """
+    try:
+        facts = _facts(file)
+    except Unreadable:
+        return False
+    if "task" in facts:
+        raise ImpossibleRequest(
+            f"{file} was written into {facts.get('piece')}: the same command with the same seed makes it again."
+        )
+    return "composition" in facts
+
+
+def _facts(file: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(file.with_suffix(".json").read_bytes()))
+    except (OSError, ValueError, TypeError) as error:
+        raise Unreadable(f"{file} does not say how it was made.", "Name the .mid or .json of a piece.") from error
+
+
 class _Files:
     """A folder that pieces go into; what could not be written in the end is refused at once."""
 
@@ -102,6 +168,7 @@ class _Files:
                 "format": FORMAT,
                 "partimento": version("partimento"),
                 "model": self._bundle.digest,
+                "bundle": str(self._bundle.folder),
                 **made,
                 "version": piece.index + 1,
                 "made": {"notes": piece.notes, "remarks": remarks},

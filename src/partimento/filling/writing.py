@@ -39,7 +39,7 @@ from partimento.generation.requests import check
 from partimento.guards import Guards
 from partimento.progress import Progress, Watch, ignore
 from partimento.sampling import Draft, Sampling, sample
-from partimento.settings import to_table
+from partimento.settings import from_table, to_table
 
 __all__ = ["Manner", "Writer", "require_filling"]
 
@@ -91,11 +91,24 @@ class Manner:
         """The same as plain values."""
         return {
             "asked": dataclasses.asdict(self.asked),
+            "pieces": self.n,
             "seed": self.seed,
             "sampling": to_table(self.sampling),
             "guards": to_table(self.guards),
             "longest_note": self.longest_note,
         }
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any]) -> Manner:
+        """The manner that `to_table` gave."""
+        return cls(
+            asked=Asked(**{**table["asked"], "chords": tuple(table["asked"]["chords"])}),
+            n=int(table["pieces"]),
+            seed=int(table["seed"]),
+            sampling=from_table(Sampling, table["sampling"], "sampling"),
+            guards=from_table(Guards, table["guards"], "guards"),
+            longest_note=float(table["longest_note"]),
+        )
 
 
 class Writer:
