@@ -201,3 +201,19 @@ def test_a_piece_that_was_asked_for_is_made_again_byte_for_byte(bundle: Bundle, 
 def other_bundle(folder: Path) -> Path:
     """Some other model."""
     return write_little_bundle(folder / "little").folder
+
+
+def test_bars_in_which_no_note_begins_are_named(bundle: Bundle) -> None:
+    sparse = 0
+    for made in compose_cells(bundle, Composition(8, (40,)), Manner(Asked(density=0.25, polyphony=1), n=12, seed=2)):
+        without = sorted({*range(8)} - {*bars_of(made).tolist()})
+        said = [remark for remark in made.remarks if "no note begins" in remark]
+        assert bool(said) == bool(without)
+        if said:
+            sparse += 1
+            numbers = [
+                part.partition("-") for part in said[0].split("bar", 1)[1].lstrip("s").split(" no ")[0].split(",")
+            ]
+            told = [bar - 1 for low, _, high in numbers for bar in range(int(low), int(high or low) + 1)]
+            assert told == without
+    assert sparse

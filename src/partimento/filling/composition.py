@@ -154,7 +154,7 @@ def compose_cells(
         score, grid = codec.decode(piece), Grid(piece, tracks)
         if wanted.tempo is not None:
             score.tempos = type(score.tempos)([Tempo(0, wanted.tempo)])  # finer than the codec has it
-        remarks = [*guards_acted(acted[index]), *_kept(grid, wanted), *silent(grid, codec)]
+        remarks = [*guards_acted(acted[index]), *_kept(grid, wanted), *silent(grid, codec), *_silent_bars(grid)]
         if not score.note_num():
             remarks.append("No note came. Has the model learnt such music?")
         made.append(Filled(index, score, score.note_num(), tuple(remarks)))
@@ -173,6 +173,16 @@ def _cut(piece: Ids, wanted: Composition) -> Ids:
     events = grid.events.copy()
     events[notes] = cut
     return events.reshape(-1)
+
+
+def _silent_bars(grid: Grid) -> Sequence[str]:
+    """A sentence about the bars in which no note begins, where there are some and others have one."""
+    without = np.flatnonzero(np.bincount(grid.bar[grid.kind == NOTE], minlength=grid.bars) == 0) + 1
+    if not len(without) or len(without) == grid.bars:
+        return []
+    runs = np.split(without, np.flatnonzero(np.diff(without) > 1) + 1)
+    said = ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
+    return [f"In {'bar' if len(without) == 1 else 'bars'} {said} no note begins."]
 
 
 def _bars_of(wanted: Composition, section: int) -> Ids:
