@@ -374,6 +374,9 @@ def test_a_share_is_a_share(share: float) -> None:
         Variation(share)
 
 
+PLAYER = ["--set", "player.lookahead=3"]  # of no effect here
+
+
 def test_the_other_commands(bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tune(4, drums=False), tmp_path / "tune.mid")
     for words in (
@@ -390,7 +393,14 @@ def test_the_other_commands(bundle: Bundle, tmp_path: Path, capsys: pytest.Captu
     facts = json.loads((tmp_path / "accompany" / "001.json").read_text())
     assert facts["task"] == {"name": "accompaniment", "programs": [33, 128], "bars": [2, 3]}
     assert facts["asked"]["polyphony"] == 2
-    for wrong in (["--instruments", "zither of doom"], ["--lowest", "H9"], ["--chords", "X"], ["--polyphony", "0"]):
+    for wrong in (
+        ["--instruments", "zither of doom"],
+        ["--lowest", "H9"],
+        ["--chords", "X"],
+        ["--polyphony", "0"],
+        ["--key", "H"],
+        PLAYER,
+    ):
         line = ["accompany", str(tmp_path / "tune.mid"), "--model", str(bundle.folder), "--to", str(tmp_path / "no")]
         with pytest.raises(ImpossibleRequest):
             app([*line, *wrong], result_action="return_value")

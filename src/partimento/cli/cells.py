@@ -168,6 +168,8 @@ def _understood(wishes: Wishes | None, versions: Versions) -> tuple[Bundle, Mann
     tables = composing_tables(bundle.recipe, versions.set_, sampling=drawn)
     if lengths := [one for one in versions.set_ if name_of(one) in {f"request.{length}" for length in MOST}]:
         raise ImpossibleRequest(f"How long the piece is has been said: leave out --set {lengths[0]}.")
+    if of_player := [one for one in versions.set_ if name_of(one).startswith("player.")]:
+        raise ImpossibleRequest(f"What writes cells has no settings of a player: leave out --set {of_player[0]}.")
     return bundle, Manner(
         asked=asked,
         n=versions.n,
