@@ -193,6 +193,10 @@ def test_a_piece_that_was_asked_for_is_made_again_byte_for_byte(bundle: Bundle, 
     assert midi.with_suffix(".json").read_bytes() == made[1][0].with_suffix(".json").read_bytes()
     with pytest.raises(InvalidBundle, match="not the model"):
         compose_cells_again(midi, tmp_path / "more", other_bundle(tmp_path), sound="none")
+    facts = json.loads(midi.with_suffix(".json").read_text())
+    midi.with_suffix(".json").write_text(json.dumps({**facts, "version": 3}))
+    with pytest.raises(Unreadable, match="piece 3 of 2"):
+        compose_cells_again(midi, tmp_path / "more", sound="none")
     midi.with_suffix(".json").write_text('{"composition": {"bars": 0}}')
     with pytest.raises(Unreadable, match="completely"):
         compose_cells_again(midi, tmp_path / "more", sound="none")

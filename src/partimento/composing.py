@@ -360,14 +360,31 @@ def compose_again(
         raise Unreadable(f"{file} does not say completely how it was made ({error}).", "Compose anew.") from error
     if not 0 <= index < order.n:
         raise Unreadable(f"{file} says that it is piece {index + 1} of {order.n}.", "Compose anew.")
+    bundle = maker_of(file, model, digest, made_by, watch)
+    (made,) = compose_into(folder, bundle, order, sound=sound, soundfont=soundfont, only=index, watch=watch)
+    return made
+
+
+def maker_of(file: Path, model: Path, digest: str, made_by: str, watch: Watch = ignore) -> Bundle:
+    """The bundle that made a piece.
+
+    Args:
+        file: the piece.
+        model: the bundle or run.
+        digest: of the one that made it.
+        made_by: the version of Partimento that did.
+        watch: hears of another version.
+
+    Raises:
+        InvalidBundle: it is another.
+    """
     bundle = open_bundle(model)
     if bundle.digest != digest:
         raise InvalidBundle(f"{model} is not the model that made {file}; name the one that did.")
     if made_by != version("partimento"):
         remark = f"{file} was made by Partimento {made_by}; this is {version('partimento')}."
         watch(Progress("Composing", 0, None, "notes", remark=remark + " The music may differ."))
-    (made,) = compose_into(folder, bundle, order, sound=sound, soundfont=soundfont, only=index, watch=watch)
-    return made
+    return bundle
 
 
 def facts_of(file: Path) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def compose(
         _refuse({"number": n, "seed": seed, **asked, "prompt": prompt, **drawn, **chosen, **planned}, BESIDE_AGAIN)
         _refuse({"set": set_ or None}, BESIDE_AGAIN)
     elif planned:
-        others = {**asked, "bars": None, "key": None, "prompt": prompt, **chosen, "top-k": top_k, "min-p": min_p}
+        others = {"seconds": seconds, "notes": notes, "prompt": prompt, **chosen, "top-k": top_k, "min-p": min_p}
         _refuse(others, f"cannot go with --{next(iter(planned))}: leave one or the other out.")
     if again is None and model is None:
         raise ImpossibleRequest("Name a model: the folder of a run or of a bundle, as `partimento train` makes it.")
@@ -133,7 +133,7 @@ def compose(
         elif again is not None:
             _report([compose_again(again, to, model, sound=sound, soundfont=soundfont, watch=watch)])
         elif planned:
-            versions = Versions(to, model, n or 1, seed or 0, temperature, top_p, sound, soundfont, set_)
+            versions = Versions(to, model, 1 if n is None else n, seed or 0, temperature, top_p, sound, soundfont, set_)
             compose_planned((plan or Plan()).composition(bars), wishes, versions, watch)
         else:
             bundle, ordered = order(cast(Path, model))

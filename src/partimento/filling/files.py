@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from partimento.atomic import write_text
-from partimento.bundle import Bundle, open_bundle
-from partimento.composing import Sound, require_empty
-from partimento.errors import ImpossibleRequest, InvalidBundle, PartimentoError, Unreadable
+from partimento.bundle import Bundle
+from partimento.composing import Sound, maker_of, require_empty
+from partimento.errors import ImpossibleRequest, PartimentoError, Unreadable
 from partimento.files import write
 from partimento.filling import Filled, Manner, Task, fill
 from partimento.filling.composition import Composition, compose_cells
@@ -107,14 +107,14 @@ def compose_cells_again(
         metre = None if table["metre"] is None else tuple(table["metre"])
         wanted = Composition(**{**table, "programs": tuple(table["programs"]), "metre": metre})
         manner, index = Manner.from_table(facts), int(facts["version"]) - 1
-        digest, place = str(facts["model"]), Path(facts["bundle"])
+        place, digest, made_by = Path(facts["bundle"]), str(facts["model"]), str(facts["partimento"])
+        if not 0 <= index < manner.n:
+            raise ValueError(f"it is piece {index + 1} of {manner.n}")
     except (KeyError, TypeError, ValueError, PartimentoError) as error:
         raise Unreadable(f"{file} does not say completely how it was made ({error}).", "Compose anew.") from error
-    bundle = open_bundle(place if model is None else model)
-    if bundle.digest != digest:
-        raise InvalidBundle(f"{bundle.folder} is not the model that made {file}; name the one that did.")
+    bundle = maker_of(file, place if model is None else model, digest, made_by, watch)
     files = _Files(folder, bundle, wanted.said(), sound, soundfont)
-    pieces = compose_cells(bundle, wanted, manner, watch=watch)
+    pieces = compose_cells(bundle, wanted, manner, watch=watch)  # all: side by side, as they were drawn
     (written,) = files.write(pieces[index : index + 1], {"composition": table, **manner.to_table()})
     return written
 
