@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partimento.discovery import class_named, names_in
-from partimento.keys import scale_named
+from partimento.keys import pitches_in
 from partimento.score import Score
 from partimento.settings import settings
 
@@ -92,11 +92,7 @@ class Request:
         for name in (*lengths, "longest_silence", "longest_note"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be more than 0")
-        self.pitch_classes()  # refuses a key that there is not
-
-    def pitch_classes(self) -> NDArray[np.bool_]:
-        """(12,) those that new pitches may be of."""
-        return np.ones(12, dtype=np.bool_) if self.key is None else scale_named(self.key)
+        pitches_in(self.key)  # refuses one that there is not
 
 
 class Grammar(Protocol):

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partimento.errors import ImpossibleRequest
-from partimento.keys import MAJOR_TONICS
+from partimento.keys import MAJOR_TONICS, pitch_class
 
 __all__ = ["CHORDS", "QUALITIES", "chord_name", "chord_number", "chords_named", "classes", "pitch_named", "recognised"]
 
@@ -39,7 +39,6 @@ CHORDS = 12 * len(QUALITIES)
 FEWEST = 3  # pitch classes that a chord is told from
 LEAST_FIT = 0.8  # cosine below which no chord is told
 
-_NATURAL = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _OTHER_NAMES = {
     "maj": "",
     "M": "",
@@ -104,15 +103,10 @@ def chord_number(name: str) -> int:
         letter, signs, quality = found.groups()
         quality = _OTHER_NAMES.get(quality, quality)
         if quality in QUALITIES:
-            root = _NATURAL[letter.upper()] + _raised(signs)
+            root = pitch_class(letter, signs)
             return int(_FIRST[root % 12 * len(QUALITIES) + list(QUALITIES).index(quality)])
     known = ", ".join(f"C{quality}" for quality in QUALITIES)
     raise ImpossibleRequest(f"{name!r} is no chord that is known here; there are {known}, on any root.")
-
-
-def _raised(signs: str) -> int:
-    """Semitones that sharps and flats come to."""
-    return sum(1 if sign in "#♯" else -1 for sign in signs)
 
 
 def chords_named(text: str) -> tuple[int, ...]:
@@ -147,7 +141,7 @@ def pitch_named(text: str) -> int:
     number = int(text) if text.strip().isdecimal() and len(text.strip()) <= 3 else -1
     if found:
         letter, signs, octave = found.groups()
-        number = 12 * (int(octave) + 1) + _NATURAL[letter.upper()] + _raised(signs)
+        number = 12 * (int(octave) + 1) + pitch_class(letter, signs)
     if not 0 <= number <= 127:
         raise ImpossibleRequest(f"{text!r} is no pitch; write C4 for middle C, F#3, Bb5, or a number from 0 to 127.")
     return number

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from partimento.errors import ImpossibleRequest
 
-__all__ = ["MAJOR_TONICS", "MINOR_TONICS", "SCALES", "key_fits", "key_name", "scale_named"]
+__all__ = ["MAJOR_TONICS", "MINOR_TONICS", "SCALES", "key_fits", "key_name", "pitch_class", "pitches_in", "scale_named"]
 
 MAJOR_TONICS = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 MINOR_TONICS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "G#", "A", "Bb", "B")
@@ -76,8 +76,18 @@ SCALES = {
     "whole tone": (0, 2, 4, 6, 8, 10),
 }
 """Semitones from the tonic, by the scale's name; minor has its leading note as well as its seventh."""
-_TONICS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+_NATURAL = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _NAME = re.compile(r"([A-Ga-g])([#b♯♭]?)(m(?=\s*$))?\s*(.*)")
+
+
+def pitch_class(letter: str, signs: str) -> int:
+    """Semitones from C up to a letter with its sharps and flats; below 0 for Cb.
+
+    Example:
+        >>> pitch_class("F", "#"), pitch_class("b", "bb")
+        (6, 9)
+    """
+    return _NATURAL[letter.upper()] + sum(1 if sign in "#♯" else -1 for sign in signs)
 
 
 def scale_named(text: str) -> NDArray[np.bool_]:
@@ -98,7 +108,22 @@ def scale_named(text: str) -> NDArray[np.bool_]:
             f"{text!r} is no key: name a tonic and, unless it is major, a scale, e.g. G, F# minor or D dorian. There "
             f"are {', '.join(SCALES)}."
         )
-    tonic = _TONICS[found[1].upper()] + {"": 0, "#": 1, "♯": 1}.get(found[2], -1)
     there = np.zeros(12, dtype=np.bool_)
-    there[(tonic + np.array(scale)) % 12] = True
+    there[(pitch_class(found[1], found[2]) + np.array(scale)) % 12] = True
+    return there
+
+
+def pitches_in(key: str | None, learnt: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
+    """(128,) the pitches of a key or scale; all of them if None.
+
+    Args:
+        key: its name.
+        learnt: (128,) those that there are; anything if None.
+
+    Raises:
+        ImpossibleRequest: there is no such key, or there are pitches and none of them is in it.
+    """
+    there = np.ones(128, dtype=np.bool_) if key is None else np.resize(scale_named(key), 128)
+    if learnt is not None and learnt.any() and not (learnt & there).any():
+        raise ImpossibleRequest(f"The model has learnt no pitch that is in {key}.")
     return there

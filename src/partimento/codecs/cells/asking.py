@@ -33,7 +33,7 @@ from partimento.codecs.cells.fields import (
 from partimento.codecs.cells.grid import Grid, Mask
 from partimento.errors import ImpossibleRequest
 from partimento.harmony import chord_name, classes, recognised
-from partimento.keys import scale_named
+from partimento.keys import pitches_in
 from partimento.levels import nearest
 
 __all__ = ["ASPECTS", "Asked", "asked_events", "aspects", "measured", "partly"]
@@ -80,10 +80,10 @@ class Asked:
                 raise ImpossibleRequest(f"The {name} must be from {low:g} to {high:g}, not {value:g}.")
         if self.lowest is not None and self.highest is not None and self.lowest > self.highest:
             raise ImpossibleRequest("The lowest pitch is higher than the highest.")
-        pitches = np.arange(self.lowest or 0, 128 if self.highest is None else self.highest + 1) % 12
-        key = np.ones(12, dtype=np.bool_) if self.key is None else scale_named(self.key)
+        there = pitches_in(self.key)[: 128 if self.highest is None else self.highest + 1]
+        there[: self.lowest or 0] = False
         for chord in self.chords:
-            if not (key & classes(chord))[pitches].any():
+            if not classes(chord)[np.flatnonzero(there) % 12].any():
                 raise ImpossibleRequest(f"No tone of {chord_name(chord)} lies in the key and the range that are asked.")
 
     def of(self, cells: Mask, programs: Ids) -> Ids:

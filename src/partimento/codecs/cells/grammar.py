@@ -55,6 +55,7 @@ from partimento.codecs.cells.fields import (
 from partimento.codecs.cells.state import State
 from partimento.codecs.cells.striking import Striking
 from partimento.errors import ImpossibleRequest
+from partimento.keys import pitches_in
 
 Mask = NDArray[np.bool_]
 
@@ -87,9 +88,7 @@ class Cells:
         quickest = paces()[self._learnt[span.start : span.stop]].min(initial=np.inf)
         if request.seconds is not None and request.seconds < quickest:
             raise ImpossibleRequest(f"{request.seconds} seconds are too few for a note; ask for more.")
-        pitches = self._learnt[self._span("pitch")]
-        if pitches.any() and not (pitches & np.resize(request.pitch_classes(), 128)).any():
-            raise ImpossibleRequest(f"The model has learnt no pitch that is in {request.key}.")
+        in_key = pitches_in(request.key, self._learnt[self._span("pitch")])
         self._request = request
         self._silence = request.longest_silence * STEPS
         self._longest_note = max(int(request.longest_note * STEPS), 1)
@@ -99,7 +98,7 @@ class Cells:
         self._group: list[int] = []
         self._over = False
         self._state = State()
-        self._striking = Striking(self._state, self._allowed, request.pitch_classes())
+        self._striking = Striking(self._state, self._allowed, in_key)
         self._told_after = -1  # notes after which a silence was told
         self.begin()
 

@@ -25,13 +25,13 @@ class Striking:
     Args:
         state: the piece so far; read anew at each question.
         allowed: (V,) ids that may come at all; likewise.
-        key: (12,) the pitch classes that may come; drums have none.
+        in_key: (128,) the pitches that are in the key; drums have none.
     """
 
-    def __init__(self, state: State, allowed: Mask, key: Mask) -> None:
+    def __init__(self, state: State, allowed: Mask, in_key: Mask) -> None:
         self._state = state
         self._allowed = allowed
-        self._key = np.resize(key, 128)
+        self._in_key = in_key
 
     def own(self, track: int) -> Mask:
         """(128,) the pitches that a track may have, in the key and in the range that are asked for."""
@@ -39,7 +39,7 @@ class Striking:
         span = vocabulary()["drum" if drums else "pitch"]
         found: Mask = self._allowed[span.start : span.stop]
         if not drums:
-            found = found & self._key
+            found = found & self._in_key
         low, high = self._state.asked[LOWEST], self._state.asked[HIGHEST]
         if low >= 0 or high >= 0:
             pitches = np.arange(128)

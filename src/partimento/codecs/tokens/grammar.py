@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from partimento.codec import Request
 from partimento.codecs.tokens.grid import DRUMS, Grid
 from partimento.errors import ImpossibleRequest
+from partimento.keys import pitches_in
 from partimento.metres import Metre
 from partimento.score import DEFAULT_QPM
 
@@ -98,10 +99,7 @@ class Remi:
         shortest = self._widest * self._tick_seconds[self._used[self._ids.span["Tempo"]]].min(initial=np.inf)
         if request.seconds is not None and request.seconds < shortest:
             raise ImpossibleRequest(f"{request.seconds} seconds are too few for a note; ask for more.")
-        pitches = self._ids.span["Pitch"]
-        self._in_key = np.resize(request.pitch_classes(), pitches.stop - pitches.start)  # pitches are numbered from 0
-        if self._used[pitches].any() and not (self._used[pitches] & self._in_key).any():
-            raise ImpossibleRequest(f"The model has learnt no pitch that is in {request.key}.")
+        self._in_key = pitches_in(request.key, self._used[self._ids.span["Pitch"]])
         self._request = request
         self._silence = request.longest_silence * self._quarter
         self.acted = Counter()
