@@ -84,6 +84,17 @@ class Order:
             **({} if self.max_copied is None else {"max_copied": self.max_copied}),
         }
 
+    def asked(self) -> dict[str, Any]:
+        """What is asked of each piece, as `generate` and `stream` take it."""
+        return {
+            "request": self.request,
+            "sampling": self.sampling,
+            "guards": self.guards,
+            "player": self.player,
+            "seed": self.seed,
+            "prompt": self.prompt if len(self.prompt) else None,
+        }
+
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> Order:
         """The order that `to_table` gave."""
@@ -232,18 +243,7 @@ def compose_into(
     limit = None if order.max_copied is None else CopyLimit(_learnt(bundle), order.max_copied)
     if sound != "none":
         require_soundfont(soundfont)
-    pieces = generate(
-        bundle,
-        request=order.request,
-        sampling=order.sampling,
-        guards=order.guards,
-        player=order.player,
-        n=order.n,
-        seed=order.seed,
-        prompt=order.prompt if len(order.prompt) else None,
-        limit=limit,
-        watch=watch,
-    )
+    pieces = generate(bundle, n=order.n, limit=limit, watch=watch, **order.asked())
     folder.mkdir(parents=True, exist_ok=True)
     pieces = itertools.islice(pieces, None if only is None else only + 1)  # those of later batches need not be made
     kept: Iterable[Made] = (made for made in pieces if only is None or made.index == only)

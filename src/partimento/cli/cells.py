@@ -118,6 +118,10 @@ class Versions:
     """Change a setting of the sampling, the guards or the request, e.g. --set request.longest_note=4; can be given
     several times."""
 
+    def sounds(self) -> dict[str, Any]:
+        """How they sound, as the functions of `filling.files` take it."""
+        return {"sound": self.sound, "soundfont": self.soundfont}
+
 
 def make(
     piece: Path,
@@ -132,23 +136,20 @@ def make(
     reading = read_safely(piece)
     for repair in reading.repairs:
         say(f"{piece}: {repair}")
-    sounds: dict[str, Any] = {"sound": versions.sound, "soundfont": versions.soundfont}
     with watching() as watch:
         score = prepared(reading.score)
-        _say(fill_into(versions.to, bundle, score, task, manner, name=piece.name, watch=watch, **sounds))
+        _say(fill_into(versions.to, bundle, score, task, manner, name=piece.name, watch=watch, **versions.sounds()))
 
 
 def compose_planned(wanted: Composition, wishes: Wishes | None, versions: Versions, watch: Watch) -> None:
     """Compose pieces from what is asked into a folder, and say what they are."""
     bundle, manner = _understood(wishes, versions)
-    sounds: dict[str, Any] = {"sound": versions.sound, "soundfont": versions.soundfont}
-    _say(compose_cells_into(versions.to, bundle, wanted, manner, watch=watch, **sounds))
+    _say(compose_cells_into(versions.to, bundle, wanted, manner, watch=watch, **versions.sounds()))
 
 
 def compose_planned_again(file: Path, versions: Versions, watch: Watch) -> None:
     """Compose a piece again that was composed from what was asked, and say what it is."""
-    sounds: dict[str, Any] = {"sound": versions.sound, "soundfont": versions.soundfont}
-    _say([compose_cells_again(file, versions.to, versions.model, watch=watch, **sounds)])
+    _say([compose_cells_again(file, versions.to, versions.model, watch=watch, **versions.sounds())])
 
 
 def _understood(wishes: Wishes | None, versions: Versions) -> tuple[Bundle, Manner]:

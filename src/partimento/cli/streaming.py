@@ -23,15 +23,6 @@ def print_notes(bundle: Bundle, order: Order) -> None:
         sys.stdout.write(json.dumps(dataclasses.asdict(note)) + "\n")
         sys.stdout.flush()
 
-    made = stream(
-        bundle,
-        hear,
-        request=order.request,
-        sampling=order.sampling,
-        guards=order.guards,
-        player=order.player,
-        seed=order.seed,
-        prompt=order.prompt if len(order.prompt) else None,
-    )
+    made = stream(bundle, hear, **order.asked())
     end = {"end": True, "notes": made.notes, "seconds": round(made.seconds, 3), "remarks": made.remarks}
     sys.stdout.write(json.dumps(end) + "\n")

@@ -70,12 +70,16 @@ def shrink(bundle: Bundle, folder: Path, pieces: Pieces | None, *, watch: Watch 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ImpossibleRequest(f"{folder} already holds something: choose a new folder.")
 
+    smaller = {}
+    for number, path in enumerate(graphs):
+        watch(Progress("Shrinking", number, len(graphs), "graphs"))
+        smaller[path.name] = shrink_graph(path)
+    watch(Progress("Shrinking", len(graphs), len(graphs), "graphs"))
+
     def export(new: Path) -> str:
         shutil.copytree(bundle.player_folder, new, dirs_exist_ok=True)
-        for number, path in enumerate(graphs):
-            watch(Progress("Shrinking", number, len(graphs), "graphs"))
-            onnx.save(shrink_graph(path), new / path.name)
-        watch(Progress("Shrinking", len(graphs), len(graphs), "graphs"))
+        for name, graph in smaller.items():
+            onnx.save(graph, new / name)
         return bundle.player_name
 
     facts = {**bundle.facts, "shrunk": "products in 8 bits, all other weights in 16", "shrunk_from": bundle.digest}
@@ -91,8 +95,8 @@ def shrink(bundle: Bundle, folder: Path, pieces: Pieces | None, *, watch: Watch 
     if pieces is not None:
         pieces = pieces.at_most(MOST, 0)
         with tempfile.TemporaryDirectory() as spare:
-            smaller = write_bundle(Path(spare) / "bundle", **written, facts=facts)
-            before, after = (bits_per_note(one, pieces, watch) for one in (bundle, smaller))
+            tried = write_bundle(Path(spare) / "bundle", **written, facts=facts)
+            before, after = (bits_per_note(one, pieces, watch) for one in (bundle, tried))
         bits, notes = (before, after), int(pieces.notes.sum())
         facts |= {"bits_per_note_before_shrinking": before, "bits_per_note_shrunk": after}
     made = write_bundle(folder, **written, facts=facts)
