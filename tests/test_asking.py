@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from partimento.codec import Request
 from partimento.codecs.cells import Cells
 from partimento.codecs.cells.asking import (
     ASPECTS,
@@ -34,6 +35,7 @@ from partimento.codecs.cells.fields import (
     events_of,
     quarters,
     values,
+    vocabulary,
 )
 from partimento.codecs.cells.grid import Grid
 from partimento.codecs.cells.hiding import drawn, hide, unfold
@@ -189,3 +191,44 @@ def test_ranges_polyphony_and_chords_on_strong_beats_are_kept_whatever_is_drawn(
             strong = METRES[int(values(made.events[made.kind == 0][bar, 1]))].strong_beats(STEPS)
             assert chord < 0 or all(classes(chord)[p % 12] for at, _, p in notes if at in strong)
         assert voices < 0 or all(sum(one[0] <= at < one[1] for one in notes) <= voices + 1 for at, _, _ in notes)
+
+
+def left_at_once(codec: Cells, prompt: np.ndarray, seed: int) -> Grid:
+    """The piece where, from the first note on, each cell is left as soon as it may be."""
+    grammar, rng, ids = codec.grammar(), np.random.default_rng(seed), []
+    grammar.start(Request())
+    for id in prompt.tolist():
+        grammar.advance(id)
+    grammar.begin()
+    leaves = [codec.spec.eos, vocabulary().first("answer")]
+    while True:
+        mask = grammar.mask()
+        leaving = [id for id in leaves if mask[id] and (not ids or NOTE in events_of(np.array(ids))[0])]
+        id = leaving[0] if leaving else int(rng.choice(np.flatnonzero(mask)))
+        if id == codec.spec.eos:
+            return Grid(unfold(np.concatenate([prompt, np.array(ids, dtype=np.int64)])))
+        grammar.advance(id)
+        ids.append(id)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_cell_of_which_a_density_is_asked_is_not_silent(seed: int) -> None:
+    x = CODEC.encode(tune(1, bars=4))
+    cells = np.random.default_rng(seed).random((4, 3)) < 0.5
+    cells[0, 0] = True
+    asked = Asked(density=1.0)
+    told = hide(x, lambda _: np.ones((4, 3), dtype=bool), asked=lambda grid: asked.of(cells, grid.programs))
+    kind, events = events_of(told)
+    made = left_at_once(CODEC, events[: int(np.argmax(kind == ANSWER))].reshape(-1), seed)
+    sounding = {(int(b), int(made.tracks[t])) for b, t in zip(made.bar, made.track, strict=True) if t >= 0}
+    assert sounding == set(zip(*np.nonzero(cells), strict=True))
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_the_bar_with_which_a_piece_is_to_end_sounds(ends: bool) -> None:
+    x = CODEC.encode(tune(1, bars=4))
+    told = hide(x, lambda _: np.arange(12).reshape(4, 3) >= 6, ends=ends)
+    kind, events = events_of(told)
+    made = left_at_once(CODEC, events[: int(np.argmax(kind == ANSWER))].reshape(-1), 1)
+    assert 2 in made.bar[made.kind == NOTE]
+    assert (3 in made.bar[made.kind == NOTE]) == ends

@@ -60,6 +60,13 @@ def test_without_instruments_they_are_those_that_the_learnt_music_usually_has(bu
     assert {128 if t.is_drum else t.program for t in made.score.tracks} <= set(usual)
 
 
+@pytest.mark.parametrize("form", ["A", "ABA"])
+def test_the_last_bar_sounds(form: str, bundle: Bundle) -> None:
+    wanted = Composition(3, (0,), form=form, varied=0.0)
+    for made in compose_cells(bundle, wanted, Manner(n=40, seed=1)):
+        assert bars_of(made).max() == 2
+
+
 @pytest.mark.parametrize("varied", [0.0, 0.3, 1.0])
 def test_what_returns_is_put_again_and_varied(bundle: Bundle, varied: float) -> None:
     wanted = Composition(8, form="ABAA", varied=varied)

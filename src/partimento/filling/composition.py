@@ -144,8 +144,11 @@ def compose_cells(
     everything = np.ones((len(firsts), len(tracks)), dtype=np.bool_)
     pieces, acted = writer.write([empty] * n, [everything] * n, [wish[firsts]] * n, tracks, rngs, watch)
     pieces = [_cut(_laid_out(_cut(piece, wanted), wanted), wanted) for piece in pieces]
-    returning = [_varied(wanted, len(tracks), rng) for rng in rngs]
-    if returning[0].any():
+    returning = [
+        _varied(wanted, len(tracks), rng) | _silent_end(Grid(piece, tracks))
+        for piece, rng in zip(pieces, rngs, strict=True)
+    ]
+    if any(mask.any() for mask in returning):
         pieces, more = writer.write(pieces, returning, [wish] * n, tracks, rngs, watch)
         pieces = [_cut(piece, wanted) for piece in pieces]
         acted = [one + other for one, other in zip(acted, more, strict=True)]
@@ -219,6 +222,16 @@ def _varied(wanted: Composition, tracks: int, rng: np.random.Generator) -> Mask:
         chosen = rng.permutation(count)[: round(wanted.varied * count)]
         bars = _bars_of(wanted, section)
         mask[bars[chosen // tracks], chosen % tracks] = True
+    return mask
+
+
+def _silent_end(grid: Grid) -> Mask:
+    """(bars, tracks) the cells of the last bar, where nothing is struck in it: a piece has the bars that it is to have.
+
+    A piece of one section has been written so; the last section of a form was written where others followed.
+    """
+    mask = np.zeros((grid.bars, len(grid.tracks)), dtype=np.bool_)
+    mask[-1] = not ((grid.kind == NOTE) & (grid.bar == grid.bars - 1)).any()
     return mask
 
 

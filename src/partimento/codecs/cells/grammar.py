@@ -9,7 +9,8 @@ holds an onset, and no note rings on after it. Notes are counted as they are com
 the prompt's sound; the piece ends when the next bar would leave less than a quarter note.
 
 Filling. After a prompt that begins with `fill` come the answers to its hidden cells, one after the other, and the end;
-no length counts then. A cell may stay silent, but not all of them. What is asked of a cell is told again after its
+no length counts then. A cell may stay silent, but not all of them, nor all of a bar with which the piece is to end, nor
+one of which a density is asked. What is asked of a cell is told again after its
 answer, and of it these are rules: its lowest and highest pitch, how many of its track's notes sound at once, and on the
 strong beats of its bar the tones of the chord; its density, and the chord elsewhere, are left to the model.
 
@@ -27,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partimento.codec import Request
-from partimento.codecs.cells.asking import POLYPHONY
+from partimento.codecs.cells.asking import DENSITY, POLYPHONY
 from partimento.codecs.cells.clock import LENGTHS, paces
 from partimento.codecs.cells.fields import (
     ANSWER,
@@ -210,15 +211,25 @@ class Cells:
     def _allow_answers(self, mask: Mask) -> None:
         """What the cell holds that is answered now, the next answer, or the end."""
         if self._state.answered:
-            self._allow_times(mask, "note", self._note_times())
+            notes = self._note_times()
+            self._allow_times(mask, "note", notes)
             if self._state.track in self._state.pedalled:
                 pressed = self._state.pressed.get(self._state.track, False)
                 self._allow_times(mask, "up" if pressed else "down", self._pedal_times())
             mask &= self._allowed
+            if self._must_strike() and notes.any():
+                return
         if self._state.gap is not None:
             mask[self._ids.first("answer")] = True
         elif self._state.notes or not mask.any():
             mask[self._ids.first("eos")] = True
+
+    def _must_strike(self) -> bool:
+        """Whether the cell that is answered now may not stay silent, as it is so far."""
+        state = self._state
+        if state.asked[DENSITY] >= 0 and not state.struck_in_cell:
+            return True
+        return state.gap is None and state.clock.bar == state.ending and state.ending not in state.struck
 
     def _allow_times(self, mask: Mask, name: str, steps: Mask) -> None:
         """Allow the quarters in which there is a step."""
@@ -240,7 +251,10 @@ class Cells:
         """(steps of the bar,) where the pedal may turn: later than all else, or down where it has just gone up."""
         steps = self._steps()
         at, kind, _ = self._state.last
-        return (steps >= (at if kind == UP else at + 1)) & (steps <= self._latest())
+        times = (steps >= (at if kind == UP else at + 1)) & (steps <= self._latest())
+        if self._state.filling and self._must_strike():
+            times &= steps <= np.flatnonzero(self._note_times()).max(initial=-1)
+        return times
 
     def _note_times(self) -> Mask:
         """(steps of the bar,) where this track may strike a note."""

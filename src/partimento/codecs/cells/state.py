@@ -15,6 +15,7 @@ from partimento.codecs.cells.fields import (
     BAR,
     CELL,
     DOWN,
+    END,
     FILL,
     HIDDEN,
     NOTE,
@@ -64,6 +65,9 @@ class State:
         bars: bars since `begin`.
         notes: notes since `begin`.
         onset_in_bar: whether a note was struck in this bar since `begin`.
+        struck_in_cell: whether one was struck in this cell, or in this answer.
+        struck: steps at which bars begin in which a note was struck.
+        ending: the step at which the piece's last bar begins, where it was told to be the last; else -1.
         filling: whether cells are hidden.
         pedalled: tracks whose pedal was ever down.
         gaps: those cells.
@@ -79,6 +83,9 @@ class State:
         self.until: dict[int, NDArray[np.int64]] = {}
         self.pressed: dict[int, bool] = {}
         self.sound_end, self.heard, self.sounded = 0, 0.0, 0
+        self.struck: set[int] = set()
+        self.struck_in_cell = False
+        self.ending = -1
         self.filling = False
         self.pedalled: set[int] = set()
         self.gaps: list[Gap] = []
@@ -126,6 +133,8 @@ class State:
             self._enter_track(kind, first, second)
         elif kind == ASKED:
             self._ask(event)
+        elif kind == END:
+            self.ending = self.clock.bar
 
     def _enter_bar(self, metre: int, tempo: int) -> None:
         self.clock = self.clock.entered(metre, tempo)
@@ -138,6 +147,7 @@ class State:
     def _enter_track(self, kind: int, track: int, program: int) -> None:
         self.track, self.last = track, (-1, kind, -1)
         self.program[track] = program
+        self.struck_in_cell = False
 
     def _answer(self, track: int, label: int) -> None:
         """Go back to where the cell of that label is hidden."""
@@ -169,4 +179,5 @@ class State:
         self.last = (at, NOTE, pitch)
         self.sounded += 1
         self.notes += 1
-        self.onset_in_bar = True
+        self.onset_in_bar = self.struck_in_cell = True
+        self.struck.add(self.clock.bar)
