@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 from pathlib import Path
@@ -13,15 +14,18 @@ from numpy.typing import NDArray
 
 from attending import likelihoods, lively, narrowed, played
 from partimento.codec import TokenSpec
-from partimento.errors import InvalidBundle
+from partimento.errors import InvalidBundle, InvalidSettings
 from partimento.models import nested
 from partimento.models.nested import Nested
 from partimento.pieces import Pieces
 from partimento.players.nested import open_player
+from partimento.timing import Timing
 from partimento.windows import Windows
 
-SPEC = TokenSpec(vocab_size=12, pad=9, bos=10, eos=11, group=3)
+TIMING = Timing(roles=(1, 2, 3, 4, *[0] * 8), amounts=(7, 1, 2, 0, 4, 5, 6, 3, 1, 0, 0, 0), steps=2, mark=2)
+SPEC = TokenSpec(vocab_size=12, pad=9, bos=10, eos=11, group=3, timing=TIMING)
 WAYS: list[dict[str, Any]] = [
+    {"positions": "time"},
     {"periods": (4, 6), "ages": 5},
     {"positions": "distance", "ages": 1},
 ]
@@ -98,15 +102,17 @@ def test_where_places_are_known_there_is_less_to_learn() -> None:
     assert sizes[0] < sizes[1] / 2
 
 
-def test_pieces_that_stay_play_on_as_they_would_have(tmp_path: Path) -> None:
-    model = lively(Nested, SPEC, inner=16, periods=(4,))
+@pytest.mark.parametrize("way", [{"periods": (4,)}, {"positions": "time"}], ids=str)
+def test_pieces_that_stay_play_on_as_they_would_have(way: dict[str, Any], tmp_path: Path) -> None:
+    model = lively(Nested, SPEC, inner=16, **way)
     model.export(tmp_path)
     beside, alone = narrowed(open_player(tmp_path), music(3, 10), 11, np.array([0, 2]))
     np.testing.assert_allclose(alone, beside, atol=1e-5)
 
 
-def test_what_is_heard_is_as_what_is_stepped_through(tmp_path: Path) -> None:
-    model = lively(Nested, SPEC, inner=16, periods=(4,))
+@pytest.mark.parametrize("way", [{"periods": (4,)}, {"positions": "time"}], ids=str)
+def test_what_is_heard_is_as_what_is_stepped_through(way: dict[str, Any], tmp_path: Path) -> None:
+    model = lively(Nested, SPEC, inner=16, **way)
     model.export(tmp_path)
     player = open_player(tmp_path)
     x = music(2, 12)
@@ -115,6 +121,21 @@ def test_what_is_heard_is_as_what_is_stepped_through(tmp_path: Path) -> None:
         logits, stepped = player.step(x[:, at], stepped)
     heard = player.hear(x[:, :19], player.start(2))
     np.testing.assert_array_equal(player.step(x[:, 19], heard)[0], logits)
+
+
+def test_positions_by_time_need_a_codec_that_tells_it() -> None:
+    with pytest.raises(InvalidSettings, match="positions=rotary"):
+        lively(Nested, dataclasses.replace(SPEC, timing=None), positions="time")
+
+
+def test_two_pieces_that_differ_in_time_alone_differ() -> None:
+    """A bar of another length, told long before: what is looked at is nearer or farther in time."""
+    model, x = lively(Nested, SPEC, inner=16, positions="time"), music(1, 8)
+    other = dataclasses.replace(TIMING, amounts=(1, *TIMING.amounts[1:]))
+    slow = lively(Nested, dataclasses.replace(SPEC, timing=other), inner=16, positions="time")
+    x[0, 1:7] = (0, 0, 0, 1, 1, 1)
+    x[0, 7:10] = (0, 0, 0)
+    assert np.abs(likelihoods(model, x) - likelihoods(slow, x)).max() > 1e-3
 
 
 def test_windows_never_cut_a_group(tmp_path: Path) -> None:
@@ -129,10 +150,21 @@ def test_windows_never_cut_a_group(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"group": 0}, {"bos": 12}, {"ages": "many"}, {"player": "attention"}, {"attention": {}}]
+    "change",
+    [
+        {"group": 0},
+        {"bos": 12},
+        {"ages": "many"},
+        {"player": "attention"},
+        {"attention": {}},
+        {"timing": None},
+        {"timing": {"roles": [0], "amounts": [0], "steps": 1, "mark": 0}},
+        {"timing": "always"},
+    ],
+    ids=str,
 )
 def test_a_changed_description_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
-    lively(Nested, SPEC, inner=16).export(tmp_path)
+    lively(Nested, SPEC, inner=16, positions="time").export(tmp_path)
     described = json.loads((tmp_path / "player.json").read_text())
     (tmp_path / "player.json").write_text(json.dumps(described | change))
     with pytest.raises(InvalidBundle):

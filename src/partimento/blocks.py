@@ -1,8 +1,9 @@
 """Blocks of attention, one on top of the other (Vaswani et al. 2017): what models that attend share (torch).
 
 The form is that of today's language models: norms before each part (Xiong et al. 2020), no bias in the products,
-positions turned into queries and keys (rotary, Su et al. 2021), or a learnt number for each head and distance (the
-relative attention of Music Transformer, Huang et al. 2018, in T5's simpler form, Raffel et al. 2020). Attention reaches
+positions turned into queries and keys (rotary, Su et al. 2021), half of them by musical time if asked, or a learnt
+number for each head and distance (the relative attention of Music Transformer, Huang et al. 2018, in T5's simpler form,
+Raffel et al. 2020). Attention reaches
 back `context` places and no further, so a piece of any length is played in flat memory, and a step with a cache gives
 what whole pieces give.
 
@@ -16,7 +17,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -24,12 +25,11 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from partimento.caches import ROOM, Attending, speeds
-from partimento.exporting import INT32, MICROSOFT, OnnxGraph
+from partimento.caches import ROOM, Attending, Positions, Times, angles
+from partimento.exporting import INT32, MICROSOFT, OnnxGraph, Value
 from partimento.graphs import Values
 from partimento.settings import settings
 
-FIRST = np.array([0])
 TOO_FAR = -1e9  # added to a product with what lies out of reach, in the player
 
 Past = tuple[Tensor, Tensor]
@@ -51,15 +51,18 @@ class Shape:
     """How many times the width the network inside a block has in its middle."""
     context: Annotated[int, Field(ge=2, le=65_536)] = 1024
     """Places that each place sees, itself among them."""
-    positions: Literal["rotary", "distance"] = "rotary"
-    """How places know what lies how far back: queries and keys turned by their place, or a learnt number for each
-    head and distance, which costs more time."""
+    positions: Positions = "rotary"
+    """How places know what lies how far back: queries and keys turned by their place (rotary); one half of them by
+    their place and the other by their musical time, where the codec tells it (time); or a learnt number for each head
+    and distance, which costs more time (distance)."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of what is embedded and of what each part of a block adds that is left out while learning."""
 
     def __post_init__(self) -> None:
         if self.width % self.heads or (self.width // self.heads) % 2:
             raise ValueError("the width must be an even number of times the heads")
+        if self.positions == "time" and (self.width // self.heads) % 4:
+            raise ValueError("where positions know the time, the width must be a multiple of four times the heads")
         self.attending()  # refuses what nobody could play
 
     def attending(self) -> Attending:
@@ -81,22 +84,26 @@ class Tower(nn.Module):
             for last in (block.out, block.thinks.narrow):  # so that the sum of all blocks begins no larger than one
                 nn.init.normal_(last.weight, std=0.02 / math.sqrt(2 * shape.layers))
 
-    def forward(self, h: Tensor, first: int = 0, past: Sequence[Past] = ()) -> tuple[Tensor, list[Past]]:
+    def forward(
+        self, h: Tensor, first: int = 0, past: Sequence[Past] = (), times: Times | None = None
+    ) -> tuple[Tensor, list[Past]]:
         """Let places see one another.
 
         Args:
             h: (B, T, W), embedded.
             first: how many places came before them.
             past: what was kept of those, as it was returned.
+            times: (B, T) when each place is, for positions that know it.
 
         Returns:
             (B, T, W), and what is to be kept for the places after them.
         """
         turn = None
-        if self.shape.positions == "rotary":
-            places = torch.arange(first, first + h.shape[1], dtype=torch.float64)
-            angle = places[:, None] * torch.from_numpy(speeds(self.shape.attending().size))
-            turn = torch.stack([angle.cos(), angle.sin()]).float().to(h.device)
+        if self.shape.positions != "distance":
+            places = np.arange(first, first + h.shape[1])
+            angle = angles(self.shape.attending(), places, times)  # (T, D/2) or (B, T, D/2)
+            both = np.stack([np.cos(angle), np.sin(angle)]).astype(np.float32)
+            turn = torch.from_numpy(both).to(h.device).unsqueeze(-3)
         kept = []
         for number, block in enumerate(self.blocks):
             h, own = block(h, turn, past[number] if past else None)
@@ -108,8 +115,12 @@ class Tower(nn.Module):
         batch = graph.op("Slice", graph.op("Shape", h), np.array([0]), np.array([1]))
         reach = graph.op("Add", "held", np.array([1]))
         counts = graph.op("Cast", graph.op("Expand", "held", batch), to=INT32), graph.op("Cast", reach, to=INT32)
+        rows: Value = np.array([0])  # of cosine and sine: the one for all pieces, or each piece's own
+        if self.shape.positions == "time":
+            count = graph.op("Range", np.array(0), graph.op("Squeeze", batch), np.array(1))
+            rows = graph.op("Unsqueeze", count, np.array([1]))
         for number, block in enumerate(self.blocks):
-            h = block.export(graph, h, counts, number)
+            h = block.export(graph, h, counts, rows, number)
         return graph.layer_norm(h, self.norm)
 
     @property
@@ -149,7 +160,7 @@ class Block(nn.Module):
 
         Args:
             h: (B, T, W).
-            turn: of these places, (2, T, D/2).
+            turn: of these places, (2, 1, T, D/2) or (2, B, 1, T, D/2).
             past: of the places before them.
 
         Returns:
@@ -186,13 +197,14 @@ class Block(nn.Module):
         strip = functional.pad(near[:, :reach].flip(-1), (keys - reach, places - 1), value=-math.inf)
         return strip.unfold(-1, keys, 1).flip(-2)
 
-    def export(self, graph: OnnxGraph, h: str, counts: tuple[str, str], number: int) -> str:
+    def export(self, graph: OnnxGraph, h: str, counts: tuple[str, str], rows: Value, number: int) -> str:
         """Add one step of this block to the graph.
 
         Args:
             graph: of the step.
             h: (B, W).
             counts: int32, how many places are kept (B,) and how many there are with the new one (1,).
+            rows: of cosine and sine, where positions are turned: the one row of all pieces, (1,), or each one's (B, 1).
             number: of the block.
 
         Returns:
@@ -207,7 +219,7 @@ class Block(nn.Module):
         kept: tuple[str, ...] = (f"keys{number}", f"values{number}", *counts)
         gives = [f"found{number}", f"next_keys{number}", f"next_values{number}"]
         if self.distances is None:
-            query, key = (graph.op("RotaryEmbedding", x, FIRST, "cosine", "sine", **own) for x in (query, key))
+            query, key = (graph.op("RotaryEmbedding", x, rows, "cosine", "sine", **own) for x in (query, key))
             own["local_window_size"] = self.context
         else:
             strip = functional.pad(self.distances.flip(-1), (ROOM, 0), value=TOO_FAR)[None, :, None]

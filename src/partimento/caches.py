@@ -1,11 +1,11 @@
 """Caches: keys and values that attention keeps, read and written where they lie; numpy and onnxruntime.
 
 A graph that attends (`blocks.Tower.export`) takes `held` (1,) int64, how many places are kept, `keysN` and `valuesN`
-(B, H, P, D) float32 of each block N, and where positions are turned, `cosine` and `sine` (1, D/2) of the new place's
-angles; it gives `next_keysN` and `next_valuesN`. It adds the new key and value to their buffers and copies nothing
-(onnxruntime's GroupQueryAttention, with its input and its output bound to the same memory). A buffer grows as the piece
-does, up to the context and some room; when that is full, the last of the context go to the front. So memory is flat
-however long the piece is, and no step copies what it keeps.
+(B, H, P, D) float32 of each block N, and where positions are turned, `cosine` and `sine` of the new place's angles,
+(1, D/2), or (B, D/2) where they know each piece's time; it gives `next_keysN` and `next_valuesN`. It adds the new key
+and value to their buffers and copies nothing (onnxruntime's GroupQueryAttention, with its input and its output bound to
+the same memory). A buffer grows as the piece does, up to the context and some room; when that is full, the last of the
+context go to the front. So memory is flat however long the piece is, and no step copies what it keeps.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +23,14 @@ from partimento.errors import InvalidBundle
 from partimento.graphs import LARGEST_STATE, Bound, Graph, Values, first_line
 
 SLOWEST = 10_000.0  # the longest wavelength of the rotary positions, in places, over 2 pi
+SHORTEST, OCTAVES = 0.25, 12  # wavelengths by time: from a sixteenth note up to 2^12 of them
 ROOM = 256  # places more than the context that buffers have
 FIRST = 128  # places that buffers begin with
 
+Positions = Literal["rotary", "time", "distance"]
+"""How places know what lies how far back; see `blocks.Shape`."""
+Times = NDArray[np.float64]
+"""When places are, in quarter notes."""
 Arrays = Mapping[str, NDArray[Any]]
 D = TypeVar("D")
 
@@ -42,15 +47,17 @@ class Attending:
     heads: int
     size: int
     context: int
-    positions: Literal["rotary", "distance"]
+    positions: Positions
     room: int = ROOM
 
     def __post_init__(self) -> None:
         sizes = (self.layers, self.heads, self.size, self.context, self.room)
         if not all(type(size) is int and size > 0 for size in sizes) or self.size % 2:
             raise ValueError("a size is no whole number above 0")
-        if self.positions not in ("rotary", "distance"):
-            raise ValueError("positions are rotary or by distance")
+        if self.positions not in get_args(Positions):
+            raise ValueError("positions are rotary, by time or by distance")
+        if self.positions == "time" and self.size % 4:
+            raise ValueError("half of what positions turn cannot be turned by time")
         if 2 * self.layers * self.heads * self.size * self.most > LARGEST_STATE:
             raise ValueError("it asks for more memory than any model here needs")
 
@@ -62,8 +69,9 @@ class Attending:
     @property
     def takes(self) -> dict[str, tuple[str, tuple[int | None, ...]]]:
         """What a graph takes beside its own inputs, for `Graph`."""
-        turns: Values = dict.fromkeys(("cosine", "sine"), ("float32", (1, self.size // 2)))
-        return {"held": ("int64", (1,)), **(turns if self.positions == "rotary" else {}), **self._buffers("")}
+        rows = None if self.positions == "time" else 1
+        turns: Values = dict.fromkeys(("cosine", "sine"), ("float32", (rows, self.size // 2)))
+        return {"held": ("int64", (1,)), **({} if self.positions == "distance" else turns), **self._buffers("")}
 
     @property
     def gives(self) -> dict[str, tuple[str, tuple[int | None, ...]]]:
@@ -91,10 +99,15 @@ class Cache:
         self._graph = graph
         self._shape = shape
         self._held = np.zeros(1, np.int64)
-        self._turn = [np.zeros((1, shape.size // 2), np.float32) for _ in range(2 * (shape.positions == "rotary"))]
+        self._make_turn(batch)
         size = (batch, shape.heads, min(FIRST, shape.most), shape.size)
         self._buffers = [np.zeros(size, np.float32) for _ in range(2 * shape.layers)]
         self._bind(inputs, outputs)
+
+    def _make_turn(self, batch: int) -> None:
+        rows = batch if self._shape.positions == "time" else 1
+        count = 0 if self._shape.positions == "distance" else 2
+        self._turn = [np.zeros((rows, self._shape.size // 2), np.float32) for _ in range(count)]
 
     def _bind(self, inputs: Arrays, outputs: Arrays) -> None:
         self._inputs, self._outputs = inputs, outputs
@@ -103,8 +116,11 @@ class Cache:
         grown: Arrays = dict(zip(self._shape.gives, self._buffers, strict=True))
         self._bound: Bound = self._graph.bound({**inputs, **kept}, {**outputs, **grown})
 
-    def step(self) -> None:
+    def step(self, times: Times | None = None) -> None:
         """Run the graph for one place more.
+
+        Args:
+            times: (B,) when it is, for positions that know it.
 
         Raises:
             InvalidBundle: the graph fails.
@@ -113,7 +129,7 @@ class Cache:
         if self._held[0] == self._buffers[0].shape[2]:
             self._make_room()
         if self._turn:
-            angle = self.place * speeds(shape.size)
+            angle = angles(shape, np.array([self.place]), None if times is None else times[:, None])[..., 0, :]
             self._turn[0][:], self._turn[1][:] = np.cos(angle), np.sin(angle)
         self._bound.run()
         self.place += 1
@@ -134,7 +150,27 @@ class Cache:
     def narrow(self, rows: NDArray[np.int64], inputs: Arrays, outputs: Arrays) -> None:
         """Go on with the pieces at `rows` alone, with inputs and outputs for so many."""
         self._buffers = [np.ascontiguousarray(buffer[rows]) for buffer in self._buffers]
+        self._make_turn(len(rows))
         self._bind(inputs, outputs)
+
+
+def angles(shape: Attending, places: NDArray[np.int64], times: Times | None) -> NDArray[np.float64]:
+    """Radians by which the points of queries and keys turn.
+
+    Args:
+        shape: of the tower; its positions are turned.
+        places: (T,) numbers of the places.
+        times: (B, T) when they are; for positions that know it.
+
+    Returns:
+        (T, D/2), or (B, T, D/2): the first half by place, the second by time.
+    """
+    if times is None or shape.positions != "time":
+        return places[:, None] * speeds(shape.size)
+    half = speeds(shape.size // 2)
+    by_place = np.broadcast_to(places[:, None] * half, (*times.shape, len(half)))
+    by_time = 2 * np.pi / SHORTEST * 2.0 ** -(OCTAVES * np.arange(len(half)) / len(half))
+    return np.concatenate([by_place, times[..., None] * by_time], -1)
 
 
 def speeds(size: int) -> NDArray[np.float64]:

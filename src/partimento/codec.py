@@ -22,6 +22,7 @@ from partimento.discovery import class_named, names_in
 from partimento.keys import pitches_in
 from partimento.score import Score
 from partimento.settings import settings
+from partimento.timing import Timing
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class TokenSpec:
     `bos` stands before a piece and `eos` after it; neither is part of what `encode` returns: windows and players put
     them there. `pad` fills up batches and is never predicted. Where ids come in groups (one for each of four voices),
     `group` is how many: T is a multiple of it; `places` may then say which ids stand at each place of a group, as
-    ranges (first, stop), `eos` among those of the first. Where it says nothing, any id may stand anywhere.
+    ranges (first, stop), `eos` among those of the first. Where it says nothing, any id may stand anywhere. `timing`
+    says when each group is, where the ids tell it.
     """
 
     vocab_size: int
@@ -40,10 +42,13 @@ class TokenSpec:
     eos: int
     group: int = 1
     places: tuple[tuple[tuple[int, int], ...], ...] = ()
+    timing: Timing | None = None
 
     def __post_init__(self) -> None:
         ranges = tuple(tuple((int(first), int(stop)) for first, stop in place) for place in self.places)
         object.__setattr__(self, "places", ranges)  # JSON has made lists of them
+        if isinstance(self.timing, dict):  # and a table of this
+            object.__setattr__(self, "timing", Timing(**self.timing))
 
     def at(self, place: int) -> NDArray[np.int64]:
         """The ids that may stand at a place of a group, ascending."""

@@ -15,6 +15,7 @@ note is repeated).
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from partimento.blocks import Network, Past, Shape, Tower, modules
+from partimento.caches import Times
 from partimento.codec import TokenSpec
 from partimento.errors import InvalidSettings
 from partimento.exporting import OnnxGraph, Shapes
@@ -81,6 +83,9 @@ class Nested(nn.Module, Model):
             raise InvalidSettings(f"The model 'nested' learns ids, and this codec gives {type(spec).__name__}.")
         self.settings = settings
         self.spec = spec
+        self.timing = spec.timing if settings.positions == "time" else None
+        if settings.positions == "time" and self.timing is None:
+            raise InvalidSettings("This codec does not tell when its ids are: --set model.positions=rotary.")
         count, width, inner = spec.group, settings.width, settings.inner
         self.ids = [torch.from_numpy(spec.at(slot)) for slot in range(count)]
         self.number: Tensor  # of each id among those of its slot; after these what cannot be there, and what was before
@@ -142,6 +147,10 @@ class Nested(nn.Module, Model):
             h = h + table(place % period)
         return self.dropout(h)  # type: ignore[no-any-return]
 
+    def _times(self, before: Tensor) -> Times | None:
+        """When each group before is, (B, G); None where positions do not know it."""
+        return None if self.timing is None else self.timing.times(before.cpu().numpy())
+
     def _within(self, h: Tensor, groups: Tensor, before: Tensor, age: Tensor) -> Tensor:
         """What the head reads its logits from, (B, G, n, I), for what the tower says (B, G, W)."""
         told, slots = self.tell(h), []
@@ -165,7 +174,7 @@ class Nested(nn.Module, Model):
     def loss(self, batch: Batch, side: str = "model") -> dict[str, Tensor]:  # noqa: ARG002 - there is one
         """Mean nats for each predicted id, weighted where ids count unlike, and the share foretold right."""
         groups, before, age = self.grouped(batch.x, batch.begin)
-        h, _ = self.tower(self._embedded(before, age, batch.begin))
+        h, _ = self.tower(self._embedded(before, age, batch.begin), times=self._times(before))
         u = self._within(h, groups, before, age)
         asked = self._in_groups(batch.mask[:, 1:])
         counts = asked if batch.weight is None else self._in_groups(batch.weight[:, 1:])
@@ -189,12 +198,12 @@ class Nested(nn.Module, Model):
         What cannot stand where it stands has a probability of 0.
         """
         groups, before, age = self.grouped(batch.x, batch.begin)
-        whole = self._embedded(before, age, batch.begin)
+        whole, times = self._embedded(before, age, batch.begin), self._times(before)
         past: list[Past] = []
         nats, hits = [], []
         for first in range(0, whole.shape[1], SEGMENT):
             part = slice(first, first + SEGMENT)
-            h, past = self.tower(whole[:, part], first, past)
+            h, past = self.tower(whole[:, part], first, past, None if times is None else times[:, part])
             u = self._within(h, groups[:, part], before[:, part], age[:, part])
             slots = [self._judged(slot, u[:, :, slot], groups[:, part, slot]) for slot in range(self.spec.group)]
             nats.append(torch.stack([nat for nat, _ in slots], -1).flatten(1))
@@ -269,6 +278,7 @@ class Nested(nn.Module, Model):
             "inner": chosen.inner,
             "ages": chosen.ages,
             "places": bool(chosen.periods),
+            "timing": None if self.timing is None else dataclasses.asdict(self.timing),
             "attention": self.tower.described(),
         }
         (folder / "player.json").write_text(json.dumps(facts, indent=1))

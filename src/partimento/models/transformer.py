@@ -57,6 +57,8 @@ class Transformer(nn.Module, Model):
         super().__init__()
         if not isinstance(spec, TokenSpec):
             raise InvalidSettings(f"The model 'transformer' learns ids, and this codec gives {type(spec).__name__}.")
+        if settings.positions == "time":
+            raise InvalidSettings("Only the model 'nested' knows the time of its ids: --set model.positions=rotary.")
         self.settings = settings
         self.spec = spec
         width = settings.width

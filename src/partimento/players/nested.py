@@ -3,14 +3,15 @@
 Reads three files of a folder and nothing else: `player.json`
 
     {"player": "nested", "vocab_size": V, "bos": b, "group": n, "inner": I, "ages": A, "places": true or false,
-     "attention": {...}}
+     "timing": {...} or null, "attention": {...}}
 
-with the tower of attention as `caches.Attending` has it; `group.onnx`, run once a group, with the inputs `before`
-(B, n) int64, the group before (V where the piece begins, V + 1 where nobody knows), `age` (B, n) int64, for how many
-groups, less one and A - 1 at most, each of its ids has stood at its place, and, as far as `player.json` says, `place`
-(1,) int64, the group's number; with the output `told` (B, I) float32, and with what `caches` keeps; and `id.onnx`, run
-once an id, with `told`, `before` and `age`, `slot` (1,) int64, the id's place in its group, and, where a group has more
-than one, `chosen` (B, n) int64, the group so far; with the output `logits` (B, V) float32.
+with `timing.Timing` where positions know the time, and the tower of attention as `caches.Attending` has it;
+`group.onnx`, run once a group, with the inputs `before` (B, n) int64, the group before (V where the piece begins, V + 1
+where nobody knows), `age` (B, n) int64, for how many groups, less one and A - 1 at most, each of its ids has stood at
+its place, and, as far as `player.json` says, `place` (1,) int64, the group's number; with the output `told` (B, I)
+float32, and with what `caches` keeps; and `id.onnx`, run once an id, with `told`, `before` and `age`, `slot` (1,)
+int64, the id's place in its group, and, where a group has more than one, `chosen` (B, n) int64, the group so far; with
+the output `logits` (B, V) float32.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 from partimento.caches import Attending, Cache, Playing, described
 from partimento.graphs import LARGEST_STATE, LARGEST_VOCABULARY, Bound, Graph
 from partimento.settings import settings
+from partimento.timing import Timekeeper, Timing
 
 Numbers = NDArray[np.float32]
 
@@ -45,8 +47,17 @@ class _Described:
     ages: int
     places: bool
     attention: Attending
+    timing: Timing | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.timing, dict):
+            object.__setattr__(self, "timing", Timing(**self.timing))
+        if self.timing is not None and not (
+            len(self.timing.roles) == self.vocab_size and self.timing.mark < self.group > 1
+        ):
+            raise ValueError("its timing is of other ids")
+        if (self.timing is None) == (self.attention.positions == "time"):
+            raise ValueError("its timing and its positions do not belong together")
         if not all(type(size) is int and size > 0 for size in (self.vocab_size, self.group, self.inner, self.ages)):
             raise ValueError("a size is no whole number above 0")
         if type(self.bos) is not int or not 0 <= self.bos < self.vocab_size:
@@ -62,6 +73,7 @@ class State:
         self._graphs = graphs
         self._shape = shape
         self._heard = False  # whether anything was
+        self._keepers = [] if shape.timing is None else [Timekeeper(shape.timing) for _ in range(batch)]
         self._make_arrays(np.full((batch, shape.group), shape.vocab_size, np.int64))
         group = {name: self._arrays[name] for name in self._of_groups}
         self._cache = Cache(graphs[0], shape.attention, batch, group, {"told": self._arrays["told"]})
@@ -112,7 +124,8 @@ class State:
 
     def _begin_group(self) -> None:
         self._arrays["place"][:] = self._cache.place
-        self._cache.step()
+        pairs = zip(self._keepers, self._arrays["before"].tolist(), strict=False)
+        self._cache.step(np.array([keeper.hear(group) for keeper, group in pairs]) if self._keepers else None)
 
     def narrow(self, rows: NDArray[np.int64]) -> None:
         """Go on with the pieces at `rows` alone."""
@@ -120,6 +133,7 @@ class State:
         self._make_arrays(old["before"][rows])
         for name, array in self._arrays.items():
             array[:] = old[name] if name in ("slot", "place") else old[name][rows]
+        self._keepers = [self._keepers[row] for row in rows.tolist()] if self._keepers else []
         group = {name: self._arrays[name] for name in self._of_groups}
         self._cache.narrow(rows, group, {"told": self._arrays["told"]})
 

@@ -41,6 +41,7 @@ from partimento.codecs.cells.fields import (
     events_of,
     places,
     tempi,
+    timing,
     values,
     vocabulary,
 )
@@ -82,7 +83,7 @@ class Cells(Codec[TokenSpec]):
     def spec(self) -> TokenSpec:
         """Groups of `FIELDS` ids."""
         ids = vocabulary()
-        return TokenSpec(ids.size, ids.first("pad"), ids.first("bos"), ids.first("eos"), FIELDS, places())
+        return TokenSpec(ids.size, ids.first("pad"), ids.first("bos"), ids.first("eos"), FIELDS, places(), timing())
 
     def learn(self, scores: Iterable[Score]) -> None:
         """Note what occurs, that nothing else be sampled: programs by track, metres, tempi, loudness, drums, pedals.

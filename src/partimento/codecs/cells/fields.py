@@ -30,6 +30,8 @@ from numpy.typing import NDArray
 from partimento.harmony import CHORDS
 from partimento.instruments import DRUMS as DRUMS
 from partimento.metres import METRES
+from partimento.timing import ANSWERS, AT, HIDES, Timing
+from partimento.timing import BAR as BAR_BEGINS
 
 STEPS = 24  # of a quarter note
 FIELDS = 6  # of an event
@@ -152,6 +154,21 @@ def places() -> tuple[tuple[tuple[int, int], ...], ...]:
         *({name for fields in FIELDS_OF.values() for name in fields[at]} for at in range(FIELDS - 1)),
     ]
     return tuple(tuple((ids[name].start, ids[name].stop) for name in Vocabulary.SIZES if name in own) for own in names)
+
+
+@functools.cache
+def timing() -> Timing:
+    """When events are: hidden cells, wherever they are told, in their bars."""
+    ids = vocabulary()
+    roles, amounts = np.zeros(ids.size, dtype=np.int64), np.zeros(ids.size, dtype=np.int64)
+    for name in ("note", "down", "up", "tempo at"):
+        span = ids[name]
+        roles[span.start : span.stop], amounts[span.start : span.stop] = AT, STEPS * np.arange(QUARTERS)
+    roles[[ids.first("bar"), ids.first("hidden"), ids.first("answer")]] = BAR_BEGINS, HIDES, ANSWERS
+    lengths = {"step": range(STEPS), "metre": [metre.bar(STEPS) for metre in METRES], "label": range(LABELS)}
+    for name, amount in lengths.items():
+        amounts[ids[name].start : ids[name].stop] = amount
+    return Timing(tuple(roles.tolist()), tuple(amounts.tolist()), STEPS, mark=3)
 
 
 @functools.cache
