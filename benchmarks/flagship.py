@@ -26,13 +26,13 @@ from typing import Any, cast
 import torch
 
 from partimento.atomic import write_text
-from partimento.corpus import Corpus, inspect
+from partimento.corpus import inspect
 from partimento.model import Counted
 from partimento.recipes import Recipe, recipe_named
 from partimento.training import loop, planning
 from partimento.training.loop import fit, held_out
 from partimento.training.planning import new_model, plan, windows_of
-from partimento.training.preparing import prepare
+from partimento.training.preparing import Prepared, prepare
 
 COMMON = ["codec.name=cells", "training.threads=1"]
 LONGER = ["training.length=768", "training.batch=8"]
@@ -57,10 +57,14 @@ def by_processor_time() -> Iterator[None]:
         loop.time, planning.time = before
 
 
-def learnt(corpus: Corpus, recipe: Recipe, minutes: float, folder: Path) -> dict[str, Any]:
-    """Train, and measure on the validation and the test pieces."""
+def learnt(prepared: Prepared, recipe: Recipe, minutes: float, folder: Path) -> dict[str, Any]:
+    """Train for some minutes of processor time, and measure on the validation and the test pieces."""
+    with by_processor_time():
+        return _learnt(prepared, recipe, minutes, folder)
+
+
+def _learnt(prepared: Prepared, recipe: Recipe, minutes: float, folder: Path) -> dict[str, Any]:
     shutil.rmtree(folder, ignore_errors=True)  # of a row that was broken off
-    prepared = prepare(corpus, recipe, folder / "encoded")
     recipe, _ = plan(recipe, prepared, minutes)
     model = new_model(recipe, prepared.codec.spec)
     windows = {split: windows_of(prepared, recipe, split, model) for split in ("train", "valid", "test")}
@@ -95,8 +99,7 @@ def main() -> None:
             done = folder / "row.json"
             if not done.is_file():
                 recipe = recipe_named(name).override([*COMMON, *settings])
-                with by_processor_time():
-                    row = learnt(corpus, recipe, chosen.minutes, folder)
+                row = learnt(prepare(corpus, recipe, folder / "encoded"), recipe, chosen.minutes, folder)
                 write_text(done, json.dumps(row, indent=1) + "\n")
             rows.append(json.loads(done.read_text()))
         best = min(rows, key=lambda row: float(row["valid"]))

@@ -28,6 +28,9 @@ from partimento.codecs.cells.fields import (
     ANSWER,
     ASKED,
     DRUMS,
+    END,
+    FIELDS,
+    FILL,
     HIDDEN,
     NOTE,
     STEPS,
@@ -121,6 +124,16 @@ def test_retelling_asks_in_some_cases_and_never_takes_more_room() -> None:
     assert len(kinds) > 90
     assert 20 < sum((kind == ASKED).any() for kind in kinds) < 80
     assert all(len(kind) * 6 <= len(x) for kind in kinds)
+
+
+def test_what_is_given_is_all_that_a_prompt_tells_and_no_music() -> None:
+    x = CODEC.encode(tune(2, bars=24))
+    for seed in range(20):
+        told = CODEC.retold(x, np.random.default_rng(seed), ends=True)
+        assert told is not None
+        kind, _ = events_of(told)
+        given = CODEC.given(told)
+        np.testing.assert_array_equal(given, np.repeat(np.isin(kind, (FILL, HIDDEN, ASKED, END)), FIELDS))
 
 
 def test_an_event_says_what_it_was_made_of() -> None:

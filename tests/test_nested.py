@@ -23,9 +23,11 @@ from partimento.timing import Timing
 from partimento.windows import Windows
 
 TIMING = Timing(roles=(1, 2, 3, 4, *[0] * 8), amounts=(7, 1, 2, 0, 4, 5, 6, 3, 1, 0, 0, 0), steps=2, mark=2)
-SPEC = TokenSpec(vocab_size=12, pad=9, bos=10, eos=11, group=3, timing=TIMING)
+HEADINGS = (1, 2, 0, 3, *[0] * 8)
+SPEC = TokenSpec(vocab_size=12, pad=9, bos=10, eos=11, group=3, timing=TIMING, headings=HEADINGS)
 WAYS: list[dict[str, Any]] = [
     {"positions": "time"},
+    {"headings": False},
     {"periods": (4, 6), "ages": 5},
     {"positions": "distance", "ages": 1},
 ]
@@ -160,6 +162,8 @@ def test_windows_never_cut_a_group(tmp_path: Path) -> None:
         {"timing": None},
         {"timing": {"roles": [0], "amounts": [0], "steps": 1, "mark": 0}},
         {"timing": "always"},
+        {"headings": [1]},
+        {"headings": [99] * 12},
     ],
     ids=str,
 )

@@ -363,12 +363,16 @@ def test_some_windows_are_told_otherwise_and_the_same_ones_each_time(tmp_path: P
     arrays = [np.random.default_rng(n).integers(0, 20, 24) for n in range(12)]
     pieces = Pieces.write(tmp_path / "pieces", ((ids, 12) for ids in arrays), spec)
 
-    def backwards(ids: np.ndarray, rng: np.random.Generator, ends: bool) -> np.ndarray | None:
-        assert ends  # windows hold whole pieces
-        return ids[::-1] + 20 * 0 if rng.random() < 0.9 else None
+    class Backwards:
+        def retold(self, x: np.ndarray, rng: np.random.Generator, ends: bool = False) -> np.ndarray | None:
+            assert ends  # windows hold whole pieces
+            return x[::-1] if rng.random() < 0.9 else None
+
+        def given(self, x: np.ndarray) -> np.ndarray:
+            return x == 5
 
     plain = Windows(pieces, 30, 6, seed=1)
-    told, again = (Windows(pieces, 30, 6, seed=1, retold=(backwards, 0.5)) for _ in range(2))
+    told, again = (Windows(pieces, 30, 6, seed=1, retold=(Backwards(), 0.5)) for _ in range(2))
     changed = 0
     for update in range(2 * told.updates_per_epoch):
         drawn, same, before = told.at(update), again.at(update), plain.at(update)
@@ -378,6 +382,8 @@ def test_some_windows_are_told_otherwise_and_the_same_ones_each_time(tmp_path: P
             assert drawn.x[row, 0] == spec.bos
             if not np.array_equal(ids, old):
                 changed += 1
-                np.testing.assert_array_equal(ids, np.append(old[:-1][::-1], spec.eos))
+                whole = np.append(old[:-1][::-1], spec.eos)
+                np.testing.assert_array_equal(drawn.x[row, 1 : len(whole) + 1], whole)
+                np.testing.assert_array_equal(ids, whole[whole != 5])
     assert 4 < changed < 20
     assert all(np.array_equal(a.x, b.x) for a, b in zip(told.cover(), plain.cover(), strict=True))

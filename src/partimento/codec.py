@@ -33,7 +33,8 @@ class TokenSpec:
     them there. `pad` fills up batches and is never predicted. Where ids come in groups (one for each of four voices),
     `group` is how many: T is a multiple of it; `places` may then say which ids stand at each place of a group, as
     ranges (first, stop), `eos` among those of the first. Where it says nothing, any id may stand anywhere. `timing`
-    says when each group is, where the ids tell it.
+    says when each group is, where the ids tell it. `headings` says of each id how deep a heading a group is that begins
+    with it, from 1; 0 for none. A heading holds for what comes after it, up to the next one that is as deep or less.
     """
 
     vocab_size: int
@@ -43,10 +44,12 @@ class TokenSpec:
     group: int = 1
     places: tuple[tuple[tuple[int, int], ...], ...] = ()
     timing: Timing | None = None
+    headings: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         ranges = tuple(tuple((int(first), int(stop)) for first, stop in place) for place in self.places)
         object.__setattr__(self, "places", ranges)  # JSON has made lists of them
+        object.__setattr__(self, "headings", tuple(self.headings))
         if isinstance(self.timing, dict):  # and a table of this
             object.__setattr__(self, "timing", Timing(**self.timing))
 
@@ -195,6 +198,9 @@ class Retells(Protocol):
             rng: decides what is hidden.
             ends: whether the piece ends with this part.
         """
+
+    def given(self, x: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which of the ids of a part told so are always given, by whoever asks, and need not be foretold: (T,)."""
 
 
 def codecs() -> dict[str, type[Codec[Any]]]:

@@ -18,13 +18,13 @@ windows that are all of one length and begin with a bar, or whatever `align` say
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from partimento.codec import TokenSpec
+from partimento.codec import Retells, TokenSpec
 from partimento.pieces import Ids, Pieces
 
 POOL = 16  # updates between whose batches windows are sorted by length; more of them saves padding, fewer mix better
@@ -32,7 +32,6 @@ LEAST_ROOM = 1 << 15  # held-out positions looked at together; recurrent network
 LEAST_FULL = 0.5  # share of a phrase that must be music where the piece has others
 
 Mask = NDArray[np.bool_]
-Retell = Callable[[Ids, np.random.Generator, bool], Ids | None]
 
 
 class Drawn(NamedTuple):
@@ -57,8 +56,8 @@ class Windows:
         align: windows are phrases: all of this `length`, beginning at multiples of so many rows, filled up at the end
             (with silence, mask False). None cuts anywhere and fills nothing up but batches.
         importance: (V,) how much each id counts in the loss where it is predicted; None for all alike.
-        retold: tells a part of a piece otherwise (`codec.Retells`), and in which share of the windows; None for none.
-            Such a window has `bos` before it and, where there is room, `eos` after it.
+        retold: tells a part of a piece otherwise, and in which share of the windows; None for none. Such a window has
+            `bos` before it and, where there is room, `eos` after it; what is given in it is not predicted.
     """
 
     def __init__(
@@ -71,7 +70,7 @@ class Windows:
         *,
         align: int | None = None,
         importance: NDArray[np.float32] | None = None,
-        retold: tuple[Retell, float] | None = None,
+        retold: tuple[Retells, float] | None = None,
     ) -> None:
         self.pieces = pieces
         self.grain = pieces.spec.group if isinstance(pieces.spec, TokenSpec) else 1  # windows never cut a group
@@ -103,18 +102,19 @@ class Windows:
             return drawn
         return self._retell(drawn, spec, *self.retold, np.random.default_rng([update, self.seed]))
 
-    def _retell(self, drawn: Drawn, spec: TokenSpec, retell: Retell, share: float, rng: np.random.Generator) -> Drawn:
+    def _retell(self, drawn: Drawn, spec: TokenSpec, codec: Retells, share: float, rng: np.random.Generator) -> Drawn:
         """Some of the windows told otherwise, as far as there is room."""
         x, mask, begin = drawn.x.copy(), drawn.mask.copy(), drawn.begin.copy()
         for row in np.flatnonzero(rng.random(len(x)) < share):
             given = x[row, 1:][mask[row, 1:]]
             ids = given[given != spec.eos]
-            told = retell(ids, rng, len(ids) < len(given))
+            told = codec.retold(ids, rng, len(ids) < len(given))
             if told is None:
                 continue
+            foretold = ~np.append(codec.given(told), False)[: x.shape[1] - 1]
             told = np.append(told, spec.eos)[: x.shape[1] - 1]
             x[row], mask[row], begin[row] = spec.pad, False, 0
-            x[row, 0], x[row, 1 : 1 + len(told)], mask[row, 1 : 1 + len(told)] = spec.bos, told, True
+            x[row, 0], x[row, 1 : 1 + len(told)], mask[row, 1 : 1 + len(told)] = spec.bos, told, foretold
         weight = drawn.weight if self.importance is None else np.where(mask, self.importance[x], 0).astype(np.float32)
         return Drawn(x, mask, begin, weight)
 

@@ -10,14 +10,15 @@ What differs: within a group there is no second tower. A group is short, so each
 after it (as in NADE, Larochelle and Murray 2011, whose hidden units are sums over what came before), and a network of
 its width `inner` makes the logits of the sum. Each id is also told what stood at its place in the group before, and for
 how many groups it has stood there: the rhythm of held notes (after TonicNet, Peracha 2020, which encodes how often a
-note is repeated).
+note is repeated). And each group is told the headings that it stands under, its bar, its track and what is asked of it,
+say, which attention would have to find first (a note of OctupleMIDI has them all: Zeng et al. 2021, "MusicBERT").
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -76,6 +77,8 @@ class Nested(nn.Module, Model):
         number within each means."""
         ages: Annotated[int, Field(ge=1, le=4096)] = 32
         """How many groups an id is known to have stood at its place, at most; 1 to know nothing of it."""
+        headings: bool = True
+        """Whether each group is told the headings that it stands under, where the codec has some."""
 
     def __init__(self, settings: Settings, spec: TokenSpec) -> None:
         super().__init__()
@@ -90,9 +93,15 @@ class Nested(nn.Module, Model):
         self.ids = [torch.from_numpy(spec.at(slot)) for slot in range(count)]
         self.number: Tensor  # of each id among those of its slot; after these what cannot be there, and what was before
         self.register_buffer("number", _numbers(self.ids, spec.vocab_size), persistent=False)
+        self.depths: Tensor  # of each id as a heading; at the end of what stands for none
+        depths = spec.headings if settings.headings and spec.headings else (0,) * spec.vocab_size
+        self.register_buffer("depths", torch.tensor([*depths, 0, 0]), persistent=False)
         known = [len(ids) + ELSE for ids in self.ids]
         self.before: Sequence[nn.Embedding] = modules([nn.Embedding(size, width) for size in known])
         self.aged: Sequence[nn.Embedding] = modules([nn.Embedding(settings.ages, width) for _ in range(count)])
+        self.headed: Sequence[nn.Embedding] = modules(
+            [nn.Embedding(size, width) for _ in range(max(depths)) for size in known]
+        )
         self.places: Sequence[nn.Embedding] = modules([nn.Embedding(period, width) for period in settings.periods])
         self.dropout = nn.Dropout(settings.dropout)
         self.tower = Tower(settings)
@@ -110,6 +119,8 @@ class Nested(nn.Module, Model):
         for module in self.modules():
             if isinstance(module, nn.Embedding):
                 nn.init.normal_(module.weight, std=0.1)
+        for table in self.headed:  # so that what they add grows from nothing
+            nn.init.zeros_(table.weight)
         for linear in (self.tell, self.head):
             nn.init.normal_(linear.weight, std=0.02)
             nn.init.zeros_(linear.bias)
@@ -143,9 +154,22 @@ class Nested(nn.Module, Model):
         h = torch.zeros((), device=before.device)
         for slot in range(self.spec.group):
             h = h + self.before[slot](self.number[slot][before[..., slot]]) + self.aged[slot](age[..., slot])
+        for ids, table in zip(self._headings(before), self.headed, strict=True):
+            h = h + table(ids)
         for period, table in zip(self.settings.periods, self.places, strict=True):
             h = h + table(place % period)
         return self.dropout(h)  # type: ignore[no-any-return]
+
+    def _headings(self, before: Tensor) -> Iterator[Tensor]:
+        """For each depth, and in it each slot, the numbers (B, G) of the heading's ids that each group stands under."""
+        depth, nobody = self.depths[before[..., 0]], self.spec.vocab_size + 1
+        index = torch.arange(before.shape[1], device=before.device)
+        for deep in range(1, len(self.headed) // self.spec.group + 1):
+            own = torch.where(depth == deep, index, -1).cummax(1).values
+            over = torch.where((depth > 0) & (depth < deep), index, -1).cummax(1).values
+            heading = before.gather(1, own.clamp(min=0)[..., None].expand_as(before))
+            heading = torch.where((own > over)[..., None], heading, nobody)
+            yield from (self.number[slot][ids] for slot, ids in enumerate(heading.unbind(-1)))
 
     def _times(self, before: Tensor) -> Times | None:
         """When each group before is, (B, G); None where positions do not know it."""
@@ -238,16 +262,21 @@ class Nested(nn.Module, Model):
         chosen, count = self.settings, self.spec.group
         groups: Shapes = {"before": ("B", count), "age": ("B", count)}
         graph = OnnxGraph()
-        rows = graph.op("Gather", self._rows(self.before), graph.op("Add", "before", self._starts()))
+        rows = graph.op("Gather", self._rows(self.before), graph.op("Add", "before", self._starts(count)))
         h = _sum(graph, graph.op("Gather", _one(self.before), rows))
         ages = graph.op("Add", "age", np.arange(count) * chosen.ages)
         h = graph.op("Add", h, _sum(graph, graph.op("Gather", _one(self.aged), ages)))
+        if self.headed:
+            rows = graph.op("Add", "headings", self._starts(len(self.headed)))
+            rows = graph.op("Gather", self._rows(self.headed), rows)
+            h = graph.op("Add", h, _sum(graph, graph.op("Gather", _one(self.headed), rows)))
         for period, phases in zip(chosen.periods, self.places, strict=True):
             h = graph.op("Add", h, graph.op("Gather", phases.weight, graph.op("Mod", "place", np.array([period]))))
         graph.linear(self.tower.export(graph, h), self.tell, name="told")
-        takes = {**groups, **({"place": (1,)} if chosen.periods else {}), **self.tower.takes}
+        more: Shapes = {"headings": ("B", len(self.headed))} if self.headed else {}
+        takes = {**groups, **more, **({"place": (1,)} if chosen.periods else {}), **self.tower.takes}
         gives = {"told": ("B", chosen.inner), **self.tower.gives}
-        graph.write(folder / "group.onnx", takes, gives, integers=("before", "age", "place", "held"))
+        graph.write(folder / "group.onnx", takes, gives, integers=("before", "age", "headings", "place", "held"))
 
         graph = OnnxGraph()
         u = graph.op("Add", "told", graph.op("Gather", self.slots.weight, "slot"))
@@ -260,7 +289,9 @@ class Nested(nn.Module, Model):
         u = graph.op("Add", u, graph.op("Squeeze", graph.op("Gather", _one(self.lasting), rows), np.array([1])))
         if count > 1:
             table, rows_of = self._pairs()
-            starts = graph.op("Add", graph.op("Mul", "slot", np.array([count * self.spec.vocab_size])), self._starts(0))
+            starts = graph.op(
+                "Add", graph.op("Mul", "slot", np.array([count * self.spec.vocab_size])), self._starts(count, 0)
+            )
             rows = graph.op("Gather", rows_of, graph.op("Add", "chosen", starts))  # (B, n)
             u = graph.op("Add", u, _sum(graph, graph.op("Gather", table, rows)))
         for network in self.inner:
@@ -278,21 +309,23 @@ class Nested(nn.Module, Model):
             "inner": chosen.inner,
             "ages": chosen.ages,
             "places": bool(chosen.periods),
+            "headings": self.depths.tolist()[: self.spec.vocab_size] if self.headed else [],
             "timing": None if self.timing is None else dataclasses.asdict(self.timing),
             "attention": self.tower.described(),
         }
         (folder / "player.json").write_text(json.dumps(facts, indent=1))
         return self.player
 
-    def _starts(self, more: int = 2) -> NDArray[np.int64]:
-        """(n,) where the ids of each slot begin in one row of all slots' ids, with so many more of each."""
-        starts: NDArray[np.int64] = np.arange(self.spec.group) * (self.spec.vocab_size + more)
+    def _starts(self, tables: int, more: int = 2) -> NDArray[np.int64]:
+        """Where the ids of each table begin in one row of all tables' ids, with so many more of each."""
+        starts: NDArray[np.int64] = np.arange(tables) * (self.spec.vocab_size + more)
         return starts
 
     def _rows(self, tables: Sequence[nn.Embedding]) -> Tensor:
-        """(n (V + 2),) the row, in one table of all slots' tables, of each id of each slot."""
+        """The row, in one table of all these, of each of the V + 2 ids of each; their slots come again and again."""
         sizes = [table.num_embeddings for table in tables]
-        return (self.number.cpu() + torch.tensor(np.cumsum([0, *sizes[:-1]]))[:, None]).flatten()
+        numbers = self.number.cpu().repeat(len(tables) // self.spec.group, 1)
+        return (numbers + torch.tensor(np.cumsum([0, *sizes[:-1]]))[:, None]).flatten()
 
     def _pairs(self) -> tuple[Tensor, Tensor]:
         """Tables of all pairs of slots in one, its first row zeros; and (n n V,) the row there of each pair's ids."""

@@ -3,15 +3,16 @@
 Reads three files of a folder and nothing else: `player.json`
 
     {"player": "nested", "vocab_size": V, "bos": b, "group": n, "inner": I, "ages": A, "places": true or false,
-     "timing": {...} or null, "attention": {...}}
+     "headings": [...], "timing": {...} or null, "attention": {...}}
 
-with `timing.Timing` where positions know the time, and the tower of attention as `caches.Attending` has it;
-`group.onnx`, run once a group, with the inputs `before` (B, n) int64, the group before (V where the piece begins, V + 1
-where nobody knows), `age` (B, n) int64, for how many groups, less one and A - 1 at most, each of its ids has stood at
-its place, and, as far as `player.json` says, `place` (1,) int64, the group's number; with the output `told` (B, I)
-float32, and with what `caches` keeps; and `id.onnx`, run once an id, with `told`, `before` and `age`, `slot` (1,)
-int64, the id's place in its group, and, where a group has more than one, `chosen` (B, n) int64, the group so far; with
-the output `logits` (B, V) float32.
+with `codec.TokenSpec.headings`, `timing.Timing` where positions know the time, and the tower of attention as
+`caches.Attending` has it; `group.onnx`, run once a group, with the inputs `before` (B, n) int64, the group before (V
+where the piece begins, V + 1 where nobody knows), `age` (B, n) int64, for how many groups, less one and A - 1 at most,
+each of its ids has stood at its place, and, as far as `player.json` says, `headings` (B, depths × n) int64, the ids of
+those that the group before stands under (V + 1 for none), and `place` (1,) int64, the group's number; with the output
+`told` (B, I) float32, and with what `caches` keeps; and `id.onnx`, run once an id, with `told`, `before` and `age`,
+`slot` (1,) int64, the id's place in its group, and, where a group has more than one, `chosen` (B, n) int64, the group
+so far; with the output `logits` (B, V) float32.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from partimento.settings import settings
 from partimento.timing import Timekeeper, Timing
 
 Numbers = NDArray[np.float32]
+MOST_DEPTHS = 8  # of headings
 
 
 @settings
@@ -47,9 +49,21 @@ class _Described:
     ages: int
     places: bool
     attention: Attending
+    headings: tuple[int, ...] = ()
     timing: Timing | None = None
 
+    @property
+    def depths(self) -> int:
+        """How deep headings go."""
+        return max(self.headings, default=0)
+
     def __post_init__(self) -> None:
+        object.__setattr__(self, "headings", tuple(self.headings))  # a list in the file
+        if self.headings and (
+            len(self.headings) != self.vocab_size
+            or not all(type(depth) is int and 0 <= depth <= MOST_DEPTHS for depth in self.headings)
+        ):
+            raise ValueError("its headings are of other ids")
         if isinstance(self.timing, dict):
             object.__setattr__(self, "timing", Timing(**self.timing))
         if self.timing is not None and not (
@@ -73,6 +87,7 @@ class State:
         self._graphs = graphs
         self._shape = shape
         self._heard = False  # whether anything was
+        self._depths = np.array([*shape.headings, 0, 0])
         self._keepers = [] if shape.timing is None else [Timekeeper(shape.timing) for _ in range(batch)]
         self._make_arrays(np.full((batch, shape.group), shape.vocab_size, np.int64))
         group = {name: self._arrays[name] for name in self._of_groups}
@@ -85,11 +100,13 @@ class State:
             "age": np.zeros((batch, shape.group), np.int64),
             "chosen": np.zeros((batch, shape.group), np.int64),
             "slot": np.zeros(1, np.int64),
+            "headings": np.full((batch, shape.depths * shape.group), shape.vocab_size + 1, np.int64),
             "place": np.zeros(1, np.int64),
             "told": np.zeros((batch, shape.inner), np.float32),
         }
         self._logits = np.zeros((batch, shape.vocab_size), np.float32)
-        self._of_groups = ("before", "age", *(("place",) if shape.places else ()))
+        there = {"before": True, "age": True, "headings": shape.depths > 0, "place": shape.places}
+        self._of_groups = [name for name, taken in there.items() if taken]
         names = ("told", "slot", "before", "age", *(("chosen",) if shape.group > 1 else ()))
         inputs = {name: self._arrays[name] for name in names}
         self._ids: Bound = self._graphs[1].bound(inputs, {"logits": self._logits})
@@ -124,8 +141,19 @@ class State:
 
     def _begin_group(self) -> None:
         self._arrays["place"][:] = self._cache.place
+        if self._shape.depths:
+            self._head()
         pairs = zip(self._keepers, self._arrays["before"].tolist(), strict=False)
         self._cache.step(np.array([keeper.hear(group) for keeper, group in pairs]) if self._keepers else None)
+
+    def _head(self) -> None:
+        """Take note of the headings that begin with the groups before."""
+        before, group = self._arrays["before"], self._shape.group
+        depth = self._depths[before[:, 0]]
+        for row in np.flatnonzero(depth):
+            first = (int(depth[row]) - 1) * group
+            self._arrays["headings"][row, first : first + group] = before[row]
+            self._arrays["headings"][row, first + group :] = self._shape.vocab_size + 1
 
     def narrow(self, rows: NDArray[np.int64]) -> None:
         """Go on with the pieces at `rows` alone."""
@@ -154,6 +182,8 @@ def open_player(folder: Path, settings: Settings | None = None, threads: int = 1
         ("before", "age"), ("int64", (None, shape.group))
     )
     takes = {**groups, **shape.attention.takes}
+    if shape.depths:
+        takes["headings"] = ("int64", (None, shape.depths * shape.group))
     if shape.places:
         takes["place"] = ("int64", (1,))
     told: dict[str, tuple[str, tuple[int | None, ...]]] = {"told": ("float32", (None, shape.inner))}

@@ -53,7 +53,7 @@ def windows_of(prepared: Prepared, recipe: Recipe, split: str, model: Model) -> 
                 f"preparation.hidden is for codecs that can hide music, and {recipe.codec} cannot: "
                 "--set preparation.hidden=0, or --set codec.name=cells."
             )
-        told = (prepared.codec.retold, hidden) if split == "train" else None
+        told = (prepared.codec, hidden) if split == "train" else None
     cut = cut_for(model, training)
     return Windows(pieces, seed=training.seed, weights=shares, importance=heavier, retold=told, **cut)
 

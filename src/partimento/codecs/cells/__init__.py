@@ -39,6 +39,7 @@ from partimento.codecs.cells.fields import (
     TRACKS,
     UP,
     events_of,
+    headings,
     places,
     tempi,
     timing,
@@ -58,7 +59,7 @@ from partimento.settings import settings
 USED_FILE = "used.json"
 ALWAYS = ("bar", "cell", "note", "step", "none", "quarters", "steps", "eos")
 ENDING_SHARE = 0.5  # of the parts with which a piece ends: what is told so that it does
-ASKED_SHARE = 0.5  # of what is told with cells hidden: what is told with something asked of them
+ASKED_SHARE = 0.65  # of what is told with cells hidden: what is told with something asked of them
 
 
 class Cells(Codec[TokenSpec]):
@@ -83,7 +84,16 @@ class Cells(Codec[TokenSpec]):
     def spec(self) -> TokenSpec:
         """Groups of `FIELDS` ids."""
         ids = vocabulary()
-        return TokenSpec(ids.size, ids.first("pad"), ids.first("bos"), ids.first("eos"), FIELDS, places(), timing())
+        return TokenSpec(
+            ids.size,
+            pad=ids.first("pad"),
+            bos=ids.first("bos"),
+            eos=ids.first("eos"),
+            group=FIELDS,
+            places=places(),
+            timing=timing(),
+            headings=headings(),
+        )
 
     def learn(self, scores: Iterable[Score]) -> None:
         """Note what occurs, that nothing else be sampled: programs by track, metres, tempi, loudness, drums, pedals.
@@ -140,7 +150,7 @@ class Cells(Codec[TokenSpec]):
     def retold(self, x: NDArray[Any], rng: np.random.Generator, ends: bool = False) -> NDArray[Any] | None:
         """The same with some cells hidden and told after the rest (`hiding`); None where there is no whole bar.
 
-        In half of all cases something is asked of them (`asking`). What the marks of hidden cells take is left out, at
+        In two of three cases something is asked of them (`asking`). What the marks of hidden cells take is left out, at
         the end or, where the piece `ends` there, as often at the beginning; so this is no longer than `x`.
         """
         ids = np.asarray(x, dtype=np.int64)
@@ -158,6 +168,13 @@ class Cells(Codec[TokenSpec]):
                 return told
             length = min(length * len(ids) // len(told), length - FIELDS)
         return None
+
+    def given(self, x: NDArray[Any]) -> NDArray[np.bool_]:
+        """The marks of hidden cells and of the end, and what is asked."""
+        ids = vocabulary()
+        marks = [ids.first(name) for name in ("fill", "hidden", "asked", "end")]
+        first = np.repeat(np.asarray(x)[::FIELDS], FIELDS)[: len(x)]
+        return np.isin(first, marks)
 
     def grammar(self) -> Grammar:
         """Well-formed events with what `learn` saw."""

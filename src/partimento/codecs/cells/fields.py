@@ -172,6 +172,16 @@ def timing() -> Timing:
 
 
 @functools.cache
+def headings() -> tuple[int, ...]:
+    """How deep a heading each id begins: a bar, in it what a track has, and what is asked of that."""
+    ids = vocabulary()
+    depths = np.zeros(ids.size, dtype=np.int64)
+    for depth, names in enumerate((("bar",), ("cell", "hidden", "answer"), ("asked",)), start=1):
+        depths[[ids.first(name) for name in names]] = depth
+    return tuple(depths.tolist())
+
+
+@functools.cache
 def tempi() -> NDArray[np.float64]:
     """(TEMPI,) quarter notes a minute, evenly spaced by ratio; the nearest is at most 1.4 % off."""
     return np.round(np.geomspace(SLOWEST, FASTEST, TEMPI), 3)
