@@ -9,7 +9,7 @@ two.
 
     as-it-is    the recipe nested: attention over events, half of it by musical time
     by-place    queries and keys turned by the number of the event alone
-    no-headings no event is told its bar, its track and what is asked
+    no-headings no event is told its track and what is asked of it
     distance    a learnt number for each head and distance instead
     flat        attention over ids, six for each event: the plain Transformer
     flat-bpe    the same over what pairs of ids become that often stand together (Gage 1994; Sennrich et al. 2016; for

@@ -10,8 +10,8 @@ What differs: within a group there is no second tower. A group is short, so each
 after it (as in NADE, Larochelle and Murray 2011, whose hidden units are sums over what came before), and a network of
 its width `inner` makes the logits of the sum. Each id is also told what stood at its place in the group before, and for
 how many groups it has stood there: the rhythm of held notes (after TonicNet, Peracha 2020, which encodes how often a
-note is repeated). And each group is told the headings that it stands under, its bar, its track and what is asked of it,
-say, which attention would have to find first (a note of OctupleMIDI has them all: Zeng et al. 2021, "MusicBERT").
+note is repeated). And each group is told the headings that it stands under, its track and what is asked of it, say,
+which attention would have to find first (a note of OctupleMIDI has them all: Zeng et al. 2021, "MusicBERT").
 """
 
 from __future__ import annotations

@@ -173,10 +173,13 @@ def timing() -> Timing:
 
 @functools.cache
 def headings() -> tuple[int, ...]:
-    """How deep a heading each id begins: a bar, in it what a track has, and what is asked of that."""
+    """How deep a heading each id begins: what a track has in a bar, and what is asked of that.
+
+    Bars are none: with their tempi, which are like names of pieces, all was learnt more slowly.
+    """
     ids = vocabulary()
     depths = np.zeros(ids.size, dtype=np.int64)
-    for depth, names in enumerate((("bar",), ("cell", "hidden", "answer"), ("asked",)), start=1):
+    for depth, names in enumerate((("cell", "hidden", "answer"), ("asked",)), start=1):
         depths[[ids.first(name) for name in names]] = depth
     return tuple(depths.tolist())
 
