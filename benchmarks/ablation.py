@@ -35,7 +35,7 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, trainers
 
-from flagship import COMMON, learnt
+from flagship import CELLS, COMMON, learnt
 from partimento.atomic import write_text
 from partimento.codec import TokenSpec
 from partimento.codecs.cells.fields import vocabulary
@@ -122,7 +122,7 @@ def main() -> None:
 
 def changed(name: str) -> Recipe:
     """The recipe nested with what the row changes."""
-    return recipe_named("nested").override([*COMMON, *ROWS[name]])
+    return recipe_named("nested").override([*COMMON, *CELLS, *ROWS[name]])
 
 
 if __name__ == "__main__":
