@@ -90,7 +90,7 @@ def test_what_returns_is_put_again_and_varied(bundle: Bundle, varied: float) -> 
 def test_chords_follow_one_another_bar_by_bar(bundle: Bundle) -> None:
     chords = chords_named("C G7 Am")
     struck = 0
-    for made in compose_cells(bundle, Composition(6, (0, 33)), Manner(asked=Asked(chords=chords), n=12, seed=5)):
+    for made in compose_cells(bundle, Composition(6, (0, 33)), Manner(asked=Asked(chords=chords), n=32, seed=5)):
         notes = note_array(made.score)
         strong = notes["onset"] % (2 * made.score.ticks_per_quarter) == 0
         for bar, pitch in zip(bars_of(made)[strong].tolist(), notes["pitch"][strong].tolist(), strict=True):
