@@ -9,7 +9,8 @@ thread, for minutes of processor time. Bits a note of the test pieces, whole, ex
     as it came   MODEL itself
     prompted     MODEL itself, which hears a piece of the folder before each test piece, half of its context at most
     nothing 5    the recipe nested from nothing, five minutes; nothing 30 half an hour
-    all 5        MODEL goes on for five minutes, every weight: what `partimento train --from` does
+    all 5        MODEL goes on for five minutes, every weight
+    all 20% 5    the same, a fifth of the updates on what MODEL composes before it begins (`preparation.rehearsal`)
     low rank 5   MODEL goes on for five minutes, what is learnt added to its matrices as products of rank 16 (LoRA: Hu
                  et al. 2022), by AdamW; the better of three rates by the held-out pieces of the folder
 
@@ -23,6 +24,7 @@ import argparse
 import json
 import math
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -44,6 +46,7 @@ from partimento.recipes import Recipe, recipe_named
 from partimento.training.loop import fit, held_out, seconds_per_update
 from partimento.training.planning import new_model, plan, windows_of
 from partimento.training.preparing import prepare
+from partimento.training.rehearsing import rehearsal
 from partimento.training.starting import begun, recipe_of
 from partimento.windows import Windows
 
@@ -98,8 +101,9 @@ class Trial:
         if way == "nothing":
             return self.fitted(recipe_named("nested").override(ONE_THREAD), None, float(minutes))
         recipe = recipe_of(self.bundle).override(ONE_THREAD)
-        if way == "all":
-            return self.fitted(recipe, self.bundle, float(minutes))
+        if way.startswith("all"):
+            share = float(way.removeprefix("all").strip(" %") or 0) / 100
+            return self.fitted(recipe.replace("preparation", rehearsal=share), self.bundle, float(minutes))
         own = ["training.optimiser=adamw", "training.weight_decay=0"]
         tried = [
             self.fitted(recipe.override([*own, f"training.learning_rate={rate}"]), self.bundle, float(minutes), True)
@@ -116,6 +120,11 @@ class Trial:
             recipe, _ = plan(recipe, prepared, minutes)
             model = begun(new_model(recipe, prepared.codec.spec), start)
             windows = {split: windows_of(prepared, recipe, split, model) for split in ("train", "valid")}
+            if share := recipe.settings["preparation"].rehearsal:
+                began = time.process_time()
+                heard = rehearsal(self.bundle, self.work / "rehearsal", recipe)
+                print(f"rehearsing {share:.0%}: composed in {time.process_time() - began:.0f} s")
+                windows["train"] = windows_of(prepared, recipe, "train", model, heard)
             if low_rank:
                 before = seconds_per_update(model, windows["train"], recipe.settings["training"])
                 after = seconds_per_update(narrowed(model), windows["train"], recipe.settings["training"])
@@ -184,7 +193,7 @@ def main() -> None:
     parser.add_argument("music", type=Path)
     parser.add_argument("--sizes", default="20,50,200")
     parser.add_argument("--old", type=Path)
-    parser.add_argument("--rows", default="as it came,prompted,all 5,low rank 5,nothing 5,nothing 30")
+    parser.add_argument("--rows", default="as it came,prompted,all 5,all 20% 5,low rank 5,nothing 5,nothing 30")
     parser.add_argument("--work", type=Path, default=Path("runs") / "finetuning")
     chosen = parser.parse_args()
     torch.set_num_threads(1)

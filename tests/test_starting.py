@@ -13,10 +13,13 @@ import numpy as np
 import pytest
 
 from partimento.bundle import Bundle, open_bundle
+from partimento.codec import Request
 from partimento.errors import InvalidSettings
 from partimento.files import write
+from partimento.generation import generate
 from partimento.progress import Progress
 from partimento.recipes import recipe_named
+from partimento.training.rehearsing import rehearsal
 from partimento.training.runs import train
 from partimento.training.starting import recipe_of
 
@@ -66,10 +69,11 @@ def test_a_run_from_a_trained_model_begins_with_what_it_knows(place: Path, base:
     assert 0 < sum(moved) < 0.3 * sum(size)
 
 
-def test_a_run_from_a_trained_model_resumes_without_it(place: Path, base: Bundle, tmp_path: Path) -> None:
+@pytest.mark.parametrize("share", [0, 0.4])
+def test_a_run_from_a_trained_model_resumes_without_it(place: Path, base: Bundle, tmp_path: Path, share: float) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     start = open_bundle(shutil.copytree(base.folder, tmp_path / "lent"))
-    recipe = recipe_of(start).override(["training.updates=12"])
+    recipe = recipe_of(start).override(["training.updates=12", f"preparation.rehearsal={share}"])
     train(place / "music", whole, recipe, start=start)
 
     def stop(event: Progress) -> None:
@@ -83,6 +87,19 @@ def test_a_run_from_a_trained_model_resumes_without_it(place: Path, base: Bundle
         train(place / "music", broken, recipe, start=open_bundle(whole), resume=True)
     train(place / "music", broken, recipe, resume=True)
     assert open_bundle(broken).digest == open_bundle(whole).digest
+    assert (broken / "rehearsal").exists() == (share > 0)
+
+
+def test_what_is_rehearsed_is_the_models_own_and_no_more_than_will_be_heard(base: Bundle, tmp_path: Path) -> None:
+    recipe = recipe_of(base).override(["training.updates=10", "preparation.rehearsal=0.2"])
+    pieces = rehearsal(base, tmp_path / "rehearsal", recipe)
+    wanted = 0.2 * 10 * recipe.settings["training"].batch * recipe.settings["training"].length
+    lengths = [len(pieces[number]) - 2 for number in range(len(pieces))]
+    assert wanted <= sum(lengths) < wanted + max(lengths)
+    first = next(generate(base, request=Request(bars=32), n=32, seed=recipe.settings["training"].seed))
+    np.testing.assert_array_equal(pieces[0][1:-1], first.encoded)
+    again = rehearsal(base, tmp_path / "rehearsal", recipe)
+    assert again.digest == pieces.digest
 
 
 @pytest.mark.parametrize(

@@ -358,6 +358,18 @@ def test_every_id_that_occurs_weighs_as_if_it_occurred_so_often(pieces: list[lis
         assert counts[id] * weights[id] == pytest.approx(expected)
 
 
+def test_some_updates_hear_other_windows_in_the_place_of_these(tmp_path: Path) -> None:
+    mine, other = numbered([40, 60, 50]), numbered([30, 30])
+    beside = Windows(other, 8, 2, seed=3)
+    plain, mixed = Windows(mine, 8, 2, seed=3), Windows(mine, 8, 2, seed=3, beside=(beside, 0.3))
+    count = 0
+    for update in range(100):
+        of_others = np.array_equal(mixed.at(update).x, beside.at(update).x)
+        assert of_others or np.array_equal(mixed.at(update).x, plain.at(update).x)
+        count += of_others
+    assert 15 < count < 45
+
+
 def test_some_windows_are_told_otherwise_and_the_same_ones_each_time(tmp_path: Path) -> None:
     spec = TokenSpec(vocab_size=40, pad=30, bos=31, eos=32, group=2)
     arrays = [np.random.default_rng(n).integers(0, 20, 24) for n in range(12)]

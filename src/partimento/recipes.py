@@ -47,6 +47,10 @@ class Preparation:
     """The share of all that is learnt in which some of the music is hidden, for the model to learn to fill it; for
     codecs that can tell it so (`cells`)."""
 
+    rehearsal: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """The share of the updates that hears again what the model knew which a run goes on from, as it composes it before
+    it begins; 0 for none. Only with --from."""
+
     def __post_init__(self) -> None:
         if self.own_key is not None and not self.transpose:
             raise ValueError("own_key needs other keys: set transpose to 1 or more")

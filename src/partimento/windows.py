@@ -58,6 +58,7 @@ class Windows:
         importance: (V,) how much each id counts in the loss where it is predicted; None for all alike.
         retold: tells a part of a piece otherwise, and in which share of the windows; None for none. Such a window has
             `bos` before it and, where there is room, `eos` after it; what is given in it is not predicted.
+        beside: other windows, and in which share of the updates theirs come in place of these.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Windows:
         align: int | None = None,
         importance: NDArray[np.float32] | None = None,
         retold: tuple[Retells, float] | None = None,
+        beside: tuple[Windows, float] | None = None,
     ) -> None:
         self.pieces = pieces
         self.grain = pieces.spec.group if isinstance(pieces.spec, TokenSpec) else 1  # windows never cut a group
@@ -81,6 +83,7 @@ class Windows:
         self.align = align
         self.importance = importance
         self.retold = retold
+        self.beside = beside
         expected = float((self.weights * pieces.targets).sum())
         self.updates_per_epoch = max(1, int(expected) // (self.length * batch))
         self._plan = functools.lru_cache(maxsize=2)(self._plan_epoch)
@@ -93,6 +96,8 @@ class Windows:
         Windows of like length come together, so that little is filled up. Of phrases, the beginning of a piece before
         its first phrase and an end that fills less than half of one are left for other epochs.
         """
+        if self.beside is not None and np.random.default_rng([self.seed, update, 1]).random() < self.beside[1]:
+            return self.beside[0].at(update)
         epoch, index = divmod(update, self.updates_per_epoch)
         piece, begin, length, edges = self._plan(epoch)
         rows = slice(edges[index], edges[index + 1])

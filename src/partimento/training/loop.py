@@ -262,6 +262,7 @@ def _started_with(
         "the music to learn from": f"{len(train.pieces)} pieces, {train.pieces.digest}",
         "the held-out music": f"{len(valid.pieces)} pieces, {valid.pieces.digest}",
         "how music is cut": [train.length, train.batch, train.seed, train.align, float(train.weights.sum())],
+        "what is rehearsed": None if train.beside is None else [train.beside[0].pieces.digest, train.beside[1]],
         "how much ids count": None if train.importance is None else float(train.importance.sum()),
     }
 

@@ -10,6 +10,7 @@ from typing import Any
 from partimento.codec import Retells, Spec, TokenSpec
 from partimento.errors import InvalidSettings
 from partimento.model import Counted, Judged, Model, Phrased, likelihood_kind, model_named
+from partimento.pieces import Pieces
 from partimento.progress import Progress, Watch, ignore
 from partimento.recipes import Recipe
 from partimento.training.learning import LOOKS, Training
@@ -30,8 +31,17 @@ def new_model(recipe: Recipe, spec: Spec) -> Model:
         return kind(recipe.settings["model"], spec)  # type: ignore[call-arg]
 
 
-def windows_of(prepared: Prepared, recipe: Recipe, split: str, model: Model) -> Windows:
+def windows_of(
+    prepared: Prepared, recipe: Recipe, split: str, model: Model, rehearsal: Pieces | None = None
+) -> Windows:
     """Windows over the pieces of a split, cut as the recipe and the model want them.
+
+    Args:
+        prepared: the pieces.
+        recipe: how they are cut.
+        split: which of them.
+        model: which is to learn from them, or to foretell them.
+        rehearsal: what is heard among them in a share of the updates.
 
     Raises:
         InvalidSettings: rare notes are to weigh more for a model that knows none or weighs nothing.
@@ -55,7 +65,11 @@ def windows_of(prepared: Prepared, recipe: Recipe, split: str, model: Model) -> 
             )
         told = (prepared.codec, hidden) if split == "train" else None
     cut = cut_for(model, training)
-    return Windows(pieces, seed=training.seed, weights=shares, importance=heavier, retold=told, **cut)
+    beside = None
+    if rehearsal is not None:
+        other = Windows(rehearsal, seed=training.seed, retold=told, **cut)
+        beside = other, recipe.settings["preparation"].rehearsal
+    return Windows(pieces, seed=training.seed, weights=shares, importance=heavier, retold=told, beside=beside, **cut)
 
 
 def cut_for(model: Model, training: Training) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from partimento.training.index import INDEX, indexed
 from partimento.training.loop import RunExists, fit, held_out
 from partimento.training.planning import new_model, plan, warnings, windows_of
 from partimento.training.preparing import SPLITS, Prepared, prepare
+from partimento.training.rehearsing import rehearsal
 from partimento.training.resuming import began_with
 from partimento.training.starting import START, begun, kept, require_same_codec
 from partimento.windows import Windows
@@ -45,6 +46,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 LOCK = ".lock"
+REHEARSAL = "rehearsal"  # what a run composes to hear it again
 BEFORE_PLAN = {"corpus.json", "pieces", "encoded", START, LOCK}  # what a run may have written before its plan
 HUMAN, HUMAN_BARS = 200, 16  # held-out pieces that a bundle knows the figures of, and how long their excerpts are
 MOST_COUNTED = 1 << 24  # ids that the Markov chain beside a network counts: more would take minutes and gigabytes
@@ -157,7 +159,11 @@ def _learn(
     """Train as planned, measure on the test pieces and write the bundle."""
     training = recipe.settings["training"]
     model = begun(new_model(recipe, prepared.codec.spec), start)
+    heard = None
+    if start is not None and recipe.settings["preparation"].rehearsal:
+        heard = rehearsal(start, run / REHEARSAL, recipe, watch)
     windows = {split: windows_of(prepared, recipe, split, model) for split in SPLITS}
+    windows["train"] = windows_of(prepared, recipe, "train", model, heard)
     rounds = 1 + (not isinstance(model, Counted) and isinstance(prepared.codec.spec, TokenSpec))
 
     def telling(job: str, number: int, of: int) -> Callable[[float], None]:

@@ -6,7 +6,7 @@ The weights and the codec are the bundle's, so every id means what it meant; all
 came, what came stays. A copy of the bundle lies in the run's folder, so that the run can be resumed when the bundle is
 gone.
 
-Leaves out: learning some of the weights alone (LoRA, Hu et al. 2022), and music of before mixed in against forgetting.
+Leaves out: learning some of the weights alone (LoRA, Hu et al. 2022).
 """
 
 from __future__ import annotations
