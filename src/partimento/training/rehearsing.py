@@ -24,7 +24,7 @@ from partimento.pieces import Pieces
 from partimento.progress import Progress, Watch, ignore
 from partimento.recipes import Recipe
 
-MOST = 100_000  # ids that are composed; who learns longer hears them again and again
+MOST = 40_000  # ids that are composed; who learns longer hears them again and again
 BARS, AT_ONCE = 32, 32  # of each piece, and how many pieces side by side
 
 
