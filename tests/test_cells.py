@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -151,6 +152,43 @@ def test_what_is_drawn_keeps_to_what_was_learnt(seed: int) -> None:
             assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(mine))
 
 
+def largest_chords(score: Score) -> dict[int, int]:
+    """By program, 128 for drums, how many notes begin at once at most in a track."""
+    found: dict[int, int] = {}
+    for track in score.tracks:
+        program = 128 if track.is_drum else track.program
+        most = max(Counter(note.time for note in track.notes).values(), default=0)
+        found[program] = max(found.get(program, 0), most)
+    return found
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_more_notes_are_struck_at_once_than_were_learnt(seed: int, tmp_path: Path) -> None:
+    codec = Cells(Cells.Settings())
+    learnt = [tune(n) for n in range(3)]
+    codec.learn(learnt)
+    known: dict[int, int] = {}
+    for score in learnt:
+        known |= {program: max(most, known.get(program, 0)) for program, most in largest_chords(score).items()}
+    assert {program: int(codec.at_once[program]) for program in known} == known
+    assert codec.at_once[60] == max(known.values())  # one that was never heard
+    codec.save(tmp_path)
+    again = Cells.load(tmp_path, codec.settings)
+    score, _ = drawn(Request(bars=8), seed, again)
+    assert all(most <= known[program] for program, most in largest_chords(score).items())
+
+
+def test_the_rarest_chords_are_not_taken_for_usual() -> None:
+    codec = Cells(Cells.Settings())
+    score = Score(4)
+    score.tracks.append(Track())
+    for time in range(2000):
+        notes = range(60, 75) if time == 1000 else range(60, 62 + (time % 50 == 0))
+        score.tracks[0].notes.extend(Note(4 * time, 2, pitch, 64) for pitch in notes)
+    codec.learn([score])
+    assert codec.at_once[0] == 3
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_no_silence_and_no_note_is_longer_than_asked(seed: int) -> None:
     codec = Cells(Cells.Settings())
@@ -176,6 +214,8 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
         {"used": [-1]},
         {"programs": [[0, 300]]},
         {"programs": 3},
+        {"at once": [0] * 129},
+        {"at once": [4]},
         {"fields": {"bar": 2}},
     ):
         file.write_text(json.dumps(whole | change))

@@ -47,6 +47,7 @@ from partimento.codecs.cells.fields import (
     vocabulary,
 )
 from partimento.codecs.cells.grammar import Cells as Grammar
+from partimento.codecs.cells.grid import Grid
 from partimento.codecs.cells.hiding import drawn, hide, unfold
 from partimento.codecs.cells.reading import read
 from partimento.codecs.cells.writing import write
@@ -59,6 +60,7 @@ from partimento.settings import settings
 USED_FILE = "used.json"
 ALWAYS = ("bar", "cell", "note", "step", "none", "quarters", "steps", "eos")
 ENDING_SHARE = 0.5  # of the parts with which a piece ends: what is told so that it does
+USUAL_CHORDS = 0.999  # of all that a program strikes at once: how many notes of so many it may strike
 ASKED_SHARE = 0.65  # of what is told with cells hidden: what is told with something asked of them
 
 
@@ -77,6 +79,7 @@ class Cells(Codec[TokenSpec]):
         self.settings = settings
         self.used = np.ones(vocabulary().size, dtype=np.bool_)
         self.programs = np.ones((TRACKS, DRUMS + 1), dtype=np.int64)  # in how many pieces a track has a program
+        self.at_once = np.full(DRUMS + 1, 128)  # notes that a program strikes at once at most
         self.opening = (COMMON, int(nearest(tempi(), np.array([DEFAULT_QPM]))[0]))  # metre and tempo that pieces have
         self.cell_size = 6.0  # events of a cell that has any, on average
 
@@ -98,13 +101,14 @@ class Cells(Codec[TokenSpec]):
     def learn(self, scores: Iterable[Score]) -> None:
         """Note what occurs, that nothing else be sampled: programs by track, metres, tempi, loudness, drums, pedals.
 
-        The vocabulary is fixed: ids that never occur cost a model next to nothing, and a prompt from elsewhere can
-        still be told.
+        And how many notes a program strikes at once, but for the rarest times. The vocabulary is fixed: ids that never
+        occur cost a model next to nothing, and a prompt from elsewhere can still be told.
         """
         ids = vocabulary()
         used = np.zeros(ids.size, dtype=np.bool_)
         programs = np.zeros((TRACKS, DRUMS + 1), dtype=np.int64)
         metres, levels, counts = Counter[int](), list[int](), Counter[int]()
+        struck = np.zeros((DRUMS + 1, 129), dtype=np.int64)  # how often each program strikes so many notes at once
         for score in scores:
             x = write(score)
             used[x] = True
@@ -116,6 +120,7 @@ class Cells(Codec[TokenSpec]):
                 levels.append(int(bars[0, 1]))
             cells = np.unique(events[kind == CELL][:, 1:3], axis=0)
             programs[values(cells[:, 0]), values(cells[:, 1])] += 1
+            np.add.at(struck, _struck(Grid(x)), 1)
         if not used.any():
             return
         for name in ALWAYS:
@@ -126,6 +131,7 @@ class Cells(Codec[TokenSpec]):
             used[pitches.start + sounding[0] : pitches.start + sounding[-1] + 1] = True
         self.used, self.programs = used, programs
         self.opening = (metres.most_common(1)[0][0], sorted(levels)[len(levels) // 2])
+        self.at_once = _usual(struck)
         self.cell_size = sum(counts[kind] for kind in (NOTE, DOWN, UP)) / max(counts[CELL], 1)
 
     def adapt(self, scores: Iterable[Score]) -> None:
@@ -178,7 +184,7 @@ class Cells(Codec[TokenSpec]):
 
     def grammar(self) -> Grammar:
         """Well-formed events with what `learn` saw."""
-        return Grammar(self.used, self.programs > 0)
+        return Grammar(self.used, self.programs > 0, self.at_once)
 
     def notes(self, x: NDArray[Any]) -> int:
         """How many notes `decode(x)` has."""
@@ -191,6 +197,7 @@ class Cells(Codec[TokenSpec]):
             "fields": vocabulary().SIZES,
             "used": np.flatnonzero(self.used).tolist(),
             "programs": np.stack([tracks, programs, self.programs[tracks, programs]], 1).tolist(),
+            "at once": self.at_once.tolist(),
             "opening": self.opening,
             "cell size": self.cell_size,
         }
@@ -216,12 +223,37 @@ class Cells(Codec[TokenSpec]):
             used[ids] = True
             track, program, count = triples.reshape(-1, 3).T
             programs[track, program] = count
+            at_once = np.array(document.get("at once", codec.at_once.tolist()), dtype=np.int64)
+            if at_once.shape != codec.at_once.shape or at_once.min() < 1:
+                raise ValueError("there is a program that strikes nothing")
             metre, tempo = (int(number) for number in document["opening"])
             size = float(document["cell size"])
             if not (0 <= metre < len(METRES) and 0 <= tempo < TEMPI and size >= 0):
                 raise ValueError("there is no such metre or tempo")
         except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             raise InvalidBundle(f"{path} is missing or damaged; take the bundle anew from where it came.") from error
-        codec.used, codec.programs = used, programs
+        codec.used, codec.programs, codec.at_once = used, programs, at_once
         codec.opening, codec.cell_size = (metre, tempo), size
         return codec
+
+
+def _struck(grid: Grid) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of each time at which a track strikes something: its program, and how many notes."""
+    notes = (grid.kind == NOTE) & (grid.track >= 0)
+    times, count = np.unique(np.stack([grid.track[notes], grid.onsets[notes]], 1), axis=0, return_counts=True)
+    return grid.programs[times[:, 0]], np.minimum(count, 128)
+
+
+def _usual(struck: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many notes each program strikes at once at most, but for the rarest times.
+
+    Args:
+        struck: (129, 129) how often each strikes so many.
+
+    Returns:
+        (129,); of a program that was never heard as many as of any.
+    """
+    heard = struck.sum(axis=1)
+    share = np.cumsum(struck, axis=1) / np.maximum(heard, 1)[:, None]
+    most = np.where(heard > 0, (share >= USUAL_CHORDS).argmax(axis=1), 0)
+    return np.where(heard > 0, most, max(int(most.max()), 1))

@@ -1,8 +1,9 @@
 """The grammar of events: what may come next, decided by all that came before.
 
 What is sampled under its masks is in the normal form that `write` gives: bars one after the other, in each its tracks
-by number, in each of these what happens by time, notes of one time by pitch. A track keeps its program, and a pitch is
-not struck again while it sounds.
+by number, in each of these what happens by time, notes of one time by pitch. A track keeps its program, a pitch is not
+struck again while it sounds, and no more notes are struck at once than such a program usually strikes: a model that has
+drawn one too many has never heard what comes then, and goes on up to the last pitch that there is.
 
 Lengths. Bars are counted by bar events after `begin`: the bar in which a prompt ends is the prompt's. The last bar
 holds an onset, and no note rings on after it. Notes are counted as they are completed. Seconds count from the end of
@@ -67,13 +68,14 @@ class Cells:
     Args:
         used: (V,) ids that may be sampled; others may come in prompts.
         programs: (TRACKS, 129) the programs that each track may have.
+        at_once: (129,) how many notes each program strikes at once at most.
     """
 
     keeps_key: ClassVar[bool] = True
 
-    def __init__(self, used: Mask, programs: Mask) -> None:
+    def __init__(self, used: Mask, programs: Mask, at_once: NDArray[np.int64]) -> None:
         self._ids = vocabulary()
-        self._learnt, self._programs = used, programs
+        self._learnt, self._programs, self._at_once = used, programs, at_once
         self.acted: Counter[str] = Counter()
         self.start(Request())
 
@@ -99,7 +101,7 @@ class Cells:
         self._group: list[int] = []
         self._over = False
         self._state = State()
-        self._striking = Striking(self._state, self._allowed, in_key)
+        self._striking = Striking(self._state, self._allowed, in_key, self._at_once)
         self._told_after = -1  # notes after which a silence was told
         self.begin()
 

@@ -65,6 +65,7 @@ class State:
         bars: bars since `begin`.
         notes: notes since `begin`.
         onset_in_bar: whether a note was struck in this bar since `begin`.
+        struck_now: how many notes the present track has struck at the time of its last one.
         struck_in_cell: whether one was struck in this cell, or in this answer.
         struck: steps at which bars begin in which a note was struck.
         ending: the step at which the piece's last bar begins, where it was told to be the last; else -1.
@@ -84,6 +85,7 @@ class State:
         self.pressed: dict[int, bool] = {}
         self.sound_end, self.heard, self.sounded = 0, 0.0, 0
         self.struck: set[int] = set()
+        self.struck_now = 0
         self.struck_in_cell = False
         self.ending = -1
         self.filling = False
@@ -176,6 +178,7 @@ class State:
             until.setdefault(track, np.zeros(128, dtype=np.int64))[pitch] = end
         self.sound_end = max(self.sound_end, end)
         self.heard = max(self.heard, self.clock.at(at + lasts))
+        self.struck_now = self.struck_now + 1 if self.last[:2] == (at, NOTE) else 1
         self.last = (at, NOTE, pitch)
         self.sounded += 1
         self.notes += 1

@@ -1,6 +1,7 @@
 """What a track may strike, and when: pitches of its own that are silent, and what is asked of the cell.
 
-A pitch is not struck again while it sounds, and none is outside of the key. What is asked decides the lowest and the
+A pitch is not struck again while it sounds, none is outside of the key, and no more come at once than the instrument
+usually strikes. What is asked decides the lowest and the
 highest pitch, how many notes sound at once, and the pitch classes on the strong beats of the bar.
 """
 
@@ -26,12 +27,14 @@ class Striking:
         state: the piece so far; read anew at each question.
         allowed: (V,) ids that may come at all; likewise.
         in_key: (128,) the pitches that are in the key; drums have none.
+        at_once: (129,) how many notes each program strikes at once at most.
     """
 
-    def __init__(self, state: State, allowed: Mask, in_key: Mask) -> None:
+    def __init__(self, state: State, allowed: Mask, in_key: Mask, at_once: NDArray[np.int64]) -> None:
         self._state = state
         self._allowed = allowed
         self._in_key = in_key
+        self._at_once = at_once
 
     def own(self, track: int) -> Mask:
         """(128,) the pitches that a track may have, in the key and in the range that are asked for."""
@@ -63,7 +66,8 @@ class Striking:
         state, steps = self._state, np.arange(self._state.clock.steps)
         at, kind, pitch = state.last
         times: Mask = steps >= (at + 1 if kind == NOTE else max(at, 0))
-        if kind == NOTE and at < len(steps) and self.pitches(at, pitch + 1).any():
+        more = state.struck_now < self._at_once[state.program.get(state.track, 0)]
+        if kind == NOTE and at < len(steps) and more and self.pitches(at, pitch + 1).any():
             times[at] = True
         return times & (state.clock.bar + steps >= self._silent(state.track))
 
