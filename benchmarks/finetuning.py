@@ -10,7 +10,8 @@ thread, for minutes of processor time. Bits a note of the test pieces, whole, ex
     prompted     MODEL itself, which hears a piece of the folder before each test piece, half of its context at most
     nothing 5    the recipe nested from nothing, five minutes; nothing 30 half an hour
     all 5        MODEL goes on for five minutes, every weight
-    all 20% 5    the same, a fifth of the updates on what MODEL composes before it begins (`preparation.rehearsal`)
+    all small 5  the same, by windows of half the length, half as many at once: four times as many updates
+    all 20% 5    as before that, a fifth of the updates on what MODEL composes first (`preparation.rehearsal`)
     low rank 5   MODEL goes on for five minutes, what is learnt added to its matrices as products of rank 16 (LoRA: Hu
                  et al. 2022), by AdamW; the better of three rates by the held-out pieces of the folder
 
@@ -53,6 +54,7 @@ from partimento.windows import Windows
 TESTS = 60
 RANK, RATES = 16, (3e-4, 1e-3, 3e-3)
 ONE_THREAD = ["training.threads=1"]
+SMALL = ["training.length=3072", "training.batch=2"]
 OLD = 120_000  # ids of what the model had learnt
 
 
@@ -101,6 +103,8 @@ class Trial:
         if way == "nothing":
             return self.fitted(recipe_named("nested").override(ONE_THREAD), None, float(minutes))
         recipe = recipe_of(self.bundle).override(ONE_THREAD)
+        if way == "all small":
+            return self.fitted(recipe.override(SMALL), self.bundle, float(minutes))
         if way.startswith("all"):
             share = float(way.removeprefix("all").strip(" %") or 0) / 100
             return self.fitted(recipe.replace("preparation", rehearsal=share), self.bundle, float(minutes))
@@ -193,7 +197,9 @@ def main() -> None:
     parser.add_argument("music", type=Path)
     parser.add_argument("--sizes", default="20,50,200")
     parser.add_argument("--old", type=Path)
-    parser.add_argument("--rows", default="as it came,prompted,all 5,all 20% 5,low rank 5,nothing 5,nothing 30")
+    parser.add_argument(
+        "--rows", default="as it came,prompted,all 5,all small 5,all 20% 5,low rank 5,nothing 5,nothing 30"
+    )
     parser.add_argument("--work", type=Path, default=Path("runs") / "finetuning")
     chosen = parser.parse_args()
     torch.set_num_threads(1)

@@ -1,8 +1,9 @@
 """Are the ways of composing real? What a gap costs with and without what follows it, and whether what is asked is made.
 
-    pip install scipy && python benchmarks/modes.py RUN MUSIC [--pieces 60] [--made 40]
+    pip install scipy && python benchmarks/modes.py RUN MUSIC [--under FOLDER] [--pieces 60] [--made 40]
 
-RUN is a run of the recipe nested on MUSIC. Three questions, each on held-out pieces that the run has not learnt from:
+RUN is a run of the recipe nested on MUSIC, or on none of it; FOLDER a part of MUSIC to look at alone. Three questions,
+each on held-out pieces that the run has not learnt from:
 
 - *both sides*: of a window of twelve bars the three in the middle are hidden. Bits for each note of them, given what
   stands before and after, and given what stands before alone.
@@ -171,6 +172,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("music", type=Path)
+    parser.add_argument("--under", default="")
     parser.add_argument("--pieces", type=int, default=60)
     parser.add_argument("--made", type=int, default=40)
     chosen = parser.parse_args()
@@ -178,7 +180,7 @@ def main() -> None:
     bundle = open_bundle(chosen.run)
     codec, rng = require_filling(bundle), np.random.default_rng(0)
     corpus = inspect(chosen.music)
-    held = corpus.pieces("test")
+    held = [piece for piece in corpus.pieces("test") if str(piece.path).startswith(chosen.under)]
     drawn = np.sort(rng.permutation(len(held))[: chosen.pieces])
     pieces = [codec.encode(score) for score in corpus.scores(held[number] for number in drawn)]
     model = opened(bundle)
