@@ -126,6 +126,22 @@ def test_retelling_asks_in_some_cases_and_never_takes_more_room() -> None:
     assert all(len(kind) * 6 <= len(x) for kind in kinds)
 
 
+def test_a_chord_that_is_asked_alone_does_not_mean_a_silent_cell() -> None:
+    grid = Grid(CODEC.encode(tune(1, bars=8)))
+    asked = measured(grid)
+    asked[2:4, :, :CHORD] = -1  # silent, but in bars with a chord
+    assert (asked[2:4, :, CHORD] >= 0).any()
+    alone = 0
+    for seed in range(200):
+        told = partly(asked, np.random.default_rng(seed))
+        if (told[..., :CHORD] >= 0).any():
+            assert (told[2:4] == -1).all()
+        elif (told[..., CHORD] >= 0).any():
+            np.testing.assert_array_equal(told[..., CHORD], asked[..., CHORD])
+            alone += 1
+    assert alone > 10
+
+
 def test_what_is_given_is_all_that_a_prompt_tells_and_no_music() -> None:
     x = CODEC.encode(tune(2, bars=24))
     for seed in range(20):

@@ -42,7 +42,9 @@ ASPECTS = ("density", "lowest", "highest", "polyphony", "chord")
 """What may be asked, in the order of an event's fields."""
 DENSITY, LOWEST, HIGHEST, POLYPHONY, CHORD = range(len(ASPECTS))
 NOTHING = -1
-TOLD = 0.5  # share in which each aspect is told, where any is
+ALONE = 0.4  # share of what is told in which one thing alone is, as people mostly ask
+SINGLY = ((DENSITY,), (LOWEST, HIGHEST), (POLYPHONY,), (CHORD,))
+TOLD = 0.5  # share in which each aspect is told, else
 EXACT = 0.5  # share in which a range is told as it is
 WIDER = 8  # semitones that it is told wider at most, else
 
@@ -162,14 +164,23 @@ def _most_at_once(cell: Ids, start: Ids, end: Ids, cells: int) -> Ids:
 
 
 def partly(asked: Ids, rng: np.random.Generator) -> Ids:
-    """The same with some aspects left out, and ranges sometimes wider than they are, as a user asks for them."""
+    """The same with some aspects left out, and ranges sometimes wider than they are, as a user asks for them.
+
+    A silent cell has a chord and nothing else. Where anything else is told its chord is not, else a chord that is asked
+    alone would be taken for a cell that is silent.
+    """
     told = asked.copy()
     kept = rng.random(len(ASPECTS)) < TOLD
+    if rng.random() < ALONE:
+        kept[:] = False
+        kept[list(SINGLY[int(rng.integers(len(SINGLY)))])] = True
     if rng.random() >= EXACT:
         down, up = rng.integers(0, WIDER + 1, 2)
         told[..., LOWEST] = np.where(told[..., LOWEST] >= 0, np.maximum(told[..., LOWEST] - down, 0), NOTHING)
         told[..., HIGHEST] = np.where(told[..., HIGHEST] >= 0, np.minimum(told[..., HIGHEST] + up, 127), NOTHING)
     told[..., ~kept] = NOTHING
+    if kept[:CHORD].any():
+        told[(asked[..., :CHORD] == NOTHING).all(axis=-1), CHORD] = NOTHING
     return told
 
 
