@@ -21,6 +21,7 @@ from partimento.codecs.cells.asking import (
     Asked,
     asked_events,
     aspects,
+    counts,
     measured,
     partly,
 )
@@ -238,6 +239,28 @@ def left_at_once(codec: Cells, prompt: np.ndarray, seed: int) -> Grid:
             return Grid(unfold(np.concatenate([prompt, np.array(ids, dtype=np.int64)])))
         grammar.advance(id)
         ids.append(id)
+
+
+@settings(max_examples=20, deadline=None)
+@given(density=st.floats(0.25, 3), seed=st.integers(0, 100))
+def test_a_cell_has_as_many_notes_as_are_asked_all_over_its_bar(density: float, seed: int) -> None:
+    codec = Cells(Cells.Settings())
+    codec.learn([tune(n) for n in range(3)])
+    x = codec.encode(tune(1, bars=4))
+    asked = Asked(density=density)
+    told = hide(x, lambda _: np.ones((4, 3), dtype=bool), asked=lambda g: asked.of(np.ones((4, 3), bool), g.programs))
+    kind, events = events_of(told)
+    whole = filled(codec, events[: int(np.argmax(kind == ANSWER))].reshape(-1), seed)
+    made = Grid(unfold(whole), dict(zip(Grid(x).tracks.tolist(), Grid(x).programs.tolist(), strict=True)))
+    level = int(asked.of(np.ones((4, 3), bool), made.programs)[0, 0, DENSITY])
+    for bar in range(4):
+        for track in np.flatnonzero(made.programs != DRUMS).tolist():  # whose two sounds may be held
+            notes = notes_of(made, bar, track)
+            least, most = counts(level, 4 * STEPS)
+            assert least <= len(notes) <= most
+            assert least == most or measured(made)[bar, track, DENSITY] == level
+            if len(notes) > 8:
+                assert max(at for at, _, _ in notes) >= 48
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -38,7 +38,7 @@ class Wishes:
     """What is asked of what is written."""
 
     density: float | None = None
-    """About so many notes for each quarter note, in each track, 0.25 to 16."""
+    """So many notes for each quarter note, in each track and bar, 0.25 to 16, within a seventh."""
     lowest: str | None = None
     """No pitch is lower, e.g. C3 (C4 is middle C) or 48."""
     highest: str | None = None

@@ -54,7 +54,7 @@ class Asked:
     """What cells are to be; None for as the model would have it.
 
     Attributes:
-        density: notes for each quarter note, 0.25 to 16; a wish.
+        density: notes for each quarter note, 0.25 to 16, to the nearest of `densities`.
         lowest: no pitch is lower, 0 to 127; drums are not meant.
         highest: no pitch is higher.
         polyphony: no more notes of a track sound at once, 1 to 16.
@@ -112,6 +112,19 @@ class Asked:
         found[:, programs == DRUMS, LOWEST], found[:, programs == DRUMS, HIGHEST] = NOTHING, NOTHING
         found[:, programs == DRUMS, CHORD] = NOTHING
         return found
+
+
+def counts(density: int, length: int) -> tuple[int, int]:
+    """How many notes at least, and at most, a cell has whose density is told by this level.
+
+    Args:
+        density: the level, 0 to 15.
+        length: of its bar, in steps.
+    """
+    wanted = float(densities()[density]) * length / STEPS
+    half = float(np.sqrt(densities()[1] / densities()[0]))
+    least, most = int(np.ceil(wanted / half)), int(np.floor(wanted * half))
+    return (least, most) if 1 <= least <= most else (max(round(wanted), 1),) * 2
 
 
 def measured(grid: Grid) -> Ids:

@@ -10,10 +10,10 @@ holds an onset, and no note rings on after it. Notes are counted as they are com
 the prompt's sound; the piece ends when the next bar would leave less than a quarter note.
 
 Filling. After a prompt that begins with `fill` come the answers to its hidden cells, one after the other, and the end;
-no length counts then. A cell may stay silent, but not all of them, nor all of a bar with which the piece is to end, nor
-one of which a density is asked. What is asked of a cell is told again after its
-answer, and of it these are rules: its lowest and highest pitch, how many of its track's notes sound at once, and on the
-strong beats of its bar the tones of the chord; its density, and the chord elsewhere, are left to the model.
+no length counts then. A cell may stay silent, but not all of them, nor all of a bar with which the piece is to end.
+What is asked of a cell is told again after its answer, and of it these are rules: its density, its lowest and highest
+pitch, how many of its track's notes sound at once, and on the strong beats of its bar the tones of the chord; the chord
+elsewhere is left to the model.
 
 Guards. "silence": a bar is not left, and its first note is not so late, that more than `Request.longest_silence`
 quarter notes pass without a sound; counted once for each gap. "stuck note": no duration over `Request.longest_note`;
@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partimento.codec import Request
-from partimento.codecs.cells.asking import DENSITY, POLYPHONY
+from partimento.codecs.cells.asking import POLYPHONY
 from partimento.codecs.cells.clock import LENGTHS, paces
 from partimento.codecs.cells.fields import (
     ANSWER,
@@ -229,7 +229,7 @@ class Cells:
     def _must_strike(self) -> bool:
         """Whether the cell that is answered now may not stay silent, as it is so far."""
         state = self._state
-        if state.asked[DENSITY] >= 0 and not state.struck_in_cell:
+        if self._striking.must_strike():
             return True
         return state.gap is None and state.clock.bar == state.ending and state.ending not in state.struck
 

@@ -66,7 +66,7 @@ class State:
         notes: notes since `begin`.
         onset_in_bar: whether a note was struck in this bar since `begin`.
         struck_now: how many notes the present track has struck at the time of its last one.
-        struck_in_cell: whether one was struck in this cell, or in this answer.
+        struck_in_cell: how many were struck in this cell, or in this answer.
         struck: steps at which bars begin in which a note was struck.
         ending: the step at which the piece's last bar begins, where it was told to be the last; else -1.
         filling: whether cells are hidden.
@@ -86,7 +86,7 @@ class State:
         self.sound_end, self.heard, self.sounded = 0, 0.0, 0
         self.struck: set[int] = set()
         self.struck_now = 0
-        self.struck_in_cell = False
+        self.struck_in_cell = 0
         self.ending = -1
         self.filling = False
         self.pedalled: set[int] = set()
@@ -149,7 +149,7 @@ class State:
     def _enter_track(self, kind: int, track: int, program: int) -> None:
         self.track, self.last = track, (-1, kind, -1)
         self.program[track] = program
-        self.struck_in_cell = False
+        self.struck_in_cell = 0
 
     def _answer(self, track: int, label: int) -> None:
         """Go back to where the cell of that label is hidden."""
@@ -182,5 +182,6 @@ class State:
         self.last = (at, NOTE, pitch)
         self.sounded += 1
         self.notes += 1
-        self.onset_in_bar = self.struck_in_cell = True
+        self.onset_in_bar = True
+        self.struck_in_cell += 1
         self.struck.add(self.clock.bar)

@@ -1,8 +1,8 @@
 """What a track may strike, and when: pitches of its own that are silent, and what is asked of the cell.
 
 A pitch is not struck again while it sounds, none is outside of the key, and no more come at once than the instrument
-usually strikes. What is asked decides the lowest and the
-highest pitch, how many notes sound at once, and the pitch classes on the strong beats of the bar.
+usually strikes. What is asked decides the lowest and the highest pitch, how many notes sound at once, the pitch classes
+on the strong beats of the bar, and how many notes there are in all, spread over the bar.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from partimento.codecs.cells.asking import CHORD, HIGHEST, LOWEST, POLYPHONY
+from partimento.codecs.cells.asking import CHORD, DENSITY, HIGHEST, LOWEST, POLYPHONY, counts
 from partimento.codecs.cells.fields import DRUMS, NOTE, STEPS, vocabulary
 from partimento.codecs.cells.state import State
 from partimento.harmony import classes
 from partimento.metres import METRES
 
 Mask = NDArray[np.bool_]
+AHEAD, BEHIND = 4, STEPS  # notes that may come before their time, and steps that one may come after it
 NEVER = 1 << 60  # a step beyond all others
 
 
@@ -71,6 +72,24 @@ class Striking:
             times[at] = True
         return times & (state.clock.bar + steps >= self._silent(state.track))
 
+    def must_strike(self) -> bool:
+        """Whether the density that is asked of the present cell wants more notes than it has."""
+        density = self._state.asked[DENSITY]
+        return density >= 0 and self._state.struck_in_cell < counts(density, self._state.clock.steps)[0]
+
+    def dense_times(self) -> Mask:
+        """(steps of the bar,) where the density that is asked lets the next note be: neither ahead of it nor behind.
+
+        A chord may come ahead; a quarter note behind it may be, as long as there is a step for each that is missing.
+        """
+        length, had = self._state.clock.steps, self._state.struck_in_cell
+        steps = np.arange(length)
+        least, most = counts(self._state.asked[DENSITY], length)
+        if had >= most:
+            return steps < 0
+        first, last = (had - AHEAD) * length / most, (had + 1) * length / least + BEHIND
+        return (steps >= first) & (steps <= min(last, length - max(least - had, 1)))
+
     def asked_times(self) -> Mask:
         """(steps of the bar,) where what is asked lets the present track strike; up to its last event, anywhere."""
         state, asked = self._state, self._state.asked
@@ -82,6 +101,8 @@ class Striking:
         if asked[CHORD] >= 0:
             for step in self._strong():
                 times[step] &= step <= after or bool(self.pitches(step).any())
+        if asked[DENSITY] >= 0:
+            times &= self.dense_times()
         return times
 
     def free(self, tracks: Mask) -> Mask:
