@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -35,8 +34,7 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, trainers
 
-from flagship import CELLS, COMMON, learnt
-from partimento.atomic import write_text
+from flagship import CELLS, COMMON, HEAD, kept, learnt, tell
 from partimento.codec import TokenSpec
 from partimento.codecs.cells.fields import vocabulary
 from partimento.corpus import inspect
@@ -102,22 +100,18 @@ def main() -> None:
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     corpus = inspect(chosen.music)
-    print("| row | parameters | updates | minutes | valid | test |\n|---|---:|---:|---:|---:|---:|")
+    print(HEAD.format("row"))
     for name in chosen.rows.split(","):
         folder = chosen.work / chosen.music.name / f"{chosen.minutes:g}" / name
-        done = folder / "row.json"
-        if not done.is_file():
+
+        def learn(name: str = name, folder: Path = folder) -> dict[str, Any]:
             recipe = changed(name)
             prepared = prepare(corpus, recipe, folder / "encoded")
             if name.endswith("bpe"):
-                prepared = merged(prepared, folder.with_name(f".{name}"))
-            write_text(done, json.dumps(learnt(prepared, recipe, chosen.minutes, folder), indent=1) + "\n")
-        row = json.loads(done.read_text())
-        print(
-            f"| {name} | {row['parameters']:,} | {row['updates']:,} | {row['minutes']:.1f} |",
-            f"{row['valid']:.3f} | {row['test']:.3f} |",
-            flush=True,
-        )
+                prepared = merged(prepared, folder)
+            return learnt(prepared, recipe, chosen.minutes, folder / "fit")
+
+        tell(name, kept(folder, learn))
 
 
 def changed(name: str) -> Recipe:

@@ -20,7 +20,7 @@ import json
 import shutil
 import time
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -88,6 +88,26 @@ def _learnt(prepared: Prepared, recipe: Recipe, minutes: float, folder: Path) ->
     }
 
 
+def kept(folder: Path, learn: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The row that a folder has, learnt now where it has none."""
+    done = folder / "row.json"
+    if not done.is_file():
+        write_text(done, json.dumps(learn(), indent=1) + "\n")
+    return dict(json.loads(done.read_text()))
+
+
+HEAD = "| {} | parameters | updates | minutes | valid | test |\n|---|---:|---:|---:|---:|---:|"
+
+
+def tell(name: str, row: dict[str, Any]) -> None:
+    """Print a row."""
+    print(
+        f"| {name} | {row['parameters']:,} | {row['updates']:,} | {row['minutes']:.1f} |",
+        f"{row['valid']:.3f} | {row['test']:.3f} |",
+        flush=True,
+    )
+
+
 def main() -> None:
     """Print a row for each system."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -98,23 +118,18 @@ def main() -> None:
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     corpus = inspect(chosen.music)
-    print("| system | parameters | updates | minutes | valid | test |\n|---|---:|---:|---:|---:|---:|")
+    print(HEAD.format("system"))
     for system in chosen.systems.split(","):
         rows = []
         for number, (name, settings) in enumerate(SYSTEMS[system]):
             folder = chosen.work / chosen.music.name / f"{chosen.minutes:g}" / f"{system}-{number}"
-            done = folder / "row.json"
-            if not done.is_file():
-                recipe = recipe_named(name).override([*COMMON, *settings])
-                row = learnt(prepare(corpus, recipe, folder / "encoded"), recipe, chosen.minutes, folder)
-                write_text(done, json.dumps(row, indent=1) + "\n")
-            rows.append(json.loads(done.read_text()))
-        best = min(rows, key=lambda row: float(row["valid"]))
-        print(
-            f"| {system} | {best['parameters']:,} | {best['updates']:,} | {best['minutes']:.1f} |",
-            f"{best['valid']:.3f} | {best['test']:.3f} |",
-            flush=True,
-        )
+            recipe = recipe_named(name).override([*COMMON, *settings])
+
+            def learn(recipe: Recipe = recipe, folder: Path = folder) -> dict[str, Any]:
+                return learnt(prepare(corpus, recipe, folder / "encoded"), recipe, chosen.minutes, folder / "fit")
+
+            rows.append(kept(folder, learn))
+        tell(system, min(rows, key=lambda row: float(row["valid"])))
 
 
 if __name__ == "__main__":

@@ -90,6 +90,12 @@ def test_a_run_from_a_trained_model_resumes_without_it(place: Path, base: Bundle
     assert (broken / "rehearsal").exists() == (share > 0)
 
 
+def test_a_run_from_nothing_has_nothing_to_rehearse(place: Path, tmp_path: Path) -> None:
+    recipe = recipe_named("lstm").override([*SETTINGS, "training.updates=5", "preparation.rehearsal=0.2"])
+    with pytest.raises(InvalidSettings, match="--from"):
+        train(place / "music", tmp_path / "run", recipe)
+
+
 def test_what_is_rehearsed_is_the_models_own_and_no_more_than_will_be_heard(base: Bundle, tmp_path: Path) -> None:
     recipe = recipe_of(base).override(["training.updates=10", "preparation.rehearsal=0.2"])
     pieces = rehearsal(base, tmp_path / "rehearsal", recipe)

@@ -3,9 +3,8 @@
 The form is that of today's language models: norms before each part (Xiong et al. 2020), no bias in the products,
 positions turned into queries and keys (rotary, Su et al. 2021), half of them by musical time if asked, or a learnt
 number for each head and distance (the relative attention of Music Transformer, Huang et al. 2018, in T5's simpler form,
-Raffel et al. 2020). Attention reaches
-back `context` places and no further, so a piece of any length is played in flat memory, and a step with a cache gives
-what whole pieces give.
+Raffel et al. 2020). Attention reaches back `context` places and no further, so a piece of any length is played in flat
+memory, and a step with a cache gives what whole pieces give.
 
 Left out: dropout of attention itself, which cannot be had with attention that is computed without writing its weights
 down: it doubles the time of an update on a processor. Grouped queries and mixtures of experts, which save memory that

@@ -10,6 +10,7 @@ context go to the front. So memory is flat however long the piece is, and no ste
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -169,10 +170,16 @@ def angles(shape: Attending, places: NDArray[np.int64], times: Times | None) -> 
         return places[:, None] * speeds(shape.size)
     half = speeds(shape.size // 2)
     by_place = np.broadcast_to(places[:, None] * half, (*times.shape, len(half)))
-    by_time = 2 * np.pi / SHORTEST * 2.0 ** -(OCTAVES * np.arange(len(half)) / len(half))
-    return np.concatenate([by_place, times[..., None] * by_time], -1)
+    return np.concatenate([by_place, times[..., None] * speeds_by_time(len(half))], -1)
 
 
+@functools.cache
+def speeds_by_time(count: int) -> NDArray[np.float64]:
+    """(count,) radians for each quarter note by which so many points turn."""
+    return np.asarray(2 * np.pi / SHORTEST * 2.0 ** -(OCTAVES * np.arange(count) / count))
+
+
+@functools.cache
 def speeds(size: int) -> NDArray[np.float64]:
     """(D/2,) radians for each place by which the D/2 points of queries and keys turn, from 1 down."""
     return np.asarray(SLOWEST ** -(np.arange(0, size, 2) / size))

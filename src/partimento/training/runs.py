@@ -113,6 +113,10 @@ def train(
         start = kept(run, start, resume=resume, planned=planned)
         if start is not None:
             require_same_codec(recipe, start)
+        elif recipe.settings["preparation"].rehearsal:
+            raise InvalidSettings(
+                "Only what goes on from a trained model has something to rehearse: name one by --from."
+            )
         prepared = prepare(corpus, recipe, run / "encoded", watch, start)
         if not planned:
             for remark in warnings(prepared):
@@ -159,11 +163,11 @@ def _learn(
     """Train as planned, measure on the test pieces and write the bundle."""
     training = recipe.settings["training"]
     model = begun(new_model(recipe, prepared.codec.spec), start)
-    heard = None
-    if start is not None and recipe.settings["preparation"].rehearsal:
-        heard = rehearsal(start, run / REHEARSAL, recipe, watch)
-    windows = {split: windows_of(prepared, recipe, split, model) for split in SPLITS}
-    windows["train"] = windows_of(prepared, recipe, "train", model, heard)
+    share = recipe.settings["preparation"].rehearsal
+    heard = rehearsal(start, run / REHEARSAL, recipe, watch) if start is not None and share else None
+    windows = {
+        split: windows_of(prepared, recipe, split, model, heard if split == "train" else None) for split in SPLITS
+    }
     rounds = 1 + (not isinstance(model, Counted) and isinstance(prepared.codec.spec, TokenSpec))
 
     def telling(job: str, number: int, of: int) -> Callable[[float], None]:

@@ -10,6 +10,7 @@ Leaves out: notes that ring on from an earlier bar, in polyphony and in chords.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,6 +115,7 @@ class Asked:
         return found
 
 
+@functools.cache
 def counts(density: int, length: int) -> tuple[int, int]:
     """How many notes at least, and at most, a cell has whose density is told by this level.
 
