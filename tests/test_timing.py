@@ -85,7 +85,8 @@ def test_it_is_kept_with_the_pieces() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"roles": [0, 9]}, {"amounts": [1]}, {"steps": 0}, {"mark": -1}, {"roles": [0, 0.5]}]
+    "change",
+    [{"roles": [0, 9]}, {"amounts": [1]}, {"steps": 0}, {"mark": -1}, {"roles": [0, 0.5]}, {"amounts": [0, 10**400]}],
 )
 def test_a_damaged_one_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="timing"):

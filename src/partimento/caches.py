@@ -165,9 +165,14 @@ def angles(shape: Attending, places: NDArray[np.int64], times: Times | None) -> 
 
     Returns:
         (T, D/2), or (B, T, D/2): the first half by place, the second by time.
+
+    Raises:
+        ValueError: positions know the time, and nobody says it.
     """
-    if times is None or shape.positions != "time":
+    if shape.positions != "time":
         return places[:, None] * speeds(shape.size)
+    if times is None:
+        raise ValueError("positions by time need the times")
     half = speeds(shape.size // 2)
     by_place = np.broadcast_to(places[:, None] * half, (*times.shape, len(half)))
     return np.concatenate([by_place, times[..., None] * speeds_by_time(len(half))], -1)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+LONGEST = 1 << 20  # steps of a bar
 STAYS, BAR, AT, HIDES, ANSWERS = range(5)
 
 
@@ -33,7 +34,7 @@ class Timing:
         mark: which id of a group is the mark.
 
     Raises:
-        ValueError: a number is below 0, or there is not one of each for every id.
+        ValueError: a number is below 0 or beyond all bars, or there is not one of each for every id.
     """
 
     roles: tuple[int, ...]
@@ -45,7 +46,7 @@ class Timing:
         object.__setattr__(self, "roles", tuple(self.roles))  # JSON has made lists of them
         object.__setattr__(self, "amounts", tuple(self.amounts))
         numbers = (*self.roles, *self.amounts, self.steps - 1, self.mark)
-        whole = all(type(number) is int and number >= 0 for number in numbers)
+        whole = all(type(number) is int and 0 <= number <= LONGEST for number in numbers)
         if not whole or len(self.roles) != len(self.amounts) or max(self.roles, default=STAYS) > ANSWERS:
             raise ValueError("timing needs a role and an amount for each id")
 

@@ -143,8 +143,11 @@ class State:
         self._arrays["place"][:] = self._cache.place
         if self._shape.depths:
             self._head()
-        pairs = zip(self._keepers, self._arrays["before"].tolist(), strict=False)
-        self._cache.step(np.array([keeper.hear(group) for keeper, group in pairs]) if self._keepers else None)
+        times = None
+        if self._keepers:
+            pairs = zip(self._keepers, self._arrays["before"].tolist(), strict=True)
+            times = np.array([keeper.hear(group) for keeper, group in pairs])
+        self._cache.step(times)
 
     def _head(self) -> None:
         """Take note of the headings that begin with the groups before."""
@@ -161,7 +164,7 @@ class State:
         self._make_arrays(old["before"][rows])
         for name, array in self._arrays.items():
             array[:] = old[name] if name in ("slot", "place") else old[name][rows]
-        self._keepers = [self._keepers[row] for row in rows.tolist()] if self._keepers else []
+        self._keepers = [self._keepers[row] for row in rows.tolist() if self._keepers]
         group = {name: self._arrays[name] for name in self._of_groups}
         self._cache.narrow(rows, group, {"told": self._arrays["told"]})
 
