@@ -17,7 +17,7 @@ from partimento.render.drawing import SCALE, Boxes, Drawing, Text
 from partimento.render.legend import SHADES
 from partimento.render.pages import LEFT, MOST_HEIGHT, WIDTH
 from partimento.render.pictures import roll
-from partimento.render.style import BLUE, DRUMS, PROMPT, TRACKS, mixed
+from partimento.render.style import BLUE, DRUMS, GIVEN, PROMPT, TRACKS, mixed
 from partimento.score import Note, Score, Tempo, TimeSignature, Track
 
 from music import scores
@@ -135,6 +135,25 @@ def test_the_prompt_is_shaded_up_to_where_new_music_begins() -> None:
     assert ground[0][2] == pytest.approx((WIDTH - LEFT - 24) / 2, abs=1)
     assert not boxes(roll(score)[0], PROMPT)
     assert not boxes(roll(score, new_from=0)[0], PROMPT)
+
+
+def test_what_was_given_is_grey_and_what_is_new_has_its_colour() -> None:
+    was, beat = tune(4), tune(4, drums=True)
+    made = was.copy()
+    for number in (5, 6):
+        made.tracks[0].notes[number].pitch += 1
+    drawn, _ = roll(made, given=was)
+    assert "as it was" in words(drawn)
+    assert len(boxes(drawn, BLUE)) == 3  # two notes and the legend
+    assert len(boxes(drawn, GIVEN)) == 14 + 1
+    made = was.copy()
+    made.tracks.append(beat.tracks[0])
+    drawn, _ = roll(made, given=was)
+    assert not boxes(drawn, BLUE), "an instrument that plays nothing new"
+    assert "Acoustic Grand Piano" not in words(drawn)
+    assert len(boxes(drawn, DRUMS)) == 16 + 1
+    assert len(boxes(drawn, GIVEN)) == 16 + 1
+    assert "as it was" not in words(roll(made)[0])
 
 
 def test_long_music_is_wrapped_and_longer_music_is_cut_and_says_so(tmp_path: Path) -> None:

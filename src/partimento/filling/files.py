@@ -55,7 +55,7 @@ def fill_into(
     """
     made = {"piece": name, "task": {"name": type(task).__name__.lower(), **dataclasses.asdict(cast(Any, task))}}
     files = _Files(folder, bundle, f"{name} · {task.said()}", sound, soundfont)
-    return files.write(fill(bundle, score, task, manner, watch=watch), {**made, **manner.to_table()})
+    return files.write(fill(bundle, score, task, manner, watch=watch), {**made, **manner.to_table()}, given=score)
 
 
 def compose_cells_into(
@@ -153,15 +153,17 @@ class _Files:
         self._folder, self._bundle, self._title = folder, bundle, title
         self._sound, self._soundfont = sound, soundfont
 
-    def write(self, pieces: Sequence[Filled], made: Mapping[str, Any]) -> list[tuple[Path, Filled]]:
-        """Write pieces: MIDI, picture, sound, and what they were `made` with."""
+    def write(
+        self, pieces: Sequence[Filled], made: Mapping[str, Any], given: Score | None = None
+    ) -> list[tuple[Path, Filled]]:
+        """Write pieces: MIDI, picture, sound, and what they were `made` with; what was given is grey."""
         self._folder.mkdir(parents=True, exist_ok=True)
         title = f"{self._title} by {self._bundle.model_name} · seed {made['seed']}"
         written = []
         for piece in pieces:
             midi = self._folder / f"{piece.index + 1:03d}.mid"
             write(piece.score, midi)
-            remarks = [*piece.remarks, *render(piece.score, midi.with_suffix(".png"), title=title)]
+            remarks = [*piece.remarks, *render(piece.score, midi.with_suffix(".png"), title=title, given=given)]
             if self._sound != "none":
                 remarks += render(piece.score, midi.with_suffix(f".{self._sound}"), soundfont=self._soundfont)
             document = {

@@ -23,6 +23,7 @@ def render(
     *,
     title: str = "",
     new_from: int | None = None,
+    given: Score | None = None,
     soundfont: Path | None = None,
     synthesiser: Literal["builtin", "fluidsynth"] = "builtin",
 ) -> tuple[str, ...]:
@@ -33,6 +34,7 @@ def render(
         path: .png and .svg make a piano roll; .wav, .flac, .ogg and .mp3 a sound.
         title: stands above a picture.
         new_from: the tick at which new music begins; a picture shades what comes before as the prompt.
+        given: a piece whose notes a picture shows in grey where the score has them too, so that what is new stands out.
         soundfont: an SF2 file to play with; the installed one if None.
         synthesiser: what plays; "fluidsynth" is the program of that name, where it is installed.
 
@@ -54,7 +56,7 @@ def render(
             if suffix in PICTURES:
                 from partimento.render.pictures import draw
 
-                return draw(score, temporary, title=title, new_from=new_from)
+                return draw(score, temporary, title=title, new_from=new_from, given=given)
             from partimento.render.audio import play
 
             return play(score, temporary, soundfont=soundfont, synthesiser=synthesiser)

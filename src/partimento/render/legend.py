@@ -8,7 +8,7 @@ import numpy as np
 
 from partimento.render.drawing import Drawing, text_width
 from partimento.render.pages import RIGHT, WIDTH, Page, Voice
-from partimento.render.style import DRUMS, GREY, PROMPT, mixed
+from partimento.render.style import DRUMS, GIVEN, GREY, PROMPT, mixed
 from partimento.score import DEFAULT_QPM, NoteArray, Score, bar_lines, end_tick, seconds_at
 
 SHADES = 8
@@ -20,8 +20,8 @@ def shade(colour: str, level: int) -> str:
     return mixed(colour, 0.42 + 0.58 * level / (SHADES - 1))
 
 
-def legend_of(voices: Sequence[Voice], notes: NoteArray, *, prompted: bool) -> list[list[Item]]:
-    """Lines of the legend."""
+def legend_of(voices: Sequence[Voice], notes: NoteArray, *, prompted: bool, given: bool) -> list[list[Item]]:
+    """Lines of the legend: of what is new, whether there is a prompt, and whether there is a piece as it was."""
     items: list[Item] = [(voice.name, (voice.colour,)) for voice in voices]
     drums = notes[notes["program"] < 0]
     if len(drums):
@@ -31,6 +31,8 @@ def legend_of(voices: Sequence[Voice], notes: NoteArray, *, prompted: bool) -> l
         items.append(("soft to loud", tuple(shade(colour, level) for level in range(SHADES))))
     if prompted:
         items.append(("prompt", (PROMPT,)))
+    if given:
+        items.append(("as it was", (GIVEN,)))
     lines: list[list[Item]] = [[]]
     width = 0.0
     for item in items:

@@ -8,6 +8,7 @@ bends and lyrics.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,11 +19,13 @@ from numpy.typing import NDArray
 from partimento.render.drawing import Box, Drawing
 from partimento.render.legend import SHADES, clock, facts_of, legend_of, shade, shown_part, write_head
 from partimento.render.pages import ABOVE, BELOW, LEFT, MOST_HEIGHT, QUARTERS, WIDTH, Page, Voice, lay_out, voices_of
-from partimento.render.style import BLACK_KEYS, DRUMS, GREY, INK, PALE, PANEL, PAPER, PROMPT, VERMILION, mixed
+from partimento.render.style import BLACK_KEYS, DRUMS, GIVEN, GREY, INK, PALE, PANEL, PAPER, PROMPT, VERMILION, mixed
 from partimento.score import NoteArray, Score, bar_lines, end_tick, note_array, seconds_at
 
 
-def draw(score: Score, path: Path, *, title: str = "", new_from: int | None = None) -> tuple[str, ...]:
+def draw(
+    score: Score, path: Path, *, title: str = "", new_from: int | None = None, given: Score | None = None
+) -> tuple[str, ...]:
     """Draw a piano roll.
 
     Args:
@@ -30,20 +33,29 @@ def draw(score: Score, path: Path, *, title: str = "", new_from: int | None = No
         path: ends in .png or .svg.
         title: stands above it.
         new_from: the tick at which new music begins; what comes before is shaded as the prompt.
+        given: a piece whose notes are drawn in grey where the score has them too, so that what is new stands out.
 
     Returns:
         A sentence if the music is too long to be shown whole.
     """
-    drawing, remarks = roll(score, title=title, new_from=new_from)
+    drawing, remarks = roll(score, title=title, new_from=new_from, given=given)
     drawing.write(path)
     return remarks
 
 
-def roll(score: Score, *, title: str = "", new_from: int | None = None) -> tuple[Drawing, tuple[str, ...]]:
+def roll(
+    score: Score, *, title: str = "", new_from: int | None = None, given: Score | None = None
+) -> tuple[Drawing, tuple[str, ...]]:
     """A piano roll as a drawing, and what there is to say about it; the arguments are those of `draw`."""
     notes, new_from = note_array(score), new_from or 0
-    voices = voices_of(notes[notes["program"] >= 0])
-    legend = legend_of(voices, notes, prompted=new_from > 0)
+    was = np.isin(notes, note_array(given or Score(480)))
+    old = Voice("as it was", GIVEN, notes[was & (notes["program"] >= 0)])
+    voices = [
+        dataclasses.replace(voice, notes=voice.notes[~np.isin(voice.notes, old.notes)])
+        for voice in voices_of(notes[notes["program"] >= 0])
+    ]
+    voices = [voice for voice in voices if len(voice.notes)]
+    legend = legend_of(voices, notes[~was], prompted=new_from > 0, given=bool(was.any()))
     head = (56.0 if title else 34.0) + 18 * len(legend)
     page = lay_out(score, notes, MOST_HEIGHT - head)
     drawing = Drawing(WIDTH, head + page.system_height * len(page.systems) + 6, title or "Piano roll")
@@ -53,7 +65,9 @@ def roll(score: Score, *, title: str = "", new_from: int | None = None) -> tuple
         top = head + row * page.system_height + ABOVE
         _ground(drawing, page, top, start, stop, new_from)
         _grid(drawing, page, score, bars, top, start, stop)
-        _notes(drawing, page, voices, notes, top, start, stop)
+        for played, drums, colour in (([old], notes[was], GIVEN), (voices, notes[~was], DRUMS)):
+            _notes(drawing, page, played, top, start, stop)
+            _drums(drawing, page, drums[drums["program"] < 0], colour, top, start, stop)
         if start < new_from < stop:
             drawing.boxes(VERMILION, [(LEFT + (new_from - start) * page.point - 0.5, top, 1, _height(page))])
         _names(drawing, page, top)
@@ -127,11 +141,10 @@ def _beats(score: Score, bars: NDArray[np.int64], start: int, stop: int) -> list
     return result
 
 
-def _notes(
-    drawing: Drawing, page: Page, voices: Sequence[Voice], notes: NoteArray, top: float, start: int, stop: int
-) -> None:
+def _notes(drawing: Drawing, page: Page, voices: Sequence[Voice], top: float, start: int, stop: int) -> None:
     """Paint what sounds in a system, long voices first so that short notes lie on them."""
-    for voice in sorted(voices, key=lambda v: -float(v.notes["duration"].mean())):
+    there = [voice for voice in voices if len(voice.notes)]
+    for voice in sorted(there, key=lambda v: -float(v.notes["duration"].mean())):
         part = _within(voice.notes, start, stop)
         gap = 0.5 if page.key >= 3 else 0.0
         y = top + (page.high - part["pitch"].astype(float)) * page.key
@@ -139,7 +152,11 @@ def _notes(
         _shaded(drawing, voice.colour, part, boxes)
         edge = [(x, y, 1.0, h) for (x, y, w, h), begun in zip(boxes, begins, strict=True) if begun and w >= 5]
         drawing.boxes(mixed(voice.colour, 0.7, "#000000"), edge)
-    drums = _within(notes[notes["program"] < 0], start, stop)
+
+
+def _drums(drawing: Drawing, page: Page, drums: NoteArray, colour: str, top: float, start: int, stop: int) -> None:
+    """Paint the drums of a system, each in its lane."""
+    drums = _within(drums, start, stop)
     lane_of = np.zeros(128)
     for lane, (pitches, _) in enumerate(page.drums):
         lane_of[list(pitches)] = lane
@@ -147,7 +164,7 @@ def _notes(
     x = LEFT + (hits["onset"] - start) * page.point
     y = top + page.keys_height + 5 + lane_of[hits["pitch"]] * page.lane + 1.5
     width = float(np.clip(page.point * _ticks_of_sixteenth(page) * 0.7, 1.5, 4.5))
-    _shaded(drawing, DRUMS, hits, [(a, b, width, page.lane - 3) for a, b in zip(x.tolist(), y.tolist(), strict=True)])
+    _shaded(drawing, colour, hits, [(a, b, width, page.lane - 3) for a, b in zip(x.tolist(), y.tolist(), strict=True)])
 
 
 def _ticks_of_sixteenth(page: Page) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 INK, GREY, PALE = "#1f2d3a", "#77828d", "#d9dee3"
 PAPER, PANEL, BLACK_KEYS = "#ffffff", "#fafbfc", "#eff2f5"
-PROMPT = "#fbf0d6"
+PROMPT, GIVEN = "#fbf0d6", "#98a2ab"
 BLUE, VERMILION, GREEN = "#0072b2", "#d55e00", "#009e73"
 TRACKS = (
     BLUE,
