@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from partimento.evaluating import Evaluation, evaluate
     from partimento.files import read, write
     from partimento.filling import Accompaniment, Asked, Filled, Manner, Region, Variation, fill
+    from partimento.filling.composition import Composition, compose_cells
     from partimento.generation import Made, generate
     from partimento.generation.streaming import Heard, stream
     from partimento.guards import Guards
@@ -37,6 +38,7 @@ _HOMES = {
     "evaluating": ("Evaluation", "evaluate"),
     "files": ("read", "write"),
     "filling": ("Accompaniment", "Asked", "Filled", "Manner", "Region", "Variation", "fill"),
+    "filling.composition": ("Composition", "compose_cells"),
     "generation": ("Made", "generate"),
     "generation.streaming": ("Heard", "stream"),
     "guards": ("Guards",),
@@ -52,6 +54,7 @@ __all__ = [
     "Accompaniment",
     "Asked",
     "Bundle",
+    "Composition",
     "Corpus",
     "Evaluation",
     "Filled",
@@ -69,6 +72,7 @@ __all__ = [
     "Score",
     "Variation",
     "compose_again",
+    "compose_cells",
     "compose_into",
     "evaluate",
     "fill",
