@@ -48,13 +48,15 @@ def roll(
 ) -> tuple[Drawing, tuple[str, ...]]:
     """A piano roll as a drawing, and what there is to say about it; the arguments are those of `draw`."""
     notes, new_from = note_array(score), new_from or 0
-    was = np.isin(notes, note_array(given or Score(480)))
-    old = Voice("as it was", GIVEN, notes[was & (notes["program"] >= 0)])
+    before = note_array(given or Score(480))
+    was = np.isin(notes, before)
+    kept = notes[was & (notes["program"] >= 0)]
+    old = [Voice("as it was", GIVEN, kept)] if len(kept) else []
     voices = [
-        dataclasses.replace(voice, notes=voice.notes[~np.isin(voice.notes, old.notes)])
+        dataclasses.replace(voice, notes=new)
         for voice in voices_of(notes[notes["program"] >= 0])
+        if len(new := voice.notes[~np.isin(voice.notes, before)])
     ]
-    voices = [voice for voice in voices if len(voice.notes)]
     legend = legend_of(voices, notes[~was], prompted=new_from > 0, given=bool(was.any()))
     head = (56.0 if title else 34.0) + 18 * len(legend)
     page = lay_out(score, notes, MOST_HEIGHT - head)
@@ -65,7 +67,7 @@ def roll(
         top = head + row * page.system_height + ABOVE
         _ground(drawing, page, top, start, stop, new_from)
         _grid(drawing, page, score, bars, top, start, stop)
-        for played, drums, colour in (([old], notes[was], GIVEN), (voices, notes[~was], DRUMS)):
+        for played, drums, colour in ((old, notes[was], GIVEN), (voices, notes[~was], DRUMS)):
             _notes(drawing, page, played, top, start, stop)
             _drums(drawing, page, drums[drums["program"] < 0], colour, top, start, stop)
         if start < new_from < stop:
@@ -143,8 +145,7 @@ def _beats(score: Score, bars: NDArray[np.int64], start: int, stop: int) -> list
 
 def _notes(drawing: Drawing, page: Page, voices: Sequence[Voice], top: float, start: int, stop: int) -> None:
     """Paint what sounds in a system, long voices first so that short notes lie on them."""
-    there = [voice for voice in voices if len(voice.notes)]
-    for voice in sorted(there, key=lambda v: -float(v.notes["duration"].mean())):
+    for voice in sorted(voices, key=lambda v: -float(v.notes["duration"].mean())):
         part = _within(voice.notes, start, stop)
         gap = 0.5 if page.key >= 3 else 0.0
         y = top + (page.high - part["pitch"].astype(float)) * page.key
