@@ -229,7 +229,7 @@ class Cells:
     def _must_strike(self) -> bool:
         """Whether the cell that is answered now may not stay silent, as it is so far."""
         state = self._state
-        if self._striking.must_strike():
+        if self._striking.wants_more():
             return True
         return state.gap is None and state.clock.bar == state.ending and state.ending not in state.struck
 

@@ -72,7 +72,7 @@ class Striking:
             times[at] = True
         return times & (state.clock.bar + steps >= self._silent(state.track))
 
-    def must_strike(self) -> bool:
+    def wants_more(self) -> bool:
         """Whether the density that is asked of the present cell wants more notes than it has."""
         density = self._state.asked[DENSITY]
         return density >= 0 and self._state.struck_in_cell < counts(density, self._state.clock.steps)[0]
