@@ -10,8 +10,8 @@ thread, for minutes of processor time. Bits a note of the test pieces, whole, ex
     prompted     MODEL itself, which hears a piece of the folder before each test piece, half of its context at most
     nothing 5    the recipe nested from nothing, five minutes; nothing 30 half an hour
     all 5        MODEL goes on for five minutes, every weight
-    all small 5  the same, by windows of half the length, half as many at once: four times as many updates
-    all 20% 5    as before that, a fifth of the updates on what MODEL composes first (`preparation.rehearsal`)
+    all small 5  as `all 5`, by windows of half the length, half as many at once: four times as many updates
+    all 20% 5    as `all 5`, a fifth of the updates on what MODEL composes before (`preparation.rehearsal`)
     low rank 5   MODEL goes on for five minutes, what is learnt added to its matrices as products of rank 16 (LoRA: Hu
                  et al. 2022), by AdamW; the better of three rates by the held-out pieces of the folder
 

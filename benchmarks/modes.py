@@ -144,8 +144,13 @@ def asked_and_made(bundle: Bundle, pieces: list[Ids], made: int, rng: np.random.
     known = known[known[:, DENSITY] >= 0]
     low, high = np.percentile(known, 10, axis=0), np.percentile(known, 90, axis=0)
     asked, found = np.zeros((made, 3)), np.full((made, 3), np.nan)
+    writer = Writer(bundle, Manner())
     for number in range(made):
         window, track = places[int(rng.integers(len(places)))]
+        grid = Grid(window)
+        tracks = dict(zip(grid.tracks.tolist(), grid.programs.tolist(), strict=True))
+        cells = np.zeros((grid.bars, len(tracks)), dtype=np.bool_)
+        cells[:, track] = True
         density = float(densities()[int(rng.integers(low[DENSITY], high[DENSITY] + 1))])
         polyphony = int(rng.integers(low[POLYPHONY], high[POLYPHONY] + 1)) + 1
         span = int(rng.integers(7, 20))
@@ -157,11 +162,6 @@ def asked_and_made(bundle: Bundle, pieces: list[Ids], made: int, rng: np.random.
         )
         asked[number] = density, lowest + span / 2, polyphony
         for aspect, wish in enumerate(wishes):
-            grid = Grid(window)
-            tracks = dict(zip(grid.tracks.tolist(), grid.programs.tolist(), strict=True))
-            cells = np.zeros((grid.bars, len(tracks)), dtype=np.bool_)
-            cells[:, track] = True
-            writer = Writer(bundle, Manner(wish, seed=number))
             own = np.random.default_rng([number, aspect])
             (piece,), _ = writer.write([window], [cells], [wish.of(cells, grid.programs)], tracks, [own])
             came = measured(Grid(piece, tracks))[:, track]

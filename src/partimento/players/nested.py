@@ -164,7 +164,7 @@ class State:
         self._make_arrays(old["before"][rows])
         for name, array in self._arrays.items():
             array[:] = old[name] if name in ("slot", "place") else old[name][rows]
-        self._keepers = [self._keepers[row] for row in rows.tolist() if self._keepers]
+        self._keepers = [self._keepers[row] for row in rows.tolist()] if self._keepers else []
         group = {name: self._arrays[name] for name in self._of_groups}
         self._cache.narrow(rows, group, {"told": self._arrays["told"]})
 
