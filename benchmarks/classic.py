@@ -294,14 +294,15 @@ def updates(path: Path, threads: int | None) -> dict[str, float]:
     from partimento.pieces import Pieces
     from partimento.settings import from_table
     from partimento.training.learning import Run
-    from partimento.training.loop import Training, torch
+    from partimento.training.loop import Training, multiplies_bfloat16, torch
     from partimento.windows import Windows
 
     codec, splits = songs_of(path)
     training = Training(**PLANS["match"]["training"])
     kind = model_named("lstm")
     model = kind(from_table(kind.Settings, PLANS["match"]["model"], "model"), codec.spec)
-    run = Run(model, training, Path(), {})
+    fast = multiplies_bfloat16(torch.device("cpu"))
+    run = Run(model, training, Path(), {}, torch.bfloat16 if fast else torch.float32)
     torch.set_num_threads(threads or os.cpu_count() or 1)
     with tempfile.TemporaryDirectory() as folder:
         pieces = Pieces.write(Path(folder) / "train", ((ids, len(ids)) for ids in splits["train"]), codec.spec)
@@ -310,7 +311,7 @@ def updates(path: Path, threads: int | None) -> dict[str, float]:
     for number, (x, mask, *_) in enumerate(drawn):
         if number == 3:
             wall, cpu = time.perf_counter(), time.process_time()
-        run.learn(Batch(torch.from_numpy(x), torch.from_numpy(mask)), torch.bfloat16)
+        run.learn(Batch(torch.from_numpy(x), torch.from_numpy(mask)))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     return {
         "updates": len(drawn) - 3,

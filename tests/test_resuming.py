@@ -64,6 +64,14 @@ def test_what_differs_is_refused_by_its_name(tmp_path: Path, said: dict[str, Any
         resumed(run, **said)
 
 
+def test_what_teaches_nothing_may_be_said_anew(tmp_path: Path) -> None:
+    run = begun(tmp_path, "lstm", *BY_HAND)
+    recipe, remark = resumed(run, assignments=["training.threads=1", "training.save_every=5"])
+    assert (recipe.settings["training"].threads, recipe.settings["training"].save_every) == (1, 5.0)
+    assert recipe.settings["training"].updates == 40
+    assert not remark
+
+
 def test_a_finished_run_cannot_be_told_of_a_licence_any_more(tmp_path: Path) -> None:
     run = begun(tmp_path, "markov")
     assert resumed(run, data_licence="CC0")[0].model == "markov"

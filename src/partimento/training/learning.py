@@ -4,10 +4,8 @@ A checkpoint is one safetensors file (weights, optimisers, and the run's state a
 one before in one rename, so there is always a whole one; nothing is pickled.
 
 Optimisers: AdamW (Loshchilov and Hutter 2019) with a linear warm-up and a cosine decay of the learning rate (Loshchilov
-and Hutter 2017), gradients clipped by their norm (Pascanu et al. 2013); Adam and RMSprop for the classic recipes. Muon
-(Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks") makes of a matrix's mean gradient the
-nearest matrix that turns and does not stretch, so that a step goes as far in every direction; its steps are as long as
-AdamW's would be (Liu et al. 2025, "Muon is scalable for LLM training"), so one learning rate serves both.
+and Hutter 2017), gradients clipped by their norm (Pascanu et al. 2013); Adam and RMSprop for the classic recipes; Muon
+for matrices (see `muon`).
 """
 
 from __future__ import annotations
@@ -33,6 +31,7 @@ from partimento.errors import InvalidSettings, PartimentoError
 from partimento.model import Batch, Learns, Model
 from partimento.settings import settings
 from partimento.training.checkpoints import BEST, CURVES, forget_after, keep_checkpoint
+from partimento.training.muon import Muon
 
 FORMAT = "partimento training 1"
 LAST = "last.safetensors"
@@ -44,6 +43,7 @@ class Diverged(PartimentoError):
     """Training whose loss is no longer a number."""
 
 
+FREE = ("save_every", "threads")  # settings of training that may be others when a run goes on: they teach nothing
 LOOKS = 25  # at the held-out pieces in a run, where no more is said
 
 
@@ -104,13 +104,21 @@ class Run:
 
     KEPT = ("update", "rows", "best_update", "best_loss", "seconds", "since", "latest")
 
-    def __init__(self, model: nn.Module, training: Training, folder: Path, started_with: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        training: Training,
+        folder: Path,
+        started_with: Mapping[str, Any],
+        precision: torch.dtype = torch.float32,
+    ) -> None:
         self.model = model
+        self.precision = precision
         self.training = training
         self.folder = folder
         self.started_with = json.loads(json.dumps(dict(started_with)))  # as the checkpoint will give it back
         self.sides = cast(Learns, model).sides()
-        self.optimisers = {side: _optimisers(model, own, training) for side, own in self.sides.items()}
+        self.optimisers = {side: _optimisers(model, own, training, precision) for side, own in self.sides.items()}
         self.update = 0
         self.rows: list[Row] = []
         self.best_update = 0
@@ -120,7 +128,7 @@ class Run:
         self.latest: Row = {}  # losses of the last update
         self._clock = self._saved = time.perf_counter()
 
-    def learn(self, batch: Batch, precision: torch.dtype) -> Row:
+    def learn(self, batch: Batch) -> Row:
         """Make one update of every side; gives its losses by name."""
         model = cast(Learns, self.model)
         rate = _rate(self.training, self.update)
@@ -132,7 +140,7 @@ class Run:
                 for group in optimiser.param_groups:
                     group["lr"] = rate
                 optimiser.zero_grad(set_to_none=True)  # another side's pass has left gradients here too
-            with torch.autocast(batch.x.device.type, torch.bfloat16, enabled=precision == torch.bfloat16):
+            with torch.autocast(batch.x.device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
                 losses = model.loss(batch, side)
             losses["loss"].backward()  # type: ignore[no-untyped-call]
             norm = nn.utils.clip_grad_norm_(parameters, self.training.clip or math.inf)
@@ -289,7 +297,9 @@ def as_csv(rows: list[Row]) -> str:
     return text.getvalue()
 
 
-def _optimisers(model: nn.Module, own: list[nn.Parameter], training: Training) -> list[torch.optim.Optimizer]:
+def _optimisers(
+    model: nn.Module, own: list[nn.Parameter], training: Training, precision: torch.dtype
+) -> list[torch.optim.Optimizer]:
     """What makes the steps of these parameters of the model, each of which is one optimiser's."""
     rate = training.learning_rate
     match training.optimiser:
@@ -300,8 +310,8 @@ def _optimisers(model: nn.Module, own: list[nn.Parameter], training: Training) -
             turned = [p for p in own if id(p) in between]
             others = [p for p in own if id(p) not in between]
             decay = training.weight_decay
-            muon = torch.optim.Muon(turned, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
-            return [*([_adamw(others, training)] if others else []), *([muon] if turned else [])]
+            muon = [Muon(turned, lr=rate, weight_decay=decay, precision=precision)] if turned else []
+            return [*([_adamw(others, training)] if others else []), *muon]
         case "adam":
             return [torch.optim.Adam(own, lr=rate, betas=training.betas, fused=True)]
         case "rmsprop":  # with the constants of Keras, whose recipes use it

@@ -31,7 +31,7 @@ from partimento.model import Batch, Counted, Judged, Learns, Likelihood, Model, 
 from partimento.progress import Progress, Watch, ignore
 from partimento.settings import to_table
 from partimento.training.checkpoints import BEST, CHECKPOINTS, CURVES, keep_checkpoint
-from partimento.training.learning import LAST, Diverged, Row, Run, Training, as_csv
+from partimento.training.learning import FREE, LAST, Diverged, Row, Run, Training, as_csv
 from partimento.windows import Drawn, Windows
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "Training",
     "fit",
     "held_out",
+    "multiplies_bfloat16",
     "seconds_per_update",
     "seeded",
 ]
@@ -131,7 +132,7 @@ def fit(
     module = _learning(model)
     device, precision = _place(training)
     module.to(device)
-    run = Run(module, training, folder, _started_with(model, train, valid, training, device, precision))
+    run = Run(module, training, folder, _started_with(model, train, valid, training, device, precision), precision)
     if resume and (folder / LAST).exists():
         run.load()
     looked_at = to_look_at(valid, training)
@@ -147,7 +148,7 @@ def fit(
             started = time.perf_counter()
             drawn = train.at(run.update)
             with seeded(training.seed, run.update, device=device):
-                losses = run.learn(_batch(drawn, device), precision)
+                losses = run.learn(_batch(drawn, device))
             run.note(losses, ids=int(drawn.mask.sum()), seconds=time.perf_counter() - started)
 
             if run.update % training.looks_every == 0 or run.update == training.updates:
@@ -234,14 +235,14 @@ def seconds_per_update(model: Model, train: Windows, training: Training, most: f
     if isinstance(model, Counted):
         return 0.0
     device, precision = _place(training)
-    run = Run(_learning(copy.deepcopy(model)).to(device), training, Path(), {})
+    run = Run(_learning(copy.deepcopy(model)).to(device), training, Path(), {}, precision)
     seconds: list[float] = []
     with _cores(training.threads):
         began = time.perf_counter()
         for update in range(50):
             started = time.perf_counter()
             with seeded(training.seed, update, device=device):
-                run.learn(_batch(train.at(update), device), precision)
+                run.learn(_batch(train.at(update), device))
             seconds.append(time.perf_counter() - started)
             if update and time.perf_counter() - began > most:
                 break
@@ -255,7 +256,7 @@ def _started_with(
     return {
         "model.name": model.name,
         **{f"model.{name}": value for name, value in to_table(model.settings).items()},
-        **{f"training.{name}": value for name, value in to_table(training).items() if name != "save_every"},
+        **{f"training.{name}": value for name, value in to_table(training).items() if name not in FREE},
         "the device": device.type,
         "the precision": str(precision).removeprefix("torch."),
         "what ids mean": dataclasses.asdict(model.spec),
@@ -295,19 +296,28 @@ def _place(training: Training) -> tuple[torch.device, torch.dtype]:
     """Where to train and what to multiply in.
 
     Raises:
-        InvalidSettings: a GPU is asked for and there is none.
+        InvalidSettings: a GPU is asked for and there is none, or numbers that a processor does not multiply.
     """
     gpu = torch.cuda.is_available()
     if training.device == "cuda" and not gpu:
         raise InvalidSettings("training.device = 'cuda', but torch finds no GPU; leave it at 'auto'.")
     device = torch.device("cuda" if gpu and training.device != "cpu" else "cpu")
-    if training.precision == "auto":
-        able = torch.cpu.get_capabilities()
-        gains = (
-            torch.cuda.is_bf16_supported() if device.type == "cuda" else able.get("avx512_bf16") or able.get("amx_bf16")
+    able = multiplies_bfloat16(device)
+    if training.precision == "bfloat16" and not able:
+        raise InvalidSettings(
+            "training.precision = 'bfloat16', but this processor has no products in it, so that an update would take "
+            "fifty times as long, if it can be had at all; leave it at 'auto'."
         )
-        return device, torch.bfloat16 if gains else torch.float32
-    return device, torch.bfloat16 if training.precision == "bfloat16" else torch.float32
+    wanted = able if training.precision == "auto" else training.precision == "bfloat16"
+    return device, torch.bfloat16 if wanted else torch.float32
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether products in bfloat16 are done by the machine itself."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
 def _batch(drawn: Drawn, device: torch.device) -> Batch:

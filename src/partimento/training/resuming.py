@@ -1,8 +1,9 @@
 """Resuming: what a run began with, what may be said again of a run that goes on, and what may not be said otherwise.
 
 What a run does was decided before its first update and is saved with it, so whoever resumes it need say nothing, and
-may say again what was said at first. Anything else would have no effect, and is refused by its name. Only the minutes
-are not known any more: they have become a number of updates.
+may say again what was said at first. Anything else would have no effect, and is refused by its name; but for what
+teaches nothing (`learning.FREE`: on how many cores, say), which may be said anew. Only the minutes are not known any
+more: they have become a number of updates.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from partimento.errors import InvalidSettings
 from partimento.recipes import Recipe, read_recipe, recipe_named
-from partimento.training.learning import refuse_differences
+from partimento.training.learning import FREE, refuse_differences
 
 HAS_A_PLAN = "recipe.toml"  # in a run's folder, once its plan is made
 
@@ -39,7 +40,7 @@ def resumed(
         data_licence: of the music, if one is named; a run that is not finished may still be told.
 
     Returns:
-        The recipe, and a sentence about what is of no effect; empty if there is none.
+        The recipe, with what may be said anew as it is said now; and a sentence about what is of no effect, if any is.
 
     Raises:
         InvalidSettings: something was otherwise when the run began; names each thing, what it was and what it is now.
@@ -51,7 +52,8 @@ def resumed(
         now["training.updates"] = then["training.updates"]  # the plan's
     sizes = {f"model.{name}" for size in asked.settings["plan"].sizes for name in size.model}
     unsaid = {name for name, value in now.items() if name.startswith("plan.") and value in (None, [])}
-    differ = [name for name in then if name in now and name not in sizes | unsaid]
+    free = {f"training.{name}" for name in FREE}
+    differ = [name for name in then if name in now and name not in sizes | unsaid | free]
     if own.model != asked.model or own.codec != asked.codec:  # their settings then differ anyway
         differ = [name for name in differ if name in ("model.name", "codec.name")]
     then, now = {name: then[name] for name in differ}, {name: now[name] for name in differ}
@@ -60,10 +62,16 @@ def resumed(
         if value is not None and binds:
             then[name], now[name] = began_with(run)[name], value
     refuse_differences(then, now)
+    own = told_anew(own, asked)
     if minutes is None or finished:
         return own, ""
     updates = own.settings["training"].updates
     return own, f"--minutes is of no effect on a run that goes on: {updates:,} updates were planned when it began."
+
+
+def told_anew(own: Recipe, asked: Recipe) -> Recipe:
+    """A run's own recipe, with those settings of another that may be said anew when it goes on."""
+    return own.replace("training", **{name: getattr(asked.settings["training"], name) for name in FREE})
 
 
 def _flat(recipe: Recipe) -> dict[str, Any]:

@@ -36,7 +36,7 @@ from partimento.training.loop import RunExists, fit, held_out
 from partimento.training.planning import new_model, plan, warnings, windows_of
 from partimento.training.preparing import SPLITS, Prepared, prepare
 from partimento.training.rehearsing import rehearsal
-from partimento.training.resuming import began_with
+from partimento.training.resuming import began_with, told_anew
 from partimento.training.starting import START, begun, kept, require_same_codec
 from partimento.windows import Windows
 
@@ -70,7 +70,7 @@ def train(
     Args:
         folder: the music.
         run: the run's folder, new or empty; with `resume` that of the run to go on with.
-        recipe: how; with `resume` the run's own recipe is taken instead.
+        recipe: how; with `resume` the run's own recipe is taken instead, but for what may be said anew (`FREE`).
         minutes: the time that training may take; None as the recipe says.
         sample: learn from a random subset of this many pieces.
         data_licence: under which licence the music is, for the model's card.
@@ -102,7 +102,7 @@ def train(
     if resume and not planned:
         watch(Progress("Planning", 0, None, "", remark=f"There is no run at {run} to go on with yet: it begins now."))
     if planned:
-        recipe = read_recipe(saved)
+        recipe = told_anew(read_recipe(saved), recipe)
         began = began_with(run)
         sample, data_licence = began["sample"], data_licence or began["data_licence"]
     corpus = inspect(folder, sample=sample, seed=recipe.settings["training"].seed, watch=watch)
