@@ -10,6 +10,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from partimento.allocating import keep_what_is_freed
 from partimento.bundle import open_bundle
 from partimento.cli.numbers import WholeOrNone
 from partimento.cli.terminal import say, watching
@@ -23,9 +24,10 @@ from partimento.waiting import sleep_while_waiting
 def needs_training(purpose: str, extra: str) -> Iterator[None]:
     """Prepare to import what trains: say which extra is missing where an import inside fails for want of it.
 
-    Its threads are told to sleep while they wait (`waiting`).
+    Its threads are told to sleep while they wait (`waiting`), and its memory to stay (`allocating`).
     """
     sleep_while_waiting()
+    keep_what_is_freed()
     try:
         yield
     except ModuleNotFoundError as error:
