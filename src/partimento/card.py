@@ -42,7 +42,8 @@ def model_card(config: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
 
 
 COUNTS = {"pieces": "pieces", "notes": "notes", "hours": "hours of music"}
-SHOWN = {"title", "about", "source", "corpus", "data_licence", "splits", "scores", "limits", *COUNTS}
+WHOLE = {"title", "about", "source", "corpus", "data_licence", "credits", "splits", "scores", "measured", "limits"}
+SHOWN = WHOLE | COUNTS.keys()
 
 
 def _trained_on(facts: Mapping[str, Any]) -> str:
@@ -58,6 +59,8 @@ def _trained_on(facts: Mapping[str, Any]) -> str:
             for name, split in facts["splits"].items()
             if isinstance(split, Mapping)
         )
+    if isinstance(credits := facts.get("credits"), list):
+        lines += ["With thanks to:", "\n".join(f"- {_text(credit)}" for credit in credits)]
     licence = facts.get("data_licence") or "not stated; find out before you publish what this model makes"
     lines.append(f"Licence of the training data: {_text(licence)}.")
     lines.append("The bundle holds none of the training pieces, but a model can repeat what it learned: compare.")
@@ -70,6 +73,13 @@ def _scores(facts: Mapping[str, Any]) -> str:
         return ""
     rows = "".join(f"\n| {_text(name)} | {_number(value)} |" for name, value in scores.items())
     measured = "On held-out pieces, which it was not trained on, where a name does not say otherwise."
+    if isinstance(on := facts.get("measured"), Mapping):
+        counts = [
+            f"{_text(name)}, {_number(part.get('pieces'))} pieces with {_number(part.get('notes'))} notes"
+            for name, part in on.items()
+            if isinstance(part, Mapping)
+        ]
+        measured = f"{measured} These are: {'; '.join(counts)}."
     return f"## What it reached\n\n{measured}\n\n| measure | value |\n|---|---:|{rows}"
 
 

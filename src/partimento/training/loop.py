@@ -45,6 +45,7 @@ __all__ = [
     "multiplies_bfloat16",
     "seconds_per_update",
     "seeded",
+    "some_of",
 ]
 
 
@@ -170,8 +171,12 @@ def fit(
 
 def to_look_at(valid: Windows, training: Training) -> Windows:
     """What of the held-out pieces is looked at while training."""
-    pieces = valid.pieces.at_most(training.held_out_ids, training.seed)
-    return Windows(pieces, valid.length, valid.batch, align=valid.align)
+    return some_of(valid, training.held_out_ids, training.seed)
+
+
+def some_of(windows: Windows, positions: int, seed: int) -> Windows:
+    """Windows to judge by over as many of their pieces, drawn by `seed`, as have this many positions together."""
+    return Windows(windows.pieces.at_most(positions, seed), windows.length, windows.batch, align=windows.align)
 
 
 def held_out(model: Model, windows: Windows, tell: Callable[[int], None] | None = None) -> dict[str, float]:

@@ -32,7 +32,7 @@ from partimento.render.curves import draw
 from partimento.training.anatomy import layers_of
 from partimento.training.checkpoints import CURVES
 from partimento.training.index import INDEX, indexed
-from partimento.training.loop import RunExists, fit, held_out
+from partimento.training.loop import RunExists, fit, held_out, some_of
 from partimento.training.planning import new_model, plan, warnings, windows_of
 from partimento.training.preparing import SPLITS, Prepared, prepare
 from partimento.training.rehearsing import rehearsal
@@ -48,7 +48,9 @@ except ImportError:  # Windows
 LOCK = ".lock"
 REHEARSAL = "rehearsal"  # what a run composes to hear it again
 BEFORE_PLAN = {"corpus.json", "pieces", "encoded", START, LOCK}  # what a run may have written before its plan
+JUDGED = ("valid", "test")  # the splits that a finished model is measured on
 HUMAN, HUMAN_BARS = 200, 16  # held-out pieces that a bundle knows the figures of, and how long their excerpts are
+MOST_MEASURED = 1 << 21  # positions of each split that a finished model is measured on, drawn by piece
 MOST_COUNTED = 1 << 24  # ids that the Markov chain beside a network counts: more would take minutes and gigabytes
 NOT_THE_SAME = ("seconds", "notes/s")  # columns of the curve that differ from run to run, and stay out of the bundle
 
@@ -168,6 +170,7 @@ def _learn(
     windows = {
         split: windows_of(prepared, recipe, split, model, heard if split == "train" else None) for split in SPLITS
     }
+    judged = {split: some_of(windows[split], MOST_MEASURED, training.seed) for split in JUDGED}
     rounds = 1 + (not isinstance(model, Counted) and isinstance(prepared.codec.spec, TokenSpec))
 
     def telling(job: str, number: int, of: int) -> Callable[[float], None]:
@@ -176,7 +179,7 @@ def _learn(
 
     before = {}
     if start is not None:
-        before = scores_of(model, windows, "as it came, ", telling("Measuring it as it came", 0, 1))
+        before = scores_of(model, judged, "as it came, ", telling("Measuring it as it came", 0, 1))
     learnt = windows["train"], windows["valid"], training, run / "training"
     history = fit(model, *learnt, knows=start is not None, resume=resume, watch=watch)
     remark = ""
@@ -190,11 +193,11 @@ def _learn(
     if isinstance(model, Learns):
         weighted = recipe.settings["preparation"].oversample is not None
         draw(run / "training" / CURVES, run / "curves.png", held_out=held_out_figure(model, weighted=weighted))
-    scores = scores_of(model, windows, "", telling("Measuring", 0, rounds)) | before
+    scores = scores_of(model, judged, "", telling("Measuring", 0, rounds)) | before
     if not (run / INDEX).is_file():
         indexed(prepared.corpus, prepared.corpus.pieces("train"), watch).save(run / INDEX)
     if rounds > 1:
-        scores |= scores_of(baseline(prepared), windows, "Markov baseline, ", telling("Measuring", 1, rounds))
+        scores |= scores_of(baseline(prepared), judged, "Markov baseline, ", telling("Measuring", 1, rounds))
     corpus = prepared.corpus
     facts = {
         "about": recipe.about,
@@ -217,6 +220,9 @@ def _learn(
         **({"figure": model.figure} if isinstance(model, Judged) else {}),
         "layers": layers_of(model),
         "scores": scores,
+        "measured": {
+            split: {"pieces": len(own.pieces), "notes": int(own.pieces.notes.sum())} for split, own in judged.items()
+        },
         "human": _human(corpus, training.seed),
         "curve": [{k: v for k, v in row.items() if k not in NOT_THE_SAME} for row in history.rows],
     }
@@ -267,12 +273,12 @@ def scores_of(
 
     Args:
         model: what is measured.
-        windows: by split.
+        windows: of these splits.
         prefix: of the figures' names.
         tell: hears again and again which share of it is done.
     """
     scores: dict[str, float] = {}
-    sizes = {split: windows[split].pieces.positions for split in ("valid", "test")}
+    sizes = {split: own.pieces.positions for split, own in windows.items()}
     before = 0
     for split, size in sizes.items():
 
