@@ -24,7 +24,7 @@ from partimento.recipes import Recipe, from_tables
 
 START = "start"  # the bundle's copy, in a run's folder
 GENTLER = 0.4  # of the learning rate
-OF_THE_RUN = ("updates", "evaluate_every")  # settings of the training that were planned for other music
+OF_THE_RUN = ("updates", "evaluate_every", "held_out_ids", "threads", "save_every")  # for other music and time
 
 
 def recipe_of(bundle: Bundle) -> Recipe:
