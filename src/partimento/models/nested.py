@@ -176,7 +176,7 @@ class Nested(nn.Module, Model):
         return None if self.timing is None else self.timing.times(before.cpu().numpy())
 
     def _within(self, h: Tensor, groups: Tensor, before: Tensor, age: Tensor) -> Tensor:
-        """What the head reads its logits from, (B, G, n, I), for what the tower says (B, G, W)."""
+        """What the head reads its logits from, (…, n, I), for what the tower says (…, W) of groups (…, n)."""
         told, slots = self.tell(h), []
         tables = iter(self.below)
         own = self.slots(torch.arange(self.spec.group, device=h.device))
@@ -186,7 +186,7 @@ class Nested(nn.Module, Model):
             for lower in range(slot):
                 u = u + next(tables)(self.number[lower][groups[..., lower]])
             slots.append(u)
-        u = self.dropout(torch.stack(slots, 2))
+        u = self.dropout(torch.stack(slots, -2))
         for network in self.inner:
             u = network(u)
         return self.norm(u)  # type: ignore[no-any-return]
@@ -199,11 +199,13 @@ class Nested(nn.Module, Model):
         """Mean nats for each predicted id, weighted where ids count unlike, and the share foretold right."""
         groups, before, age = self.grouped(batch.x, batch.begin)
         h, _ = self.tower(self._embedded(before, age, batch.begin), times=self._times(before))
-        u = self._within(h, groups, before, age)
         asked = self._in_groups(batch.mask[:, 1:])
         counts = asked if batch.weight is None else self._in_groups(batch.weight[:, 1:])
+        foretold = asked.any(-1)  # what is given need not be gone into
+        groups, asked, counts = groups[foretold], asked[foretold], counts[foretold]  # (N, n)
+        u = self._within(h[foretold], groups, before[foretold], age[foretold])
         nats, hits = h.new_zeros(()), h.new_zeros(())
-        for slot, own in enumerate(u.unbind(2)):
+        for slot, own in enumerate(u.unbind(-2)):
             here = asked[..., slot]
             target = self.number[slot][groups[..., slot][here]]
             logits = self.head(own[here], self.ids[slot]).float()
