@@ -43,6 +43,8 @@ LARGEST_BUNDLE = 8 << 30
 MOST_PARTS = 1000
 SENTENCES = ("about", "source")  # of a recipe; all else in it are tables
 NEEDED = ("README.md", "config.json", "facts.json", "model.safetensors")
+SHIPPED = Path(__file__).parent / "shipped"  # the model that comes along
+COMES_ALONG = "shipped"  # what it is called where a path could stand
 ADVICE = "Fetch or copy the bundle afresh, or train it again."
 
 
@@ -67,6 +69,11 @@ class Bundle:
     player_name: str
     recipe: Mapping[str, Any] = field(repr=False)
     facts: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def place(self) -> str:
+        """What `open_bundle` takes to open it: where it lies, or the name of the one that comes along."""
+        return COMES_ALONG if self.folder == SHIPPED else str(self.folder)
 
     @property
     def player_folder(self) -> Path:
@@ -153,17 +160,18 @@ def write_bundle(
     return dataclasses.replace(made, folder=folder)
 
 
-def open_bundle(path: Path) -> Bundle:
+def open_bundle(path: Path | None = None) -> Bundle:
     """Open a bundle and verify every part of it.
 
     Args:
-        path: the bundle's folder, or that of a training run, which holds its bundle in `bundle/`.
+        path: the bundle's folder, or that of a training run, which holds its bundle in `bundle/`; the model that comes
+            along if None, or `shipped` where nothing else has that name.
 
     Raises:
         InvalidBundle: there is none, or a part of it is missing, changed, extra, or made by a newer version; says
             which and what to do.
     """
-    folder = _located(path.absolute())
+    folder = SHIPPED if path is None or _comes_along(path) else _located(path.absolute())
     config = _read_json(folder, "config.json")
     version = config.get("format")
     if type(version) is not int or version < 1:
@@ -190,6 +198,11 @@ def open_bundle(path: Path) -> Bundle:
         recipe=recipe,
         facts=facts,
     )
+
+
+def _comes_along(path: Path) -> bool:
+    """Whether the name is that of the model that comes along."""
+    return str(path) == COMES_ALONG and not path.exists()
 
 
 def _located(path: Path) -> Path:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from symusic.core import TextMetaTick
 
 from partimento.atomic import UNFINISHED, write_text
-from partimento.bundle import Bundle, open_bundle
+from partimento.bundle import COMES_ALONG, Bundle, open_bundle
 from partimento.codec import Request, RollSpec, codec_named
 from partimento.errors import ImpossibleRequest, InvalidBundle, InvalidSettings, Unreadable
 from partimento.evaluation.features import features
@@ -317,7 +317,7 @@ def _write(folder: Path, bundle: Bundle, order: Order, made: Made, sound: Sound,
         remarks += render(made.score, heard, soundfont=soundfont)
         measured = measure(heard)
         result["sound"] = {"peak": round(measured.peak, 4), "rms": round(measured.rms, 4)}
-    about = {**facts, "made": {**result, "remarks": remarks}, "bundle": str(bundle.folder)}
+    about = {**facts, "made": {**result, "remarks": remarks}, "bundle": bundle.place}
     write_text(folder / f"{name}.json", json.dumps(about, indent=1, ensure_ascii=False) + "\n")
     return Composed(midi, made.notes, made.seconds, tuple(remarks))
 
@@ -336,7 +336,7 @@ def compose_again(
     Args:
         file: the piece's MIDI file or its JSON file.
         folder: new or empty.
-        model: the bundle or run that made it; where None, as the piece's JSON file says.
+        model: the bundle or run that made it; where None, as the piece's JSON file says, or the one that comes along.
         sound: the sound's format, or "none".
         soundfont: the SoundFont to play with; the installed one if None.
         watch: hears of progress.
@@ -349,6 +349,8 @@ def compose_again(
     beside = file.with_suffix(".json")
     if model is None and beside.is_file():
         model = Path(str(facts_of(beside).get("bundle", "")))
+    if model is None and facts.get("model") == open_bundle().digest:
+        model = Path(COMES_ALONG)
     if model is None:
         raise Unreadable(
             f"{file} does not say where its model lies.", "Name the model: partimento compose MODEL --again …"
