@@ -168,6 +168,11 @@ def test_an_event_says_what_it_was_made_of() -> None:
         {"polyphony": 0},
         {"polyphony": 17},
         {"lowest": 60, "highest": 59},
+        {"lowest": (40, 60), "highest": 59},
+        {"lowest": (40, 60), "highest": (59, 59)},
+        {"density": (1.0, 99.0)},
+        {"polyphony": (1, 0, 2)},
+        {"lowest": (40, 62), "highest": (90, 63), "chords": chords_named("C")},
     ],
 )
 def test_what_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
@@ -190,7 +195,28 @@ def test_a_request_is_laid_over_the_cells_that_are_meant() -> None:
     assert asked.shape[2] == len(ASPECTS)
 
 
-@settings(max_examples=25, deadline=None)
+def test_each_track_may_be_asked_for_itself() -> None:
+    grid = Grid(CODEC.encode(tune(1, bars=5)))
+    cells = np.ones((5, 3), dtype=bool)
+    asked = Asked(lowest=(60, None, 36), highest=80, polyphony=(1, 4, 2)).of(cells, grid.programs)
+    drums = grid.programs == DRUMS
+    assert asked[0, ~drums][:, LOWEST].tolist() == [[60, -1, 36][track] for track in np.flatnonzero(~drums)]
+    assert (asked[:, ~drums][..., HIGHEST] == 80).all()
+    assert asked[0, :, POLYPHONY].tolist() == [0, 3, 1]
+    cells[:, 1] = False
+    assert Asked(polyphony=(1, 2)).of(cells, grid.programs)[0, :, POLYPHONY].tolist() == [0, -1, 1]
+    of_all = Asked(polyphony=(1, 3, 2)).of(cells, grid.programs, np.arange(3))  # as where chance left a track out
+    assert of_all[0, :, POLYPHONY].tolist() == [0, -1, 1]
+    with pytest.raises(ImpossibleRequest, match="The polyphony is asked of 3 tracks one by one, and 2 are written"):
+        Asked(polyphony=(1, 4, 2)).of(cells, grid.programs)
+
+
+def each(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Nothing, one for all of three tracks, or one or nothing for each."""
+    return st.none() | strategy | st.tuples(*[st.none() | strategy] * 3)
+
+
+@settings(max_examples=40, deadline=None)
 @given(data=st.data(), seed=st.integers(0, 100))
 def test_ranges_polyphony_and_chords_on_strong_beats_are_kept_whatever_is_drawn(data: st.DataObject, seed: int) -> None:
     codec = Cells(Cells.Settings())
@@ -198,9 +224,9 @@ def test_ranges_polyphony_and_chords_on_strong_beats_are_kept_whatever_is_drawn(
     x = codec.encode(tune(1, bars=4))
     lowest = data.draw(st.integers(40, 70))
     asked = Asked(
-        lowest=data.draw(st.none() | st.just(lowest)),
-        highest=data.draw(st.none() | st.integers(lowest + 4, 90)),  # so wide that every chord has a tone there
-        polyphony=data.draw(st.none() | st.integers(1, 3)),
+        lowest=data.draw(each(st.integers(lowest - 6, lowest))),
+        highest=data.draw(each(st.integers(lowest + 4, 90))),  # so wide that every chord has a tone there
+        polyphony=data.draw(each(st.integers(1, 3))),
         chords=data.draw(st.just(()) | st.just(chords_named("C G7 Am"))),
     )
     cells = np.ones((4, 3), dtype=bool) if data.draw(st.booleans()) else np.arange(12).reshape(4, 3) % 2 == 0

@@ -7,8 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import hypothesis.strategies as st
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
 from partimento.bundle import Bundle
 from partimento.cli import app
@@ -16,10 +18,10 @@ from partimento.codecs.cells import Cells
 from partimento.codecs.cells.grid import Grid
 from partimento.errors import ImpossibleRequest, InvalidBundle, Unreadable
 from partimento.filling import Asked, Manner
-from partimento.filling.composition import Composition, compose_cells, returns
+from partimento.filling.composition import Composition, bars_within, compose_cells, returns
 from partimento.filling.files import compose_cells_again, compose_cells_into
 from partimento.harmony import chords_named, classes
-from partimento.score import note_array
+from partimento.score import end_tick, note_array, seconds_at
 from test_fill import bundle as bundle  # the same model, which knows nothing but the grammar
 
 from little import write_little_bundle
@@ -174,6 +176,9 @@ def test_the_command(bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert (tmp_path / "dense" / "001.mid").is_file()
     app([*words, "--form", "AAB", "--to", str(tmp_path / "three")], result_action="return_value")
     assert json.loads((tmp_path / "three" / "001.json").read_text())["composition"]["bars"] == 18
+    timed = ["--form", "AB", "--seconds", "17", "--metre", "4/4", "--tempo", "120"]
+    app([*words, *timed, "--to", str(tmp_path / "timed")], result_action="return_value")
+    assert json.loads((tmp_path / "timed" / "001.json").read_text())["composition"]["bars"] == 8
     for wrong in (
         ["--lowest", "9" * 5000],
         ["--metre", "9" * 5000 + "/4"],
@@ -181,13 +186,34 @@ def test_the_command(bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixtu
         ["--chords", "H"],
         ["--metre", "3-4"],
         ["--varied", "0.5"],
-        ["--form", "AB", "--seconds", "3"],
+        ["--form", "AB", "--seconds", "3"],  # two bars of 4/4 at 120 are four
+        ["--form", "AB", "--seconds", "30", "--bars", "4"],
+        ["--form", "AB", "--seconds", "nan"],
         ["--chords", "C", "--best", "1"],
         ["--instruments", "nothing like it"],
     ):
         with pytest.raises(ImpossibleRequest):
             app([*words, *wrong, "--to", str(tmp_path / "no")], result_action="return_value")
     assert not (tmp_path / "no").exists()
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seconds=st.floats(8, 40),
+    metre=st.sampled_from([(3, 4), (6, 8), (4, 4)]),
+    tempo=st.floats(60, 200),
+    seed=st.integers(0, 9),
+)
+def test_a_piece_lasts_at_most_as_many_seconds_as_are_asked(
+    bundle: Bundle, seconds: float, metre: tuple[int, int], tempo: float, seed: int
+) -> None:
+    codec = bundle.codec()
+    assert isinstance(codec, Cells)
+    bars = bars_within(seconds, codec, sections=2, metre=metre, tempo=tempo)
+    wanted = Composition(bars, (0, 40), form="AB", metre=metre, tempo=tempo)
+    (made,) = compose_cells(bundle, wanted, Manner(seed=seed))
+    assert seconds_at(made.score, end_tick(made.score)) <= seconds + 1e-3
+    assert seconds < (bars + 2) * 60 * 4 * metre[0] / metre[1] / tempo  # no further bar of each section would fit
 
 
 def test_a_piece_that_was_asked_for_is_made_again_byte_for_byte(bundle: Bundle, tmp_path: Path) -> None:

@@ -354,12 +354,25 @@ def test_what_is_asked_is_kept(bundle: Bundle) -> None:
         assert all(one[1] <= other[0] for one, other in itertools.pairwise(notes))
 
 
+def test_what_is_asked_of_each_track_is_kept(bundle: Bundle) -> None:
+    asked = Asked(lowest=(62, 40), highest=(70, 55), polyphony=(1, None))
+    (filled,) = fill(bundle, tune(1, bars=8), Region(None, (1, 2)), Manner(asked=asked, seed=3))
+    for track, low, high in zip(filled.score.tracks[:2], (62, 40), (70, 55), strict=True):
+        assert len(track.notes)
+        assert all(low <= note.pitch <= high for note in track.notes)
+    notes = sorted((note.time, note.end) for note in filled.score.tracks[0].notes)
+    assert all(one[1] <= other[0] for one, other in itertools.pairwise(notes))
+
+
 @pytest.mark.parametrize(
     ("task", "asked", "says"),
     [
         (Accompaniment(tuple([0] * 65)), None, "too many|So many"),
         (Accompaniment(), None, "no more than 3 tracks"),
         (Region((1, 2)), Asked(lowest=120), "pitches 36 to 76"),
+        (Region((1, 2), (1, 2)), Asked(lowest=(60, 120)), "pitches 36 to 76"),
+        (Region((1, 2), (1, 2)), Asked(lowest=(60, 50, 40)), "asked of 3 tracks one by one, and 2 are written"),
+        (Variation(0.1, Region(None, (1, 2))), Asked(density=(1.0, 2.0, 3.0)), "asked of 3 tracks"),
         (Variation(0.5, Region((7, 9))), None, "bars 1 to 8"),
     ],
 )
@@ -380,7 +393,7 @@ PLAYER = ["--set", "player.lookahead=3"]  # of no effect here
 def test_the_other_commands(bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tune(4, drums=False), tmp_path / "tune.mid")
     for words in (
-        ["accompany", "--instruments", "bass,drums", "--bars", "2-3", "--polyphony", "2"],
+        ["accompany", "--instruments", "bass,drums", "--bars", "2-3", "--polyphony", "2", "--lowest", "E1,-"],
         ["harmonise", "--track", "2", "--chords", "C G Am F", "--lowest", "C3"],
         ["vary", "--share", "0.3", "--tracks", "1", "--density", "2"],
     ):
@@ -393,11 +406,17 @@ def test_the_other_commands(bundle: Bundle, tmp_path: Path, capsys: pytest.Captu
     facts = json.loads((tmp_path / "accompany" / "001.json").read_text())
     assert facts["task"] == {"name": "accompaniment", "programs": [33, 128], "bars": [2, 3]}
     assert facts["asked"]["polyphony"] == 2
+    assert facts["asked"]["lowest"] == [28, None]
     for wrong in (
         ["--instruments", "zither of doom"],
         ["--lowest", "H9"],
         ["--chords", "X"],
         ["--polyphony", "0"],
+        ["--polyphony", "-1"],
+        ["--polyphony", "1.5"],
+        ["--polyphony", "1,2,3,4"],
+        ["--density", "many"],
+        ["--density", "nan"],
         ["--key", "H"],
         PLAYER,
     ):

@@ -8,7 +8,7 @@ from partimento.cli import app
 
 FLAGS = [
     *(("compose", flag) for flag in ("-n", "--seed", "--bars", "--notes", "--top-k", "--best", "--prompt-bars")),
-    *(("compose", flag) for flag in ("--prompt-notes", "--polyphony")),
+    ("compose", "--prompt-notes"),
     *((command, flag) for command in ("fill x", "vary x", "accompany x", "harmonise x") for flag in ("-n", "--seed")),
     ("harmonise x", "--track"),
     *(("audition x", flag) for flag in ("-n", "--seed", "--bars", "--notes")),

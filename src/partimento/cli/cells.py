@@ -10,15 +10,17 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from partimento.bundle import Bundle, open_bundle
-from partimento.cli.numbers import Whole, WholeOrNone
+from partimento.cli.numbers import Whole
 from partimento.cli.terminal import say, watching
 from partimento.codec import Request
+from partimento.codecs.cells.asking import Wish
 from partimento.composing import Sound, composing_tables
 from partimento.errors import ImpossibleRequest
 from partimento.files import read_safely
 from partimento.filling import Asked, Filled, Manner, Task
-from partimento.filling.composition import Composition
+from partimento.filling.composition import Composition, bars_within
 from partimento.filling.files import compose_cells_again, compose_cells_into, fill_into
+from partimento.filling.writing import require_filling
 from partimento.generation.requests import MOST
 from partimento.guards import Guards
 from partimento.harmony import chords_named, pitch_named
@@ -35,16 +37,17 @@ USUAL_BARS = 16
 
 @dataclass(frozen=True)
 class Wishes:
-    """What is asked of what is written."""
+    """What is asked of what is written; the first four of all tracks alike, or one by one: G3,G3,C3,C2 (- for none)."""
 
-    density: float | None = None
-    """So many notes for each quarter note, in each track and bar, 0.25 to 16, within a seventh."""
+    density: str | None = None
+    """So many notes for each quarter note, in each track and bar, 0.25 to 16, within a seventh; or one for each track
+    that is written, in their order: 2,1,0.5."""
     lowest: str | None = None
-    """No pitch is lower, e.g. C3 (C4 is middle C) or 48."""
+    """No pitch is lower, e.g. C3 (C4 is middle C) or 48; or one for each track: G3,G3,C3,C2, with - for none."""
     highest: str | None = None
-    """No pitch is higher."""
-    polyphony: WholeOrNone = None
-    """No more notes of a track sound at once."""
+    """No pitch is higher; or one for each track."""
+    polyphony: str | None = None
+    """No more notes of a track sound at once; or one for each track: 1,4."""
     key: str | None = None
     """No new pitch lies outside of this key or scale, e.g. "G minor" or "D dorian"; drums are not meant."""
     chords: str | None = None
@@ -52,9 +55,39 @@ class Wishes:
 
     def asked(self) -> Asked:
         """The same, understood."""
-        low, high = (None if name is None else pitch_named(name) for name in (self.lowest, self.highest))
-        chords = () if self.chords is None else chords_named(self.chords)
-        return Asked(self.density, low, high, self.polyphony, self.key, chords)
+        return Asked(
+            density=_one_by_one(self.density, _number),
+            lowest=_one_by_one(self.lowest, pitch_named),
+            highest=_one_by_one(self.highest, pitch_named),
+            polyphony=_one_by_one(self.polyphony, _count),
+            key=self.key,
+            chords=() if self.chords is None else chords_named(self.chords),
+        )
+
+
+def _one_by_one(text: str | None, understood: Callable[[str], float]) -> Wish:
+    """What is asked of all tracks, or of one after the other where there are commas; - asks nothing."""
+    if text is None:
+        return None
+    wishes = tuple(None if part.strip() in ("", "-") else understood(part) for part in text.split(","))
+    return wishes[0] if len(wishes) == 1 else wishes
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ImpossibleRequest(
+            f"--density takes a number, or one for each track, as in 2,1; {text!r} is none."
+        ) from error
+
+
+def _count(text: str) -> int:
+    if not _is_number(text.strip().removeprefix("-")):
+        raise ImpossibleRequest(
+            f"--polyphony: {text.strip()} is not a whole number; one for each track may be given: 1,4."
+        )
+    return int(text)
 
 
 @dataclass(frozen=True)
@@ -63,7 +96,7 @@ class Plan:
 
     instruments: str | None = None
     """Who plays, e.g. violin,piano or choir,bass,drums (General MIDI's names); those that the learnt music usually has
-    if not given."""
+    if not given. Scores give each hand of a piano a track: piano,piano."""
     form: str | None = None
     """A letter for each section, e.g. AABA: what returns is put again, and varied."""
     varied: float | None = None
@@ -73,9 +106,21 @@ class Plan:
     tempo: float | None = None
     """Quarter notes a minute; the learnt music's usual one if not given."""
 
-    def composition(self, bars: int | None) -> Composition:
-        """The same, understood; without bars there are sixteen, or as many more as the form wants."""
+    def composition(self, bars: int | None, seconds: float | None, model: Path | None) -> Composition:
+        """The same, understood.
+
+        Args:
+            bars: how many; without them and seconds sixteen, or as many more as the form wants.
+            seconds: that the piece lasts at most, in place of bars.
+            model: whose usual metre and tempo count where none are given.
+        """
         sections = len(self.form or "A")
+        metre = None if self.metre is None else _metre(self.metre)
+        if bars is not None and seconds is not None:
+            raise ImpossibleRequest("A piece is as long as its bars or as its seconds say: ask for one of them.")
+        if seconds is not None:
+            codec = require_filling(open_bundle(model))
+            bars = bars_within(seconds, codec, sections=sections, metre=metre, tempo=self.tempo)
         bars = -(-USUAL_BARS // sections) * sections if bars is None else bars
         if self.varied is not None and self.form is None:
             raise ImpossibleRequest("--varied is of what returns in a form: name one, e.g. --form AABA.")
@@ -84,7 +129,7 @@ class Plan:
             programs=() if self.instruments is None else programs_named(self.instruments),
             form="A" if self.form is None else self.form.upper(),
             varied=0.3 if self.varied is None else self.varied,
-            metre=None if self.metre is None else _metre(self.metre),
+            metre=metre,
             tempo=self.tempo,
         )
 
@@ -103,7 +148,7 @@ class Versions:
     to: Path
     """A new folder: for each version a MIDI file, its sound, a picture and what made it."""
     model: Path | None = None
-    """A bundle or a run of the recipe nested."""
+    """A bundle or a run of the recipe nested; the model that comes along if not given."""
     n: Annotated[Whole, Parameter(name=["-n", "--number"])] = 1
     """How many versions."""
     seed: Whole = 0
@@ -156,12 +201,8 @@ def _understood(wishes: Wishes | None, versions: Versions) -> tuple[Bundle, Mann
     """The model, and how it is to write.
 
     Raises:
-        ImpossibleRequest: no model is named, or something cannot be.
+        ImpossibleRequest: something cannot be.
     """
-    if versions.model is None:
-        raise ImpossibleRequest(
-            "Name a model: --model RUN, as `partimento train FOLDER --recipe nested --to RUN` makes it."
-        )
     asked = (wishes or Wishes()).asked()
     bundle = open_bundle(versions.model)
     chances = {"temperature": versions.temperature, "top_p": versions.top_p}

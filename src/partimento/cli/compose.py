@@ -1,4 +1,4 @@
-"""`partimento compose`: new music from a trained model."""
+"""`partimento compose`: new music from a trained model, or from the one that comes along."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import numpy as np
 from cyclopts import Parameter
 
-from partimento.bundle import Bundle, open_bundle
+from partimento.bundle import COMES_ALONG, Bundle, open_bundle
 from partimento.cli.cells import Plan, Versions, Wishes, compose_planned, compose_planned_again
 from partimento.cli.numbers import WholeOrNone
 from partimento.cli.streaming import print_notes
@@ -58,14 +58,15 @@ def compose(
     wishes: Annotated[Wishes | None, Parameter(name="*")] = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
 ) -> None:
-    """Compose new music with a trained model.
+    """Compose new music with a trained model, or with the one that comes along.
 
     Without bars, seconds or notes, a piece is as long as the model's recipe says, or ends where the model ends it. A
     form, instruments, a metre, a tempo, chords, a density, a range or a polyphony can be asked of runs of the recipe
     nested; without bars there are sixteen of them then.
 
     Args:
-        model: A bundle, or the folder of a run. With --again only where the piece does not say where its model lies.
+        model: A bundle, or the folder of a run; the model that comes along if not given. With --again only where the
+            piece does not say where its model lies.
         to: A new folder: for each piece a MIDI file, its sound, a picture and what made it. Not with --stream.
         n: How many pieces; 1 if not given.
         seed: The same seed gives the same music; 0 if not given.
@@ -101,12 +102,10 @@ def compose(
         _refuse({"number": n, "seed": seed, **asked, "prompt": prompt, **drawn, **chosen, **planned}, BESIDE_AGAIN)
         _refuse({"set": set_ or None}, BESIDE_AGAIN)
     elif planned:
-        others = {"seconds": seconds, "notes": notes, "prompt": prompt, **chosen, "top-k": top_k, "min-p": min_p}
+        others = {"notes": notes, "prompt": prompt, **chosen, "top-k": top_k, "min-p": min_p}
         _refuse(others, f"cannot go with --{next(iter(planned))}: leave one or the other out.")
-    if again is None and model is None:
-        raise ImpossibleRequest("Name a model: the folder of a run or of a bundle, as `partimento train` makes it.")
 
-    def order(model: Path) -> tuple[Bundle, Order]:
+    def order() -> tuple[Bundle, Order]:
         """The model, and all that is ordered of it."""
         bundle = open_bundle(model)
         ids, source = _prompt(model, bundle, prompt, _opening(prompt_bars, prompt_notes), seed or 0)
@@ -125,7 +124,7 @@ def compose(
         )
 
     if to is None:
-        print_notes(*order(cast(Path, model)))
+        print_notes(*order())
         return
     with watching() as watch, _telling_what_is_there(to):
         if again is not None and is_of_cells(again):
@@ -134,9 +133,9 @@ def compose(
             _report([compose_again(again, to, model, sound=sound, soundfont=soundfont, watch=watch)])
         elif planned:
             versions = Versions(to, model, 1 if n is None else n, seed or 0, temperature, top_p, sound, soundfont, set_)
-            compose_planned((plan or Plan()).composition(bars), wishes, versions, watch)
+            compose_planned((plan or Plan()).composition(bars, seconds, model), wishes, versions, watch)
         else:
-            bundle, ordered = order(cast(Path, model))
+            bundle, ordered = order()
             _report(compose_into(to, bundle, ordered, sound=sound, soundfont=soundfont, best=best, watch=watch))
 
 
@@ -186,12 +185,12 @@ def _opening(bars: int | None, notes: int | None) -> Opening:
 
 
 def _prompt(
-    model: Path, bundle: Bundle, prompt: str | None, opening: Opening, seed: int
+    model: Path | None, bundle: Bundle, prompt: str | None, opening: Opening, seed: int
 ) -> tuple[np.ndarray[Any, Any], str]:
     if prompt is None:
         return np.empty(0, dtype=np.int64), ""
     if prompt == "random":
-        ids, number = random_prompt(model, bundle, opening, seed)
+        ids, number = random_prompt(Path(COMES_ALONG) if model is None else model, bundle, opening, seed)
         return ids, f"held-out piece {number + 1} of the run"
     ids, remarks = prompt_from_file(bundle, Path(prompt), opening)
     for remark in remarks:

@@ -83,12 +83,13 @@ def fill(
     given, score = score, score.copy()
     before, tracks = _told(writer.codec, score, task)
     grid = Grid(before, tracks)
+    may_be_written = task.tracks_of(grid)
 
     def attempt(seeds: Sequence[Sequence[int]]) -> list[tuple[Score, int, Sequence[str]]]:
         """Write a version from each of these seeds, side by side."""
         rngs = [np.random.default_rng(list(one)) for one in seeds]
         cells = [task.cells(grid, rng) for rng in rngs]
-        wishes = [manner.asked.of(mask, grid.programs) for mask in cells]
+        wishes = [manner.asked.of(mask, grid.programs, may_be_written) for mask in cells]
         pieces, acted = writer.write([before] * len(seeds), cells, wishes, tracks, rngs, watch)
         made = [Grid(piece, tracks) for piece in pieces]
         said = [[*guards_acted(told), *silent(one, writer.codec)] for told, one in zip(acted, made, strict=True)]

@@ -43,7 +43,7 @@ from partimento.metres import METRES, Metre
 from partimento.progress import Watch, ignore
 from partimento.score import Tempo
 
-__all__ = ["Composition", "compose_cells", "returns"]
+__all__ = ["Composition", "bars_within", "compose_cells", "returns"]
 
 Ids = NDArray[np.int64]
 
@@ -109,6 +109,33 @@ class Composition:
         names = ", ".join(instrument_name(program) for program in self.programs)
         form = f" in the form {self.form}" if len(self.form) > 1 else ""
         return f"{self.bars} bars{form}" + (f" for {names}" if names else "")
+
+
+def bars_within(
+    seconds: float, codec: Cells, *, sections: int = 1, metre: tuple[int, int] | None = None, tempo: float | None = None
+) -> int:
+    """The bars of a piece that lasts so many seconds at most, as many in each section.
+
+    Args:
+        seconds: at most.
+        codec: whose usual metre and tempo are taken where none are given.
+        sections: of the form.
+        metre: numerator and denominator.
+        tempo: quarter notes a minute.
+
+    Raises:
+        ImpossibleRequest: a bar of each section lasts longer.
+    """
+    metre = METRES[codec.opening[0]] if metre is None else metre
+    tempo = float(tempi()[codec.opening[1]]) if tempo is None else tempo
+    bar = 60 * 4 * metre[0] / metre[1] / tempo
+    if not seconds >= sections * bar:
+        raise ImpossibleRequest(
+            f"{seconds:g} seconds are too few: a bar of {metre[0]}/{metre[1]} lasts {bar:.2g} at {tempo:g} quarters a "
+            f"minute, and {'one' if sections == 1 else f'{sections}, one for each section,'} at least must fit."
+        )
+    each = min(seconds / (sections * bar) + 1e-9, int(MOST["bars"]) // sections)
+    return int(each) * sections
 
 
 def compose_cells(

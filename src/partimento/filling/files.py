@@ -170,7 +170,7 @@ class _Files:
                 "format": FORMAT,
                 "partimento": version("partimento"),
                 "model": self._bundle.digest,
-                "bundle": str(self._bundle.folder),
+                "bundle": self._bundle.place,
                 **made,
                 "version": piece.index + 1,
                 "made": {"notes": piece.notes, "remarks": remarks},

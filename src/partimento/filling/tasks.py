@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from partimento.codecs.cells import Cells
-from partimento.codecs.cells.fields import LABELS, TRACKS
+from partimento.codecs.cells.fields import LABELS, TRACKS, Ids
 from partimento.codecs.cells.grid import Grid, Mask
 from partimento.errors import ImpossibleRequest
 from partimento.instruments import instrument_name
@@ -28,6 +28,9 @@ class Task(Protocol):
 
     def cells(self, grid: Grid, rng: np.random.Generator) -> Mask:
         """(bars, tracks) which cells are written; the tracks that come new are the grid's last."""
+
+    def tracks_of(self, grid: Grid) -> Ids:
+        """Places of the tracks that may be written."""
 
     def said(self) -> str:
         """What is done, in words."""
@@ -74,6 +77,10 @@ class Region:
         mask = np.zeros((grid.bars, count), dtype=np.bool_)
         mask[first - 1 : last, [track - 1 for track in tracks]] = True
         return mask
+
+    def tracks_of(self, grid: Grid) -> Ids:
+        """Places of the tracks that are written."""
+        return np.flatnonzero(self.cells(grid).any(axis=0))
 
     def said(self) -> str:
         """What is done, in words.
@@ -122,6 +129,10 @@ class Variation:
         mask[tuple(places[chosen].T)] = True
         return mask
 
+    def tracks_of(self, grid: Grid) -> Ids:
+        """Places of the tracks of the region."""
+        return self.region.tracks_of(grid)
+
     def said(self) -> str:
         """What is done, in words."""
         return f"{self.share:.0%} of {self.region.place()} varied"
@@ -160,6 +171,10 @@ class Accompaniment:
         new = np.ones(len(grid.tracks), dtype=np.bool_)
         new[grid.track[grid.track >= 0]] = False
         return Region(self.bars).cells(grid) & new
+
+    def tracks_of(self, grid: Grid) -> Ids:
+        """Places of the tracks that come new."""
+        return np.flatnonzero(self.cells(grid).any(axis=0))
 
     def said(self) -> str:
         """What is done, in words."""

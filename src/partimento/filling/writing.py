@@ -101,8 +101,11 @@ class Manner:
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> Manner:
         """The manner that `to_table` gave."""
+        asked: dict[str, Any] = {
+            name: tuple(wish) if isinstance(wish, list) else wish for name, wish in table["asked"].items()
+        }
         return cls(
-            asked=Asked(**{**table["asked"], "chords": tuple(table["asked"]["chords"])}),
+            asked=Asked(**asked),
             n=int(table["pieces"]),
             seed=int(table["seed"]),
             sampling=from_table(Sampling, table["sampling"], "sampling"),
@@ -182,13 +185,13 @@ class Writer:
         for piece, wish in zip(pieces, wishes, strict=True):
             heard = np.isin(np.arange(span.start, span.stop), piece)
             known = np.flatnonzero(learnt | heard)
-            low, high = wish[..., LOWEST].max(initial=-1), wish[..., HIGHEST].max(initial=-1)
-            high = 127 if high < 0 else high
-            if len(known) and not ((known >= low) & (known <= high)).any():
-                raise ImpossibleRequest(
-                    f"The model has learnt, or here hears, pitches {known[0]} to {known[-1]}; none of them is from "
-                    f"{max(low, 0)} to {high}."
-                )
+            for low, high in np.unique(wish[..., [LOWEST, HIGHEST]].reshape(-1, 2), axis=0).tolist():
+                high = 127 if high < 0 else high
+                if len(known) and not ((known >= low) & (known <= high)).any():
+                    raise ImpossibleRequest(
+                        f"The model has learnt, or here hears, pitches {known[0]} to {known[-1]}; none of them is from "
+                        f"{max(low, 0)} to {high}."
+                    )
 
     def _asked(
         self, piece: Ids, parts: Sequence[Mask], wishes: Ids, tracks: Tracks, rng: np.random.Generator

@@ -11,7 +11,9 @@ Leaves out: notes that ring on from an earlier bar, in polyphony and in chords.
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +39,7 @@ from partimento.harmony import chord_name, classes, recognised
 from partimento.keys import pitches_in
 from partimento.levels import nearest
 
-__all__ = ["ASPECTS", "Asked", "asked_events", "aspects", "measured", "partly"]
+__all__ = ["ASPECTS", "Asked", "Wish", "asked_events", "aspects", "measured", "partly"]
 
 ASPECTS = ("density", "lowest", "highest", "polyphony", "chord")
 """What may be asked, in the order of an event's fields."""
@@ -50,9 +52,17 @@ EXACT = 0.5  # share in which a range is told as it is
 WIDER = 8  # semitones that it is told wider at most, else
 
 
+Wish: TypeAlias = float | int | tuple[float | int | None, ...] | None
+"""What is asked of all tracks that are written, or of one after the other of them; None for nothing."""
+PER_TRACK = {"density": DENSITY, "lowest": LOWEST, "highest": HIGHEST, "polyphony": POLYPHONY}
+LIMITS = {"density": (SPARSEST, DENSEST), "lowest": (0, 127), "highest": (0, 127), "polyphony": (1, VOICES)}
+
+
 @dataclass(frozen=True)
 class Asked:
     """What cells are to be; None for as the model would have it.
+
+    The first four are one value for all tracks that are written, or a tuple with one for each of them, in their order.
 
     Attributes:
         density: notes for each quarter note, 0.25 to 16, to the nearest of `densities`.
@@ -68,44 +78,61 @@ class Asked:
             key, or a chord has no tone in the key and the range.
     """
 
-    density: float | None = None
-    lowest: int | None = None
-    highest: int | None = None
-    polyphony: int | None = None
+    density: Wish = None
+    lowest: Wish = None
+    highest: Wish = None
+    polyphony: Wish = None
     key: str | None = None
     chords: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        limits = {"density": (SPARSEST, DENSEST), "lowest": (0, 127), "highest": (0, 127), "polyphony": (1, VOICES)}
-        for name, (low, high) in limits.items():
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                raise ImpossibleRequest(f"The {name} must be from {low:g} to {high:g}, not {value:g}.")
-        if self.lowest is not None and self.highest is not None and self.lowest > self.highest:
-            raise ImpossibleRequest("The lowest pitch is higher than the highest.")
-        there = pitches_in(self.key)[: 128 if self.highest is None else self.highest + 1]
-        there[: self.lowest or 0] = False
-        for chord in self.chords:
-            if not classes(chord)[np.flatnonzero(there) % 12].any():
-                raise ImpossibleRequest(f"No tone of {chord_name(chord)} lies in the key and the range that are asked.")
+        for name, (least, most) in LIMITS.items():
+            for value in _row(getattr(self, name)):
+                if value is not None and not least <= value <= most:
+                    raise ImpossibleRequest(f"The {name} must be from {least:g} to {most:g}, not {value:g}.")
+        in_key = pitches_in(self.key)
+        for low, high in self._ranges():
+            if low > high:
+                raise ImpossibleRequest("The lowest pitch is higher than the highest.")
+            there = in_key & (np.arange(128) >= low) & (np.arange(128) <= high)
+            for chord in self.chords:
+                if not classes(chord)[np.flatnonzero(there) % 12].any():
+                    raise ImpossibleRequest(
+                        f"No tone of {chord_name(chord)} lies in the key and the range that are asked."
+                    )
 
-    def of(self, cells: Mask, programs: Ids) -> Ids:
+    def _ranges(self) -> Iterator[tuple[float, float]]:
+        """The lowest and the highest pitch of all tracks, or of each."""
+        lows, highs = _row(self.lowest), _row(self.highest)
+        for track in range(max(len(lows), len(highs))):
+            low, high = (row[track] if track < len(row) else row[0] if len(row) == 1 else None for row in (lows, highs))
+            yield 0 if low is None else low, 127 if high is None else high
+
+    def of(self, cells: Mask, programs: Ids, tracks: Ids | None = None) -> Ids:
         """What is asked of each cell.
 
         Args:
             cells: (bars, tracks) those that are meant.
             programs: (tracks,) of the tracks; drums have neither pitches nor chords.
+            tracks: places of the tracks that may be written, in whose order something is asked of each; those of the
+                cells if None.
 
         Returns:
             (bars, tracks, 5) values of their events' fields; nothing of other cells.
+
+        Raises:
+            ImpossibleRequest: something is asked of another number of tracks than there are.
         """
         found = np.full((*cells.shape, len(ASPECTS)), NOTHING)
-        if self.density is not None:
-            found[..., DENSITY] = int(nearest(np.log(densities()), np.log(np.array([self.density])))[0])
-        for aspect, value in ((LOWEST, self.lowest), (HIGHEST, self.highest)):
-            found[..., aspect] = NOTHING if value is None else value
-        if self.polyphony is not None:
-            found[..., POLYPHONY] = self.polyphony - 1
+        tracks = np.flatnonzero(cells.any(axis=0)) if tracks is None else tracks
+        for name, aspect in PER_TRACK.items():
+            row = _row(getattr(self, name))
+            if len(row) not in (1, len(tracks)):
+                raise ImpossibleRequest(
+                    f"The {name} is asked of {len(row)} tracks one by one, and {len(tracks)} "
+                    f"{'is' if len(tracks) == 1 else 'are'} written."
+                )
+            found[:, tracks, aspect] = [NOTHING if value is None else _level(name, value) for value in row]
         if self.chords:
             place = np.cumsum(cells.any(axis=1)) - 1
             found[..., CHORD] = np.array(self.chords)[place % len(self.chords)][:, None]
@@ -113,6 +140,17 @@ class Asked:
         found[:, programs == DRUMS, LOWEST], found[:, programs == DRUMS, HIGHEST] = NOTHING, NOTHING
         found[:, programs == DRUMS, CHORD] = NOTHING
         return found
+
+
+def _row(wish: Wish) -> tuple[float | int | None, ...]:
+    return wish if isinstance(wish, tuple) else (wish,)
+
+
+def _level(name: str, value: float) -> int:
+    """The value of an event's field that asks for this."""
+    if name == "density":
+        return int(nearest(np.log(densities()), np.log(np.array([value])))[0])
+    return int(value) - (name == "polyphony")
 
 
 @functools.cache
