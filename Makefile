@@ -31,6 +31,7 @@ bundle: $(VENV)/.demo  # see shipping/README.md
 	  --data-licence "public domain, CC0, CC BY 2.5 to 4.0 and BSD; sources and credits in shipping/README.md"
 	rm -rf runs/shipped-small
 	$(BIN)/partimento shrink runs/shipped --to runs/shipped-small
+	$(BIN)/python shipping/put.py runs/shipped-small
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

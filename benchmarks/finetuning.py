@@ -54,7 +54,7 @@ from partimento.windows import Windows
 TESTS = 60
 RANK, RATES = 16, (3e-4, 1e-3, 3e-3)
 ONE_THREAD = ["training.threads=1"]
-SMALL = ["training.length=3072", "training.batch=2"]
+SMALL = ["training.length=3072", "training.batch=1"]
 OLD = 120_000  # ids of what the model had learnt
 
 

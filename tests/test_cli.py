@@ -158,7 +158,7 @@ def test_what_is_in_the_way_is_not_overwritten(desk: Desk) -> None:
         (["train", "music", "--to", "x", "--minutes", "1", "--set", "training.updates = 2"], "Give either --minutes"),
         (["train", "music", "--to", "x", "--sample", "3"], "The sample of music has 3 pieces"),
         (["compose", "music", "--to", "x"], "holds no bundle"),
-        (["compose", "--to", "x"], "Name a model"),
+        (["compose", "--to", "x", "--prompt", "random"], "holds no music to draw a prompt from"),
         (["compose", "run", "--to", "x", "--bars", "4", "--notes", "4"], "ask for one of bars and notes"),
         (["compose", "run", "--to", "x", "--bars", "0"], "bars must be more than 0"),
         (["compose", "run", "--to", "x", "--temperature", "-1"], "temperature must be 0 or more"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from partimento.demo import chorales, demo
+from partimento.demo import AT_ONCE, chorales, compose_at_once, demo
 from partimento.errors import MissingExtra
 from partimento.files import read_safely
 from partimento.recipes import recipe_named
@@ -31,6 +31,16 @@ def test_the_demo_learns_composes_and_composes_more(tmp_path: Path, monkeypatch:
     facts = json.loads((first.run / "bundle" / "facts.json").read_text())
     assert facts["pieces"] == 12
     assert "public domain" in facts["data_licence"]
+
+
+def test_the_demo_begins_with_music_at_once(tmp_path: Path) -> None:
+    made = compose_at_once(tmp_path)
+    assert [midi.parent.name for midi, _ in made] == list(AT_ONCE)
+    for midi, filled in made:
+        assert filled.notes > 0
+        assert midi.with_suffix(".png").stat().st_size > 0
+        assert measure(midi.with_suffix(".wav")).rms > 0.001
+    assert not compose_at_once(tmp_path)  # it is there
 
 
 def test_the_chorales_are_there_and_are_music() -> None:

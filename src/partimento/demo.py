@@ -1,6 +1,7 @@
-"""The demo: from nothing to new music in three minutes, with music that a pip package brings.
+"""The demo: new music at once, and in three minutes more a model of one's own, from music that a pip package brings.
 
-The Bach chorales of the music21 wheel (Cuthbert and Ariza 2010; the music is in the public domain) are read as data
+The model that comes along composes first, for a piano, a string quartet and voices with piano. Then one learns from the
+Bach chorales of the music21 wheel (Cuthbert and Ariza 2010; the music is in the public domain), which are read as data
 files; music21 itself is never imported. A second call goes on where the first was broken off, or composes more.
 """
 
@@ -12,10 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from partimento.bundle import Bundle
+from partimento.bundle import Bundle, open_bundle
 from partimento.codec import Request
 from partimento.composing import Composed, Order, compose_into
 from partimento.errors import MissingExtra
+from partimento.filling import Filled, Manner
+from partimento.filling.composition import Composition
+from partimento.filling.files import compose_cells_into
 from partimento.guards import Guards
 from partimento.progress import Watch, ignore
 from partimento.recipes import Recipe, recipe_named
@@ -23,6 +27,11 @@ from partimento.sampling import Sampling
 from partimento.settings import from_table
 from partimento.training.runs import train
 
+AT_ONCE = {
+    "piano": Composition(bars=16, programs=(0, 0)),  # a track for each hand, as in scores
+    "quartet": Composition(bars=16, programs=(40, 40, 41, 42), form="AABA"),
+    "song": Composition(bars=16, programs=(52, 0, 0), tempo=90),
+}
 MINUTES = 1.5  # of training; reading, measuring and composing take about another
 PIECES = 3
 BARS = 16
@@ -41,6 +50,19 @@ class Shown:
     run: Path
     music: Path
     pieces: list[Composed]
+
+
+def compose_at_once(folder: Path, *, watch: Watch = ignore) -> list[tuple[Path, Filled]]:
+    """Compose with the model that comes along: each piece in a folder of its own below this; none that is there.
+
+    Returns:
+        Each new piece's MIDI file, beside which its sound and its picture lie, and what came of it.
+    """
+    bundle, made = open_bundle(), []
+    for name, wanted in AT_ONCE.items():
+        if not (folder / name).exists():
+            made += compose_cells_into(folder / name, bundle, wanted, Manner(sampling=_sampling(bundle)), watch=watch)
+    return made
 
 
 def demo(
@@ -87,10 +109,14 @@ def _order(bundle: Bundle, seed: int) -> Order:
         n=PIECES,
         seed=seed,
         request=Request(bars=BARS),
-        sampling=from_table(Sampling, bundle.recipe["sampling"], "sampling"),
+        sampling=_sampling(bundle),
         guards=Guards(),
         prompt=np.empty(0, dtype=np.int64),
     )
+
+
+def _sampling(bundle: Bundle) -> Sampling:
+    return from_table(Sampling, bundle.recipe["sampling"], "sampling")
 
 
 def chorales() -> Path:

@@ -10,7 +10,7 @@ from partimento.cli.train import needs_training
 
 
 def demo(*, to: Path = Path("partimento-demo"), minutes: float | None = None, sample: WholeOrNone = None) -> None:
-    """Train on the Bach chorales that come with music21, compose, and say where to listen and look.
+    """Compose with the model that comes along, then train one on the Bach chorales of music21, and compose with that.
 
     Args:
         to: The folder to write. A second call goes on with what is there, or composes more with it.
@@ -18,8 +18,15 @@ def demo(*, to: Path = Path("partimento-demo"), minutes: float | None = None, sa
         sample: Learn from a random subset of this many chorales.
     """
     with needs_training("The demo", "demo"):
-        from partimento.demo import MINUTES
+        from partimento.demo import MINUTES, compose_at_once
         from partimento.demo import demo as show
+    with watching() as watch:
+        at_once = compose_at_once(to / "at-once", watch=watch)
+    if at_once:
+        say("New music by the model that comes along:")
+    for midi, _ in at_once:
+        say(f"  listen: {midi.with_suffix('.wav')}   look: {midi.with_suffix('.png')}")
+    say("Now a model of our own learns from the Bach chorales.")
     with watching() as watch:
         shown = show(to, minutes=MINUTES if minutes is None else minutes, sample=sample, watch=watch)
     say("")

@@ -10,11 +10,11 @@ from partimento.cli.terminal import say
 from partimento.showing import shown
 
 
-def show(model: Path, /, *, to: Path | None = None) -> None:
+def show(model: Path | None = None, /, *, to: Path | None = None) -> None:
     """Show what a model is made of, what it learnt from and what it reached.
 
     Args:
-        model: A bundle, or the folder of a run.
+        model: A bundle, or the folder of a run; the model that comes along if not given.
         to: Draw the layers into this .png or .svg file as well.
     """
     made = shown(open_bundle(model))

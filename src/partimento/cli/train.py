@@ -10,7 +10,6 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from partimento.allocating import keep_what_is_freed
 from partimento.bundle import open_bundle
 from partimento.cli.numbers import WholeOrNone
 from partimento.cli.terminal import say, watching
@@ -24,10 +23,9 @@ from partimento.waiting import sleep_while_waiting
 def needs_training(purpose: str, extra: str) -> Iterator[None]:
     """Prepare to import what trains: say which extra is missing where an import inside fails for want of it.
 
-    Its threads are told to sleep while they wait (`waiting`), and its memory to stay (`allocating`).
+    Its threads are told to sleep while they wait (`waiting`).
     """
     sleep_while_waiting()
-    keep_what_is_freed()
     try:
         yield
     except ModuleNotFoundError as error:
@@ -58,8 +56,8 @@ def train(
         minutes: The time that training may take; as the recipe says if not given.
         sample: Learn from a random subset of this many pieces.
         data_licence: Under which licence the music is, for the model's card.
-        from_: A trained model, a bundle or a run, to go on from: its recipe is taken, and its weights learn on from
-            what they know.
+        from_: A trained model, a bundle or a run, to go on from, or "shipped", the one that comes along: its recipe is
+            taken, and its weights learn on from what they know.
         resume: Go on with a run that was broken off; its own settings hold, and others are refused.
         set_: Change a setting of the recipe, e.g. --set model.cell=gru; can be given several times.
     """
