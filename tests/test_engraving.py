@@ -265,10 +265,12 @@ def test_a_signature_that_a_file_names_is_believed_where_it_fits() -> None:
 
 
 def test_an_accidental_holds_for_its_bar() -> None:
-    score = score_of(*[(n, 1, p) for n, p in enumerate([60, 66, 66, 67, 65, 66, 66, 67, 65, 65, 65, 65])])
+    score = score_of(
+        *[(n, 1, p) for n, p in enumerate([60, 66, 66, 67, 65, 66, 66, 67, 65, 64, 65, 62, 65, 64, 62, 60])]
+    )
     score.key_signatures.append(KeySignature(0, 0, 0))
     shown = [n.findtext("accidental") for n in ET.fromstring(to_musicxml(score)).iter("note")]
-    assert shown == [None, "sharp", *[None] * 3, "sharp", *[None] * 6]
+    assert shown == [None, "sharp", *[None] * 3, "sharp", *[None] * 10]
 
 
 def test_metres_change_where_they_do() -> None:

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from partimento.engraving.bars import UNITS, Bar, bars_of
+from partimento.engraving.clefs import TREBLE
 from partimento.engraving.grid import as_units
 from partimento.engraving.marks import dynamics, tempi
 from partimento.engraving.musicxml import Sheet, document
-from partimento.engraving.parts import TREBLE, Part, parts_of
+from partimento.engraving.parts import Part, parts_of
 from partimento.engraving.spelling import names_about, signatures
 from partimento.score import NoteArray, Score, note_array
 
@@ -92,7 +93,7 @@ def engrave(score: Score, title: str = "", most_bars: int = MOST_BARS) -> Engrav
         bar_of = np.searchsorted(starts, as_units(own["onset"], score.ticks_per_quarter) + 1, side="right") - 1
         marks.append(dynamics(own, bar_of, len(bars)))
     if not parts:
-        parts, marks = [Part("Music", 0, False, (TREBLE,), (((),),))], [{}]
+        parts, marks = [Part("Music", 0, False, ({0: TREBLE},), (((),),))], [{}]
     sheet = Sheet(title, bars, keys, tempi(score, bars), marks, parts)
     staves = sum(len(part.staves) for part in parts)
     distance = float(np.abs(moved).mean()) / UNITS if len(moved) else 0.0

@@ -13,8 +13,9 @@ from xml.sax.saxutils import escape
 
 from partimento.engraving.bars import UNITS, Bar, pulse
 from partimento.engraving.beams import beams_of
+from partimento.engraving.clefs import Clef
 from partimento.engraving.notes import accidentals, bracket, note_lines
-from partimento.engraving.parts import Clef, Part
+from partimento.engraving.parts import Part
 from partimento.engraving.spelling import Signature
 from partimento.engraving.values import Written, written
 from partimento.engraving.voices import Sound
@@ -65,9 +66,11 @@ def _heading(part: Part, number: int, parts: Sequence[Part]) -> Iterator[str]:
             '  <part-group number="1" type="start"><group-symbol>brace</group-symbol>'
             "<group-barline>yes</group-barline></part-group>"
         )
-    name = escape(part.name)
+    named = pair and re.fullmatch(r".* [12]", part.name)  # one name for both hands, where they have none of their own
+    name = escape(part.name[:-2] if named else part.name)
+    hidden = ' print-object="no"' if named and pair == "second" else ""
     yield f'  <score-part id="P{number}">'
-    yield f"   <part-name>{name}</part-name>"
+    yield f"   <part-name{hidden}>{name}</part-name>"
     channel = 10 if part.drums else (number - 1) % 15 + 1
     channel += not part.drums and channel >= 10
     pitches = sorted({t.pitch for staff in part.staves for voice in staff for s in voice for t in s.tones})
@@ -93,7 +96,7 @@ def _is_pair(parts: Sequence[Part], index: int) -> str:
             0 <= at < len(parts) - 1
             and all(len(p.staves) == 1 and p.program < 8 and not p.drums for p in parts[at : at + 2])
             and parts[at].program == parts[at + 1].program
-            and (parts[at].clefs[0].sign, parts[at + 1].clefs[0].sign) == ("G", "F")
+            and (parts[at].clefs[0][0].sign, parts[at + 1].clefs[0][0].sign) == ("G", "F")
         )
 
     return "first" if pair(index) else "second" if pair(index - 1) else ""
@@ -109,9 +112,8 @@ def _bars(sheet: Sheet, number: int) -> Iterator[str]:
         new = sheet.signatures.get(index)
         signature = new or signature
         metre_before, metre = metre, (bar.numerator, bar.denominator)
-        attributes = _attributes(
-            part, index == 0, None if part.drums and index else new, metre if metre != metre_before else None
-        )
+        key = None if part.drums and index else new
+        attributes = _attributes(part, index, key, metre if metre != metre_before else None)
         if attributes:
             yield f"   <attributes>{attributes}</attributes>"
         if number == 1 and index in sheet.tempi:
@@ -147,19 +149,20 @@ class _Voice:
         return list(self.sounds[self.next : stop])
 
 
-def _attributes(part: Part, first: bool, signature: Signature | None, metre: tuple[int, int] | None) -> str:
-    """What is new at a bar: signature, metre; in the first bar clefs too."""
-    text = f"<divisions>{UNITS}</divisions>" if first else ""
+def _attributes(part: Part, bar: int, signature: Signature | None, metre: tuple[int, int] | None) -> str:
+    """What is new at a bar: signature, metre, clefs."""
+    text = f"<divisions>{UNITS}</divisions>" if bar == 0 else ""
     if signature is not None:
         mode = "minor" if signature.minor else "major"
         fifths = 0 if part.drums else signature.fifths
         text += f"<key><fifths>{fifths}</fifths>" + ("</key>" if part.drums else f"<mode>{mode}</mode></key>")
     if metre:
         text += f"<time><beats>{metre[0]}</beats><beat-type>{metre[1]}</beat-type></time>"
-    if first:
-        text += f"<staves>{len(part.staves)}</staves>" if len(part.staves) > 1 else ""
-        for number, clef in enumerate(part.clefs, start=1):
-            text += _clef(clef, number if len(part.clefs) > 1 else None)
+    if bar == 0 and len(part.staves) > 1:
+        text += f"<staves>{len(part.staves)}</staves>"
+    for number, clefs in enumerate(part.clefs, start=1):
+        if bar in clefs:
+            text += _clef(clefs[bar], number if len(part.clefs) > 1 else None)
     return text
 
 

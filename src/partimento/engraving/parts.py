@@ -1,9 +1,9 @@
-"""Parts: what each track is called, and its staves, clefs and voices.
+"""Parts: what each track is called, and its staves and voices.
 
 A keyboard's or harp's track that reaches into both staves has two, and so has any track that one staff could not hold
-without forests of ledger lines; drums have a percussion clef. Clefs are those of the instrument where it has one of its
-own, else those that need the fewest ledger lines. Leaves out: transposing instruments (all sound as written, but for
-guitars and basses, whose clefs say that they sound an octave lower) and changes of clef.
+without forests of ledger lines; but where two or three tracks side by side have one keyboard, each is a hand of it.
+Leaves out: transposing instruments. All sound as written, but for guitars, basses and a few others whose clefs say that
+they sound an octave lower or higher.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from partimento.engraving import hands
 from partimento.engraving.bars import UNITS, Bar
+from partimento.engraving.clefs import BASS, PERCUSSION, TREBLE, Clef, candidates, clefs_of
 from partimento.engraving.grid import Steps, Ticks, as_units, delay_of, on_grid, settle_ends, settle_onsets, spread_at
 from partimento.engraving.kit import strokes
 from partimento.engraving.spelling import Names, led
@@ -27,30 +28,13 @@ from partimento.engraving.voices import Sound, Tone, voices_of
 from partimento.instruments import instrument_name
 from partimento.score import NoteArray, Score, seconds_at
 
-__all__ = ["Clef", "Part", "parts_of"]
+__all__ = ["Part", "parts_of"]
 
 KEYBOARDS = frozenset([*range(9), 11, 12, 15, *range(16, 22), 23, 46])  # instruments whose parts may have two staves
 LONGEST_NAME = 40
 
 
 Spelled = tuple[Names, NDArray[np.bool_]]
-
-
-@dataclass(frozen=True)
-class Clef:
-    """A clef: its sign, the line that it stands on, and the octaves by which it is put up."""
-
-    sign: str
-    line: int
-    octave: int = 0
-
-
-TREBLE, BASS, ALTO = Clef("G", 2), Clef("F", 4), Clef("C", 3)
-HIGH, GUITAR, LOW = Clef("G", 2, 1), Clef("G", 2, -1), Clef("F", 4, -1)
-PERCUSSION = Clef("percussion", 2)
-MIDDLES = {TREBLE: 71, BASS: 50, ALTO: 60, HIGH: 83, GUITAR: 59, LOW: 38}  # the pitch on the middle line
-OWN = {41: (ALTO, TREBLE), 32: (LOW, BASS), 43: (LOW, BASS)} | dict.fromkeys(range(33, 40), (LOW, BASS))
-OWN |= dict.fromkeys(range(24, 32), (GUITAR, TREBLE)) | {72: (TREBLE, HIGH), 9: (TREBLE, HIGH)}
 
 
 @dataclass(frozen=True)
@@ -61,14 +45,14 @@ class Part:
         name: of the track, else of its instrument.
         program: General MIDI program.
         drums: whether it is a drum kit.
-        clefs: one a staff, the highest first.
+        clefs: of each staff, the highest first, by the bar from which they hold.
         staves: the voices of each staff.
     """
 
     name: str
     program: int
     drums: bool
-    clefs: tuple[Clef, ...]
+    clefs: tuple[Mapping[int, Clef], ...]
     staves: tuple[tuple[tuple[Sound, ...], ...], ...]
 
 
@@ -96,8 +80,8 @@ def parts_of(score: Score, notes: NoteArray, bars: Sequence[Bar], spelled: Spell
         moved[chosen] = shifts
         drums, program = bool(track.is_drum), int(track.program)
         voices = [strokes(staves[0], bars)] if drums else [voices_of(staff) for staff in staves]
-        clefs = (TREBLE, BASS) if len(staves) == 2 else (PERCUSSION if drums else _clef(staves[0], program),)
         frozen = tuple(tuple(tuple(voice) for voice in staff) for staff in voices)
+        clefs = ({0: PERCUSSION},) if drums else _clefs(staves, program, bars)
         parts.append(Part(_name(track.name, program, drums), program, drums, clefs, frozen))
     counts, seen = Counter(part.name for part in parts), Counter[str]()
     for at, part in enumerate(parts):
@@ -105,6 +89,13 @@ def parts_of(score: Score, notes: NoteArray, bars: Sequence[Bar], spelled: Spell
         if counts[part.name] > 1:
             parts[at] = dataclasses.replace(part, name=f"{part.name} {seen[part.name]}")
     return parts, moved
+
+
+def _clefs(staves: Sequence[Sequence[Tone]], program: int, bars: Sequence[Bar]) -> tuple[dict[int, Clef], ...]:
+    """The clefs of each staff, by bar."""
+    if len(staves) == 1:
+        return (clefs_of(staves[0], candidates(staves[0], program), bars),)
+    return (clefs_of(staves[0], (TREBLE, BASS), bars), clefs_of(staves[1], (BASS, TREBLE), bars))
 
 
 class _Timing(NamedTuple):
@@ -179,10 +170,14 @@ def _names(onsets: Ticks, notes: NoteArray, bars: Sequence[Bar], spelled: Spelle
 
 
 def _is_hand(score: Score, notes: NoteArray, index: int) -> bool:
-    """Whether a track is one of exactly two that have a keyboard between them: its other hand has a track as well."""
+    """Whether a track is one of two or three side by side that share a keyboard, hands and feet."""
     heard = np.unique(notes["track"]).tolist()
-    alike = [i for i in heard if not score.tracks[i].is_drum and score.tracks[i].program == score.tracks[index].program]
-    return len(alike) == 2 and index in alike and abs(heard.index(alike[0]) - heard.index(alike[1])) == 1
+    alike = [
+        place
+        for place, track in enumerate(score.tracks[i] for i in heard)
+        if not track.is_drum and track.program == score.tracks[index].program
+    ]
+    return len(alike) in (2, 3) and index in heard and alike[-1] - alike[0] == len(alike) - 1
 
 
 def _left(onsets: Ticks, notes: NoteArray, program: int, hand: bool) -> NDArray[np.bool_]:
@@ -213,14 +208,3 @@ def _apart(rows: list[tuple[int, int, int, int]]) -> list[Tone]:
                 own[-1] = own[-1]._replace(end=start)
             own.append(Tone(start, end, pitch, fifth))
     return [tone for own in tones.values() for tone in own]
-
-
-def _clef(tones: Sequence[Tone], program: int) -> Clef:
-    """The clef of one staff that needs the fewest ledger lines."""
-    pitches = np.array([tone.pitch for tone in tones])
-
-    def ledgers(clef: Clef) -> float:
-        beyond = np.abs(pitches - MIDDLES[clef]) - 9
-        return float(np.maximum(beyond, 0).sum())
-
-    return min(OWN.get(program, (TREBLE, BASS, HIGH)), key=ledgers)
