@@ -21,7 +21,7 @@ from partimento.score import Score
 
 __all__ = ["write_sheet"]
 
-SECONDS = 120.0  # that verovio may take
+SECONDS = 300.0  # that verovio may take
 MEGABYTES = 4096
 MOST_CELLS = 12_000  # bars times staves that are set; a minute's work
 LONGEST_TITLE = 60
