@@ -1,12 +1,12 @@
 """How well scores are written down: what the tables in docs/notation.md say.
 
     python benchmarks/notation.py moves MUSIC [--pieces 40]   # how far notes move to the grid, and how long it takes
-    python benchmarks/notation.py names SHEETS [--pieces 200] # keys and names, against MusicXML that people wrote
-    python benchmarks/notation.py hands SONGS [--pieces 60]   # hands, against pianos that have a track for each
+    python benchmarks/notation.py names SHEETS [--leave 200]  # keys and names, against MusicXML that people wrote
+    python benchmarks/notation.py hands SONGS [--leave 60]    # hands, against pianos that have a track for each
 
 MUSIC and SONGS are folders of MIDI files, SHEETS is one of compressed MusicXML (.mxl) with one voice, such as lead
-sheets; of it the first part counts, pieces that change their key do not, and a piece whose notes sound the same by
-other names throughout (six flats for six sharps) is right.
+sheets. --leave leaves out the files on which weights were chosen. Of a sheet the first part counts, sheets that change
+their key do not, and one whose notes sound the same by other names throughout (six flats for six sharps) is right.
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ from partimento.score import Note, Score, Track, note_array
 NATURAL = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 
-def files(folder: Path, suffix: str, pieces: int) -> list[Path]:
-    """Some of a folder's files, the same each time."""
-    found = sorted(folder.rglob(f"*{suffix}"))
-    random.Random(1).shuffle(found)
-    return found[:pieces]
+def files(folder: Path, suffix: str, pieces: int, leave: int = 0) -> list[Path]:
+    """Some of a folder's files, the same each time, but for the first few."""
+    found = sorted(folder.rglob(f"*{suffix}"), key=str)
+    random.Random(0 if leave else 1).shuffle(found)
+    return found[leave : leave + pieces]
 
 
-def scores(folder: Path, pieces: int) -> Iterator[Score]:
+def scores(folder: Path, pieces: int, leave: int = 0) -> Iterator[Score]:
     """What can be read of them."""
-    for file in files(folder, ".mid", pieces):
+    for file in files(folder, ".mid", pieces, leave):
         try:
             yield read(file).score
         except Unreadable:
             continue
 
 
-def moves(folder: Path, pieces: int) -> None:
+def moves(folder: Path, pieces: int, leave: int) -> None:
     """How far notes move."""
     moved, notes, bars, seconds = [], 0, 0, 0.0
-    for score in scores(folder, pieces):
+    for score in scores(folder, pieces, leave):
         began = time.process_time()
         engraving = engrave(score)
         seconds += time.process_time() - began
@@ -90,11 +90,11 @@ def sheet(file: Path) -> tuple[list[tuple[int, int, int, int]], set[int]]:
     return notes, signatures
 
 
-def names(folder: Path, pieces: int) -> None:
+def names(folder: Path, pieces: int, leave: int) -> None:
     """How often keys and names are those that people wrote."""
     right: Counter[str] = Counter()
     total: Counter[str] = Counter()
-    for file in files(folder, ".mxl", pieces):
+    for file in files(folder, ".mxl", pieces, leave):
         notes, signatures = sheet(file)
         if len(notes) < 16 or len(signatures) != 1:
             continue
@@ -125,10 +125,10 @@ def names(folder: Path, pieces: int) -> None:
         print(f"{kind}: {right[kind] / count:.1%} of {count:,}")
 
 
-def two_hands(folder: Path, pieces: int) -> None:
+def two_hands(folder: Path, pieces: int, leave: int) -> None:
     """How many notes of pianos that have two tracks are given to the hand that has them."""
     right = middle = total = songs = 0
-    for score in scores(folder, pieces):
+    for score in scores(folder, pieces, leave):
         pianos = [n for n, track in enumerate(score.tracks) if track.program == 0 and len(track.notes)]
         if len(pianos) != 2:
             continue
@@ -152,5 +152,6 @@ if __name__ == "__main__":
     parser.add_argument("what", choices=("moves", "names", "hands"))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--pieces", type=int, default=60)
+    parser.add_argument("--leave", type=int, default=0)
     given = parser.parse_args()
-    {"moves": moves, "names": names, "hands": two_hands}[given.what](given.folder, given.pieces)
+    {"moves": moves, "names": names, "hands": two_hands}[given.what](given.folder, given.pieces, given.leave)
