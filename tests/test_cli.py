@@ -180,10 +180,18 @@ def test_a_mistake_gets_a_sentence(desk: Desk, arguments: list[str], sentence: s
     assert not (desk.folder / "x").exists()
 
 
-@pytest.mark.parametrize("suffix", ["png", "svg", "wav", "flac", "ogg", "mp3"])
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf", "musicxml", "wav", "flac", "ogg", "mp3"])
 def test_render_makes_what_the_suffix_says(desk: Desk, suffix: str) -> None:
     desk.run("render", "music/tune 1.mid", "--to", f"tune.{suffix}")
     assert (desk.folder / f"tune.{suffix}").stat().st_size > 1000
+
+
+def test_an_svg_shows_the_score_or_a_piano_roll(desk: Desk) -> None:
+    desk.run("render", "music/tune 1.mid", "--to", "score.svg")
+    desk.run("render", "music/tune 1.mid", "--to", "roll.svg", "--view", "roll")
+    assert "notehead" in (desk.folder / "score.svg").read_text("utf-8")
+    assert "notehead" not in (desk.folder / "roll.svg").read_text("utf-8")
+    assert "a score ends in" in desk.fail("render", "music/tune 1.mid", "--to", "x.png", "--view", "score")
 
 
 def test_too_little_music_is_refused(desk: Desk) -> None:

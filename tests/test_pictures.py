@@ -52,8 +52,8 @@ def shades(colour: str) -> list[str]:
 @pytest.mark.parametrize("suffix", PICTURES)
 def test_a_picture_is_written_whole_and_the_same_each_time(tmp_path: Path, suffix: str) -> None:
     one, two = tmp_path / f"one{suffix}", tmp_path / f"two{suffix}"
-    assert render(tune(), one, title="Noël & <friends>") == ()
-    render(tune(), two, title="Noël & <friends>")
+    assert render(tune(), one, title="Noël & <friends>", view="roll") == ()
+    render(tune(), two, title="Noël & <friends>", view="roll")
     assert one.read_bytes() == two.read_bytes()
     assert sorted(tmp_path.iterdir()) == [one, two]
 
@@ -70,7 +70,7 @@ def test_a_png_has_the_notes_in_their_colour(tmp_path: Path) -> None:
 
 def test_an_svg_is_well_formed_and_says_what_the_png_says(tmp_path: Path) -> None:
     title = "Noël & <friends> \x00 \ud800"
-    render(tune(), tmp_path / "x.svg", title=title)
+    render(tune(), tmp_path / "x.svg", title=title, view="roll")
     root = ET.parse(tmp_path / "x.svg").getroot()
     texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
     assert len(texts) == len(words(roll(tune(), title=title)[0]))
@@ -214,7 +214,7 @@ def test_a_title_in_letters_that_the_font_lacks_loses_its_accents(monkeypatch: p
 
 
 def test_another_suffix_is_refused_with_what_there_is(tmp_path: Path) -> None:
-    with pytest.raises(PartimentoError, match=r"\.png or \.svg.*\.wav, \.flac, \.ogg, \.mp3"):
+    with pytest.raises(PartimentoError, match=r"\.png or \.svg.*\.pdf.*\.wav, \.flac, \.ogg, \.mp3"):
         render(tune(), tmp_path / "x.gif")
     (tmp_path / "file").write_text("")
     with pytest.raises(PartimentoError, match="cannot be written"):

@@ -1,9 +1,9 @@
-"""`partimento render`: a picture or a sound of a piece."""
+"""`partimento render`: a sheet of music, a picture or a sound of a piece."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from partimento.cli.terminal import say
 from partimento.files import read_safely
@@ -17,18 +17,22 @@ def render(
     to: Path,
     soundfont: Path | None = None,
     synthesiser: Literal["builtin", "fluidsynth"] = "builtin",
+    view: Literal["roll", "score"] | None = None,
 ) -> None:
-    """Make a picture or a sound of a piece.
+    """Make a sheet of music, a picture or a sound of a piece.
 
     Args:
         file: The piece: MIDI, MusicXML, ABC or Humdrum.
-        to: What to make, by suffix: .png, .svg, .wav, .flac, .ogg or .mp3.
+        to: What to make, by suffix: a score as .pdf, .svg or .musicxml, a piano roll as .png, a sound as .wav, .flac,
+            .ogg or .mp3.
         soundfont: Play with this SoundFont (.sf2) instead of the installed one.
         synthesiser: What plays it; fluidsynth where it is installed.
+        view: What an .svg shows: the score, or a piano roll.
     """
     reading = read_safely(file)
     for repair in reading.repairs:
         say(f"{file}: {repair}")
-    for remark in render_score(reading.score, to, title=file.stem, soundfont=soundfont, synthesiser=synthesiser):
+    options: dict[str, Any] = {"soundfont": soundfont, "synthesiser": synthesiser, "view": view}
+    for remark in render_score(reading.score, to, title=file.stem, **options):
         say(f"{to}: {remark}")
     say(f"{to}")
