@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,6 +142,7 @@ def _staves(
         ends = ends - timing.delay
         onsets, steps = settle_onsets(np.maximum(played - timing.delay, 0.0), bars, timing.spread)
     onsets = np.minimum(onsets, bars[-1].end - 3)
+    ends = _until_struck_again(onsets, notes["pitch"], ends)  # on whichever staff that is
     exact = exact and on_grid(ends, bars, ticks)
     drums, program = bool(notes["program"][0] < 0), int(notes["program"][0])
     left = np.zeros(len(notes), dtype=np.bool_) if drums else _left(onsets, notes, program, hand)
@@ -160,6 +161,15 @@ def _staves(
         )
         staves.append(_apart(list(rows)))
     return staves, onsets - np.round(played).astype(np.int64)
+
+
+def _until_struck_again(onsets: Ticks, pitches: Ticks, ends: NDArray[Any]) -> NDArray[Any]:
+    """Ends of notes, none of them after the next beginning of one of its pitch."""
+    keys = pitches.astype(np.int64) << 40 | onsets
+    there = np.unique(keys)
+    after = np.append(there, -1)[np.searchsorted(there, keys, side="right")]
+    again = (after >> 40) == pitches
+    return np.where(again, np.minimum(ends, after & (1 << 40) - 1), ends)
 
 
 def _names(onsets: Ticks, notes: NoteArray, bars: Sequence[Bar], spelled: Spelled) -> Names:

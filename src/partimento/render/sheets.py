@@ -35,7 +35,7 @@ class _Task(NamedTuple):
     text: str
     title: str
     staves: int
-    tall: bool
+    tallest: int | None  # of one page as tall as the music; None for pages of A4
 
 
 class _Set(NamedTuple):
@@ -70,7 +70,7 @@ def write_sheet(score: Score, path: Path, *, title: str = "") -> tuple[str, ...]
         raise MissingExtra("train", "Engraving a score")
     if engraving.bars * engraving.staves > MOST_CELLS:
         engraving = engrave(score, title, min(max(MOST_CELLS // engraving.staves, 1), MOST_BARS))
-    task = _Task(engraving.text, title, engraving.staves, suffix == ".svg")
+    task = _Task(engraving.text, title, engraving.staves, TALLEST if suffix == ".svg" else None)
     ((_, made),) = isolated(_set, [task], workers=1, seconds=SECONDS, megabytes=MEGABYTES)
     if isinstance(made, Unreadable):
         raise PartimentoError(
@@ -88,19 +88,19 @@ def _set(task: _Task) -> _Set:
     import verovio
 
     verovio.enableLog(verovio.LOG_OFF)
-    toolkit = verovio.toolkit()
+    toolkit, tall = verovio.toolkit(), task.tallest is not None
     enlarged = min(max(1.12, (190 * task.staves + 300) / A4[1]), TALLEST / A4[1])
     toolkit.setOptions(
         {
             "pageWidth": round(A4[0] * enlarged),
-            "pageHeight": TALLEST if task.tall else round(A4[1] * enlarged),
-            "adjustPageHeight": task.tall,
-            "scale": round(45 / enlarged) if task.tall else 100,
+            "pageHeight": task.tallest or round(A4[1] * enlarged),
+            "adjustPageHeight": tall,
+            "scale": round(45 / enlarged) if tall else 100,
             **{f"pageMargin{side}": round(100 * enlarged) for side in ("Left", "Right", "Top", "Bottom")},
             "breaks": "auto",
             "footer": "none",
             "header": "auto" if task.title else "none",
-            "smuflTextFont": "embedded" if task.tall else "none",
+            "smuflTextFont": "embedded" if tall else "none",
             "xmlIdSeed": 1,
             "justifyVertically": False,
         }
@@ -108,6 +108,6 @@ def _set(task: _Task) -> _Set:
     toolkit.setInputFrom("xml")
     if not toolkit.loadData(task.text):
         raise Unreadable("Verovio does not read it.", "")
-    pages = [toolkit.renderToSVG(number + 1) for number in range(1 if task.tall else toolkit.getPageCount())]
+    pages = [toolkit.renderToSVG(number + 1) for number in range(1 if tall else toolkit.getPageCount())]
     bars = sum(len(re.findall(r'class="measure"', page)) for page in pages)
-    return _Set(pages[0].encode() if task.tall else pdf(pages, task.title), bars)
+    return _Set(pages[0].encode() if tall else pdf(pages, task.title), bars)
