@@ -19,7 +19,7 @@ from music import write_tunes
 PAGE = (ROOT / "docs" / "composing.md").read_text("utf-8")
 LARGEST = 40_000_000  # bytes
 QUICK = {
-    "train": ["--set", "plan.most_passes=1", "--set", "training.length=96", "--set", "preparation.transpose=0"],
+    "train": ["--set", "plan.most_passes=1", "--set", "training.batch=4", "--set", "preparation.transpose=0"],
 }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -413,12 +412,3 @@ def test_a_pitch_that_sounds_is_not_struck() -> None:
 def test_too_few_seconds_are_refused() -> None:
     with pytest.raises(ImpossibleRequest, match="seconds"):
         CODEC.grammar().start(Request(seconds=0.001))
-
-
-def test_a_mask_takes_some_microseconds() -> None:
-    best = np.inf
-    for _ in range(5):
-        start = time.process_time()
-        drawn, _ = continued(CODEC, Request(notes=200), lambda choices: int(choices[len(choices) // 2]))
-        best = min(best, (time.process_time() - start) / len(drawn))
-    assert best < 30e-6
