@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,29 +142,23 @@ def _staves(
         ends = ends - timing.delay
         onsets, steps = settle_onsets(np.maximum(played - timing.delay, 0.0), bars, timing.spread)
     onsets = np.minimum(onsets, bars[-1].end - 3)
-    ends = _until_struck_again(onsets, notes["pitch"], ends)  # on whichever staff that is
     exact = exact and on_grid(ends, bars, ticks)
     drums, program = bool(notes["program"][0] < 0), int(notes["program"][0])
     left = np.zeros(len(notes), dtype=np.bool_) if drums else _left(onsets, notes, program, hand)
     names = _names(onsets, notes, bars, spelled)
-    staves: list[list[Tone]] = []
-    for own in (~left, left):
-        if not own.any():
-            continue
-        if exact and not drums:
-            settled = np.round(ends[own]).astype(np.int64)
-        else:
-            settled = settle_ends(onsets[own], ends[own], steps, bars)
-        settled = np.minimum(np.where(settled > onsets[own], settled, onsets[own] + 3), bars[-1].end)
-        rows = zip(
-            onsets[own].tolist(), settled.tolist(), notes["pitch"][own].tolist(), names[own].tolist(), strict=True
-        )
-        staves.append(_apart(list(rows)))
-    return staves, onsets - np.round(played).astype(np.int64)
+    settled = np.round(ends).astype(np.int64)
+    if drums or not exact:
+        for own in (~left, left):
+            settled[own] = settle_ends(onsets[own], ends[own], steps, bars)
+    settled = np.minimum(np.where(settled > onsets, settled, onsets + 3), bars[-1].end)
+    settled = _until_struck_again(onsets, notes["pitch"], settled)
+    tones = list(map(Tone, onsets.tolist(), settled.tolist(), notes["pitch"].tolist(), names.tolist()))
+    staves = [_once([tone for tone, here in zip(tones, own.tolist(), strict=True) if here]) for own in (~left, left)]
+    return [staff for staff in staves if staff], onsets - np.round(played).astype(np.int64)
 
 
-def _until_struck_again(onsets: Ticks, pitches: Ticks, ends: NDArray[Any]) -> NDArray[Any]:
-    """Ends of notes, none of them after the next beginning of one of its pitch."""
+def _until_struck_again(onsets: Ticks, pitches: Ticks, ends: Ticks) -> Ticks:
+    """Ends of a part's notes, none of them after the next beginning of one of its pitch, on whichever staff that is."""
     keys = pitches.astype(np.int64) << 40 | onsets
     there = np.unique(keys)
     after = np.append(there, -1)[np.searchsorted(there, keys, side="right")]
@@ -206,15 +200,7 @@ def _left(onsets: Ticks, notes: NoteArray, program: int, hand: bool) -> NDArray[
     return none if 0 < none.sum() < len(none) else np.zeros(len(notes), dtype=np.bool_)
 
 
-def _apart(rows: list[tuple[int, int, int, int]]) -> list[Tone]:
-    """Tones of which those of one pitch do not overlap: the earlier ends where the later begins."""
-    tones: dict[int, list[Tone]] = {}
-    for start, end, pitch, fifth in sorted(rows):
-        own = tones.setdefault(pitch, [])
-        if own and own[-1].start == start:
-            own[-1] = own[-1]._replace(end=end)  # the longer one, for rows are sorted
-        else:
-            if own and own[-1].end > start:
-                own[-1] = own[-1]._replace(end=start)
-            own.append(Tone(start, end, pitch, fifth))
-    return [tone for own in tones.values() for tone in own]
+def _once(tones: Sequence[Tone]) -> list[Tone]:
+    """Tones of a staff, of those of one pitch that begin together the longest."""
+    longest = {(tone.pitch, tone.start): tone for tone in sorted(tones)}
+    return list(longest.values())
