@@ -211,6 +211,10 @@ def test_each_track_may_be_asked_for_itself() -> None:
         Asked(polyphony=(1, 4, 2)).of(cells, grid.programs)
 
 
+def test_lists_will_do() -> None:
+    assert Asked(lowest=[40, None], chords=[1, 2]) == Asked(lowest=(40, None), chords=(1, 2))  # type: ignore[arg-type]
+
+
 def each(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """Nothing, one for all of three tracks, or one or nothing for each."""
     return st.none() | strategy | st.tuples(*[st.none() | strategy] * 3)

@@ -101,11 +101,8 @@ class Manner:
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> Manner:
         """The manner that `to_table` gave."""
-        asked: dict[str, Any] = {
-            name: tuple(wish) if isinstance(wish, list) else wish for name, wish in table["asked"].items()
-        }
         return cls(
-            asked=Asked(**asked),
+            asked=Asked(**table["asked"]),
             n=int(table["pieces"]),
             seed=int(table["seed"]),
             sampling=from_table(Sampling, table["sampling"], "sampling"),

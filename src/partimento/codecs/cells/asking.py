@@ -11,6 +11,7 @@ Leaves out: notes that ring on from an earlier bar, in polyphony and in chords.
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -86,6 +87,9 @@ class Asked:
     chords: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        for name in (*LIMITS, "chords"):
+            if isinstance(value := getattr(self, name), list):  # as it comes from JSON
+                object.__setattr__(self, name, tuple(value))
         for name, (least, most) in LIMITS.items():
             for value in _row(getattr(self, name)):
                 if value is not None and not least <= value <= most:
@@ -103,9 +107,9 @@ class Asked:
 
     def _ranges(self) -> Iterator[tuple[float, float]]:
         """The lowest and the highest pitch of all tracks, or of each."""
-        lows, highs = _row(self.lowest), _row(self.highest)
-        for track in range(max(len(lows), len(highs))):
-            low, high = (row[track] if track < len(row) else row[0] if len(row) == 1 else None for row in (lows, highs))
+        rows = _row(self.lowest), _row(self.highest)
+        count = max(map(len, rows))
+        for low, high in itertools.zip_longest(*(row * count if len(row) == 1 else row for row in rows)):
             yield 0 if low is None else low, 127 if high is None else high
 
     def of(self, cells: Mask, programs: Ids, tracks: Ids | None = None) -> Ids:
