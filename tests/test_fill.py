@@ -393,7 +393,7 @@ PLAYER = ["--set", "player.lookahead=3"]  # of no effect here
 def test_the_other_commands(bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tune(4, drums=False), tmp_path / "tune.mid")
     for words in (
-        ["accompany", "--instruments", "bass,drums", "--bars", "2-3", "--polyphony", "2", "--lowest", "E1,-"],
+        ["accompany", "--instruments", "bass,drums", "--bars", "2-3", "--polyphony", "2", "--lowest", "-,E1"],
         ["harmonise", "--track", "2", "--chords", "C G Am F", "--lowest", "C3"],
         ["vary", "--share", "0.3", "--tracks", "1", "--density", "2"],
     ):
@@ -406,7 +406,7 @@ def test_the_other_commands(bundle: Bundle, tmp_path: Path, capsys: pytest.Captu
     facts = json.loads((tmp_path / "accompany" / "001.json").read_text())
     assert facts["task"] == {"name": "accompaniment", "programs": [33, 128], "bars": [2, 3]}
     assert facts["asked"]["polyphony"] == 2
-    assert facts["asked"]["lowest"] == [28, None]
+    assert facts["asked"]["lowest"] == [None, 28]
     for wrong in (
         ["--instruments", "zither of doom"],
         ["--lowest", "H9"],
@@ -414,6 +414,9 @@ def test_the_other_commands(bundle: Bundle, tmp_path: Path, capsys: pytest.Captu
         ["--polyphony", "0"],
         ["--polyphony", "-1"],
         ["--polyphony", "1.5"],
+        ["--polyphony", "- 5"],
+        ["--polyphony", "1,- 5"],
+        ["--polyphony", "9" * 5000],
         ["--polyphony", "1,2,3,4"],
         ["--density", "many"],
         ["--density", "nan"],

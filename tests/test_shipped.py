@@ -61,11 +61,14 @@ def test_it_composes_at_once_the_same_each_time(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
     assert (tmp_path / "one" / "001.mid").read_bytes() == (tmp_path / "other" / "001.mid").read_bytes()
     assert measure(tmp_path / "one" / "001.wav").rms > 0.01
-    for piece in ("001.json", "001.mid"):
-        (tmp_path / "one" / "001.json").rename(tmp_path / "one" / "kept.json") if piece == "001.mid" else None
-        done = run(partimento("compose", "--again", f"one/{piece}", "--to", f"again-{piece}"), tmp_path)
-        assert done.returncode == 0, done.stderr
-        assert (tmp_path / f"again-{piece}" / "001.mid").read_bytes() == (tmp_path / "one" / "001.mid").read_bytes()
+    first = (tmp_path / "one" / "001.mid").read_bytes()
+    done = run(partimento("compose", "--again", "one/001.json", "--to", "by-its-facts"), tmp_path)
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "one" / "001.json").unlink()
+    done = run(partimento("compose", "--again", "one/001.mid", "--to", "by-itself"), tmp_path)
+    assert done.returncode == 0, done.stderr
+    for to in ("by-its-facts", "by-itself"):
+        assert (tmp_path / to / "001.mid").read_bytes() == first
 
 
 def test_a_folder_of_its_name_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,10 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from partimento.bundle import Bundle, open_bundle
-from partimento.cli.numbers import Whole
+from partimento.cli.numbers import Whole, whole
 from partimento.cli.terminal import say, watching
 from partimento.codec import Request
+from partimento.codecs.cells import Cells
 from partimento.codecs.cells.asking import Wish
 from partimento.composing import Sound, composing_tables
 from partimento.errors import ImpossibleRequest
@@ -33,20 +34,21 @@ from partimento.settings import describe, from_table, name_of
 _SAMPLING = describe(Sampling)
 MOST_DIGITS = 9
 USUAL_BARS = 16
+EachOrAll = Annotated[str | None, Parameter(allow_leading_hyphen=True)]  # for -,G3
 
 
 @dataclass(frozen=True)
 class Wishes:
     """What is asked of what is written; the first four of all tracks alike, or one by one: G3,G3,C3,C2 (- for none)."""
 
-    density: str | None = None
+    density: EachOrAll = None
     """So many notes for each quarter note, in each track and bar, 0.25 to 16, within a seventh; or one for each track
     that is written, in their order: 2,1,0.5."""
-    lowest: str | None = None
+    lowest: EachOrAll = None
     """No pitch is lower, e.g. C3 (C4 is middle C) or 48; or one for each track: G3,G3,C3,C2, with - for none."""
-    highest: str | None = None
+    highest: EachOrAll = None
     """No pitch is higher; or one for each track."""
-    polyphony: str | None = None
+    polyphony: EachOrAll = None
     """No more notes of a track sound at once; or one for each track: 1,4."""
     key: str | None = None
     """No new pitch lies outside of this key or scale, e.g. "G minor" or "D dorian"; drums are not meant."""
@@ -83,11 +85,10 @@ def _number(text: str) -> float:
 
 
 def _count(text: str) -> int:
-    if not _is_number(text.strip().removeprefix("-")):
-        raise ImpossibleRequest(
-            f"--polyphony: {text.strip()} is not a whole number; one for each track may be given: 1,4."
-        )
-    return int(text)
+    try:
+        return whole(text)
+    except ValueError as error:
+        raise ImpossibleRequest(f"--polyphony: {error}; each track may have its own, as in 1,4.") from error
 
 
 @dataclass(frozen=True)
@@ -106,20 +107,19 @@ class Plan:
     tempo: float | None = None
     """Quarter notes a minute; the learnt music's usual one if not given."""
 
-    def composition(self, bars: int | None, seconds: float | None, model: Path | None) -> Composition:
+    def composition(self, bars: int | None, seconds: float | None, codec: Cells) -> Composition:
         """The same, understood.
 
         Args:
             bars: how many; without them and seconds sixteen, or as many more as the form wants.
             seconds: that the piece lasts at most, in place of bars.
-            model: whose usual metre and tempo count where none are given.
+            codec: whose usual metre and tempo count where none are given.
         """
         sections = len(self.form or "A")
         metre = None if self.metre is None else _metre(self.metre)
         if bars is not None and seconds is not None:
             raise ImpossibleRequest("A piece is as long as its bars or as its seconds say: ask for one of them.")
         if seconds is not None:
-            codec = require_filling(open_bundle(model))
             bars = bars_within(seconds, codec, sections=sections, metre=metre, tempo=self.tempo)
         bars = -(-USUAL_BARS // sections) * sections if bars is None else bars
         if self.varied is not None and self.form is None:
@@ -186,9 +186,12 @@ def make(
         _say(fill_into(versions.to, bundle, score, task, manner, name=piece.name, watch=watch, **versions.sounds()))
 
 
-def compose_planned(wanted: Composition, wishes: Wishes | None, versions: Versions, watch: Watch) -> None:
+def compose_planned(
+    plan: Plan, bars: int | None, seconds: float | None, wishes: Wishes | None, versions: Versions, watch: Watch
+) -> None:
     """Compose pieces from what is asked into a folder, and say what they are."""
     bundle, manner = _understood(wishes, versions)
+    wanted = plan.composition(bars, seconds, require_filling(bundle))
     _say(compose_cells_into(versions.to, bundle, wanted, manner, watch=watch, **versions.sounds()))
 
 

@@ -133,7 +133,7 @@ def compose(
             _report([compose_again(again, to, model, sound=sound, soundfont=soundfont, watch=watch)])
         elif planned:
             versions = Versions(to, model, 1 if n is None else n, seed or 0, temperature, top_p, sound, soundfont, set_)
-            compose_planned((plan or Plan()).composition(bars, seconds, model), wishes, versions, watch)
+            compose_planned(plan or Plan(), bars, seconds, wishes, versions, watch)
         else:
             bundle, ordered = order()
             _report(compose_into(to, bundle, ordered, sound=sound, soundfont=soundfont, best=best, watch=watch))

@@ -8,15 +8,23 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter, Token
 
-__all__ = ["Whole", "WholeOrNone"]
+__all__ = ["Whole", "WholeOrNone", "whole"]
 
 
-def _whole(_: Any, tokens: Sequence[Token]) -> int:
-    text = tokens[0].value.strip()
-    if not re.fullmatch(r"[+-]?[0-9]+", text):
-        raise ValueError(f"{text} is not a whole number")
+def whole(text: str) -> int:
+    """The number that a text is.
+
+    Raises:
+        ValueError: it is none, or none that a number here could be.
+    """
+    if not re.fullmatch(r"[+-]?[0-9]{1,100}", text.strip()):
+        raise ValueError(f"{text.strip()[:40]} is not a whole number")
     return int(text)
 
 
-Whole = Annotated[int, Parameter(converter=_whole)]
-WholeOrNone = Annotated[int | None, Parameter(converter=_whole)]
+def _converted(_: Any, tokens: Sequence[Token]) -> int:
+    return whole(tokens[0].value)
+
+
+Whole = Annotated[int, Parameter(converter=_converted)]
+WholeOrNone = Annotated[int | None, Parameter(converter=_converted)]
