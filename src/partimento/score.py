@@ -20,6 +20,7 @@ from symusic.core import TimeSignatureTick as TimeSignature
 from symusic.core import TrackTick as Track
 
 __all__ = [
+    "NEVER",
     "KeySignature",
     "Note",
     "NoteArray",
@@ -36,6 +37,7 @@ __all__ = [
     "note_list",
     "quantise",
     "seconds_at",
+    "struck_again",
     "tempo_changes",
     "transpose",
 ]
@@ -52,6 +54,7 @@ NOTE = np.dtype(
 )
 NoteArray = NDArray[np.void]
 
+NEVER = np.iinfo(np.int64).max  # a time after all others
 DEFAULT_QPM = 120.0  # quarter notes a minute where a score names no tempo (Standard MIDI File 1.0)
 
 
@@ -88,6 +91,22 @@ def note_list(
     make: Any = symusic.Note.from_numpy  # its type says less than it can do
     notes: symusic.core.NoteTickList = make(*times, *small, ttype="tick")
     return notes
+
+
+def struck_again(onsets: NDArray[np.int64], voices: NDArray[np.int64]) -> NDArray[np.int64]:
+    """When what each note sounds is struck again.
+
+    Args:
+        onsets: (N,) when notes begin, below 2 ** 40, in any order.
+        voices: (N,) what sounds: two notes of one number cannot be told apart while both sound.
+
+    Returns:
+        (N,) the next onset of the same number that is later than the note's own; NEVER where none is.
+    """
+    keys = voices.astype(np.int64) << 40 | onsets
+    there = np.unique(keys)
+    after = np.append(there, -1)[np.searchsorted(there, keys, side="right")]
+    return np.where(after >> 40 == voices, after & (1 << 40) - 1, NEVER)
 
 
 def end_tick(score: Score) -> int:

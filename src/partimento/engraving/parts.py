@@ -26,7 +26,7 @@ from partimento.engraving.kit import strokes
 from partimento.engraving.spelling import Names, led
 from partimento.engraving.voices import Sound, Tone, voices_of
 from partimento.instruments import instrument_name
-from partimento.score import NoteArray, Score, seconds_at
+from partimento.score import NoteArray, Score, seconds_at, struck_again
 
 __all__ = ["Part", "parts_of"]
 
@@ -151,19 +151,10 @@ def _staves(
         for own in (~left, left):
             settled[own] = settle_ends(onsets[own], ends[own], steps, bars)
     settled = np.minimum(np.where(settled > onsets, settled, onsets + 3), bars[-1].end)
-    settled = _until_struck_again(onsets, notes["pitch"], settled)
+    settled = np.minimum(settled, struck_again(onsets, notes["pitch"]))  # on whichever staff that is
     tones = list(map(Tone, onsets.tolist(), settled.tolist(), notes["pitch"].tolist(), names.tolist()))
     staves = [_once([tone for tone, here in zip(tones, own.tolist(), strict=True) if here]) for own in (~left, left)]
     return [staff for staff in staves if staff], onsets - np.round(played).astype(np.int64)
-
-
-def _until_struck_again(onsets: Ticks, pitches: Ticks, ends: Ticks) -> Ticks:
-    """Ends of a part's notes, none of them after the next beginning of one of its pitch, on whichever staff that is."""
-    keys = pitches.astype(np.int64) << 40 | onsets
-    there = np.unique(keys)
-    after = np.append(there, -1)[np.searchsorted(there, keys, side="right")]
-    again = (after >> 40) == pitches
-    return np.where(again, np.minimum(ends, after & (1 << 40) - 1), ends)
 
 
 def _names(onsets: Ticks, notes: NoteArray, bars: Sequence[Bar], spelled: Spelled) -> Names:
