@@ -17,11 +17,13 @@ from partimento.cli import app
 from partimento.codecs.cells import Cells
 from partimento.codecs.cells.grid import Grid
 from partimento.errors import ImpossibleRequest, InvalidBundle, Unreadable
-from partimento.filling import Asked, Manner
+from partimento.filling import Accompaniment, Asked, Manner, Region, fill, writing
 from partimento.filling.composition import Composition, bars_within, compose_cells, returns
 from partimento.filling.files import compose_cells_again, compose_cells_into
+from partimento.generation import requests
+from partimento.generation.requests import side_by_side
 from partimento.harmony import chords_named, classes
-from partimento.score import end_tick, note_array, seconds_at
+from partimento.score import end_tick, note_array, seconds_at, struck_again
 from test_fill import bundle as bundle  # the same model, which knows nothing but the grammar
 
 from little import write_little_bundle
@@ -67,6 +69,49 @@ def test_the_last_bar_sounds(form: str, bundle: Bundle) -> None:
     wanted = Composition(3, (0,), form=form, varied=0.0)
     for made in compose_cells(bundle, wanted, Manner(n=40, seed=1)):
         assert bars_of(made).max() == 2
+
+
+def test_no_note_rings_until_its_pitch_is_struck_again(bundle: Bundle) -> None:
+    asked = Asked(density=1, lowest=60, highest=62)
+    for made in compose_cells(bundle, Composition(16, (0,), form="AA", varied=0.5), Manner(asked, n=4)):
+        notes = note_array(made.score)
+        again = struck_again(notes["onset"], notes["pitch"])
+        assert len(notes) > 20
+        assert (notes["onset"] + notes["duration"] <= again).all()
+
+
+def test_many_pieces_are_written_a_few_at_a_time_and_are_the_same(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requests, "SIDE_BY_SIDE", 2)
+    assert [list(numbers) for numbers in side_by_side(5)] == [[0, 1], [2, 3], [4]]
+    wanted, manner = Composition(2, (0,)), Manner(n=5, seed=8)
+    made = compose_cells(bundle, wanted, manner)
+    assert [piece.index for piece in made] == [0, 1, 2, 3, 4]
+    assert [piece.score for piece in compose_cells(bundle, wanted, manner, only=range(2, 4))] == [
+        piece.score for piece in made[2:4]
+    ]
+    region = Region((1, 1))
+    filled = fill(bundle, made[0].score, region, manner)
+    assert [piece.index for piece in filled] == [0, 1, 2, 3, 4]
+    assert fill(bundle, made[0].score, region, manner, only=range(4, 5))[0].score == filled[4].score
+    written = compose_cells_into(tmp_path / "all", bundle, wanted, manner, sound="none")
+    again, _ = compose_cells_again(written[3][0], tmp_path / "again", sound="none")
+    assert again.read_bytes() == written[3][0].read_bytes()
+
+
+def test_what_takes_too_many_events_is_cut_and_that_is_said(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "LONGEST", 60)
+    (made,) = compose_cells(bundle, Composition(8, (0, 40)), Manner(seed=1))
+    assert any("length guard acted" in remark for remark in made.remarks)
+
+
+@pytest.mark.parametrize("programs", [(200,), (0, -3), (129,)])
+def test_an_instrument_that_there_is_not_is_refused(programs: tuple[int, ...]) -> None:
+    with pytest.raises(ImpossibleRequest, match="no instrument"):
+        Composition(4, programs)
+    with pytest.raises(ImpossibleRequest, match="no instrument"):
+        Accompaniment(programs)
 
 
 @pytest.mark.parametrize("varied", [0.0, 0.3, 1.0])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from partimento.errors import ImpossibleRequest
 
-__all__ = ["DRUMS", "INSTRUMENTS", "instrument_name", "program_named", "programs_named"]
+__all__ = ["DRUMS", "INSTRUMENTS", "instrument_name", "program_named", "programs_named", "require_programs"]
 
 GENERAL_MIDI = """
     Acoustic Grand Piano, Bright Acoustic Piano, Electric Grand Piano, Honky-tonk Piano, Electric Piano 1,
@@ -61,6 +61,17 @@ def instrument_name(program: int) -> str:
         ('Violin', 'Drums')
     """
     return "Drums" if program == DRUMS else INSTRUMENTS[program]
+
+
+def require_programs(programs: Iterable[int]) -> None:
+    """Refuse numbers that are no program.
+
+    Raises:
+        ImpossibleRequest: names the first.
+    """
+    for program in programs:
+        if not 0 <= program <= DRUMS:
+            raise ImpossibleRequest(f"There is no instrument {program}; there are 0 to 127, and {DRUMS} for drums.")
 
 
 def program_named(text: str) -> int:

@@ -29,7 +29,7 @@ from partimento.filling.splicing import spliced
 from partimento.filling.tasks import Accompaniment, Region, Task, Variation, alone
 from partimento.filling.writing import Manner, Writer
 from partimento.generation.made import guards_acted
-from partimento.generation.requests import ATTEMPTS
+from partimento.generation.requests import ATTEMPTS, side_by_side
 from partimento.instruments import instrument_name
 from partimento.progress import Watch, ignore
 from partimento.score import Score, Track
@@ -62,6 +62,7 @@ def fill(
     task: Task,
     manner: Manner | None = None,
     *,
+    only: range | None = None,
     threads: int = 1,
     watch: Watch = ignore,
 ) -> list[Filled]:
@@ -72,6 +73,7 @@ def fill(
         score: the piece.
         task: which cells are written.
         manner: how, and how often; once, from seed 0, with nothing asked, if None.
+        only: these of the versions, of those that `requests.side_by_side` puts together; all if None.
         threads: for each step of the model.
         watch: hears how far the work is.
 
@@ -95,12 +97,15 @@ def fill(
         said = [[*guards_acted(told), *silent(one, writer.codec)] for told, one in zip(acted, made, strict=True)]
         return [(*spliced(score, grid, mask, one), own) for mask, one, own in zip(cells, made, said, strict=True)]
 
-    found = dict(enumerate(attempt([[seed, index] for index in range(manner.n)])))
-    for again in range(1, ATTEMPTS):
-        empty = [index for index, (_, notes, _) in found.items() if not notes]
-        if empty:
-            found |= dict(zip(empty, attempt([[seed, index, again] for index in empty]), strict=True))
-    return [_filled(index, given, *found[index]) for index in range(manner.n)]
+    filled = []
+    for together in side_by_side(manner.n) if only is None else [only]:
+        found = dict(zip(together, attempt([[seed, index] for index in together]), strict=True))
+        for again in range(1, ATTEMPTS):
+            empty = [index for index, (_, notes, _) in found.items() if not notes]
+            if empty:
+                found |= dict(zip(empty, attempt([[seed, index, again] for index in empty]), strict=True))
+        filled += [_filled(index, given, *found[index]) for index in together]
+    return filled
 
 
 def _told(codec: Cells, score: Score, task: Task) -> tuple[Ids, dict[int, int]]:

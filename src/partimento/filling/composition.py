@@ -9,6 +9,7 @@ Leaves out: sections of unlike lengths, and changes of metre or tempo.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,19 +30,20 @@ from partimento.codecs.cells.fields import (
     durations,
     events_of,
     tempi,
+    values,
     vocabulary,
 )
 from partimento.codecs.cells.grid import Grid, Mask
 from partimento.errors import ImpossibleRequest
 from partimento.filling import Filled, silent
-from partimento.filling.writing import Manner, Writer
+from partimento.filling.writing import Manner, Tracks, Writer
 from partimento.generation.made import guards_acted
-from partimento.generation.requests import MOST
-from partimento.instruments import instrument_name
+from partimento.generation.requests import MOST, side_by_side
+from partimento.instruments import instrument_name, require_programs
 from partimento.levels import nearest
 from partimento.metres import METRES, Metre
 from partimento.progress import Watch, ignore
-from partimento.score import Tempo
+from partimento.score import Tempo, struck_again
 
 __all__ = ["Composition", "bars_within", "compose_cells", "returns"]
 
@@ -87,6 +89,7 @@ class Composition:
             raise ImpossibleRequest(f"There is no metre {self.metre[0]}/{self.metre[1]} here: 1 to 12 over 4, 8 or 16.")
         if self.tempo is not None and not SLOWEST <= self.tempo <= FASTEST:
             raise ImpossibleRequest(f"A tempo is from {SLOWEST:g} to {FASTEST:g} quarter notes a minute.")
+        require_programs(self.programs)
         if len(self.programs) > min(LABELS, TRACKS):
             raise ImpossibleRequest("So many tracks cannot be told apart; name fewer.")
 
@@ -143,6 +146,7 @@ def compose_cells(
     wanted: Composition,
     manner: Manner | None = None,
     *,
+    only: range | None = None,
     threads: int = 1,
     watch: Watch = ignore,
 ) -> list[Filled]:
@@ -152,6 +156,7 @@ def compose_cells(
         bundle: a model that has learnt to fill.
         wanted: what each piece is to be.
         manner: how its cells are written, and how many pieces; one, with nothing asked, if None.
+        only: these of the pieces, of those that `requests.side_by_side` puts together; all if None.
         threads: for each step of the model.
         watch: hears how far the work is.
 
@@ -159,13 +164,30 @@ def compose_cells(
         ImpossibleRequest: the model cannot fill, or the cells cannot be what is asked.
     """
     manner = manner or Manner()
-    writer, n = Writer(bundle, manner, threads), manner.n
-    codec, tracks = writer.codec, wanted.tracks(writer.codec)
+    writer = Writer(bundle, manner, threads)
+    tracks = wanted.tracks(writer.codec)
     programs = np.array(list(tracks.values()))
     section = manner.asked.of(np.ones((wanted.section, len(tracks)), dtype=np.bool_), programs)
     wish = np.tile(section, (len(wanted.form), 1, 1))  # chords begin anew with each section
-    rngs = [np.random.default_rng([manner.seed, index]) for index in range(n)]
+    made = []
+    for together in side_by_side(manner.n) if only is None else [only]:
+        rngs = [np.random.default_rng([manner.seed, index]) for index in together]
+        pieces, acted = _written(writer, wanted, wish, tracks, rngs, watch)
+        for index, piece, guarded in zip(together, pieces, acted, strict=True):
+            made.append(_composed(index, Grid(piece, tracks), writer.codec, wanted, guarded))
+    return made
 
+
+def _written(
+    writer: Writer,
+    wanted: Composition,
+    wish: Ids,
+    tracks: Tracks,
+    rngs: Sequence[np.random.Generator],
+    watch: Watch,
+) -> tuple[list[Ids], list[Counter[str]]]:
+    """Pieces side by side: each section once, then all in the order of the form, then what is varied of returns."""
+    codec, n = writer.codec, len(rngs)
     firsts = np.concatenate([_bars_of(wanted, wanted.form.index(letter)) for letter in wanted.letters])
     empty = _empty_bars(codec, wanted, len(firsts))
     everything = np.ones((len(firsts), len(tracks)), dtype=np.bool_)
@@ -179,25 +201,31 @@ def compose_cells(
         pieces, more = writer.write(pieces, returning, [wish] * n, tracks, rngs, watch)
         pieces = [_cut(piece, wanted) for piece in pieces]
         acted = [one + other for one, other in zip(acted, more, strict=True)]
-    made = []
-    for index, piece in enumerate(pieces):
-        score, grid = codec.decode(piece), Grid(piece, tracks)
-        if wanted.tempo is not None:
-            score.tempos = type(score.tempos)([Tempo(0, wanted.tempo)])  # finer than the codec has it
-        remarks = [*guards_acted(acted[index]), *_kept(grid, wanted), *silent(grid, codec), *_silent_bars(grid)]
-        if not score.note_num():
-            remarks.append("No note came. Has the model learnt such music?")
-        made.append(Filled(index, score, score.note_num(), tuple(remarks)))
-    return made
+    return pieces, acted
+
+
+def _composed(index: int, grid: Grid, codec: Cells, wanted: Composition, acted: Counter[str]) -> Filled:
+    """A piece that has been written."""
+    score = codec.decode(grid.events.reshape(-1))
+    if wanted.tempo is not None:
+        score.tempos = type(score.tempos)([Tempo(0, wanted.tempo)])  # finer than the codec has it
+    remarks = [*guards_acted(acted), *_kept(grid, wanted), *silent(grid, codec), *_silent_bars(grid)]
+    if not score.note_num():
+        remarks.append("No note came. Has the model learnt such music?")
+    return Filled(index, score, score.note_num(), tuple(remarks))
 
 
 def _cut(piece: Ids, wanted: Composition) -> Ids:
-    """The piece with no note that rings on after its section, since another may come next than it was written for."""
+    """The piece with no note that rings on after its section, since another may come next than it was written for.
+
+    Nor does one ring until its pitch is struck again, as one may that is written before a bar which stays.
+    """
     grid = Grid(piece)
     notes = grid.kind == NOTE
+    onsets, cut = grid.onsets[notes], grid.events[notes]
     end = grid.starts[np.minimum((grid.bar[notes] // wanted.section + 1) * wanted.section, grid.bars)]
-    cut = grid.events[notes]
-    lasts = np.minimum(durations(cut), end - grid.onsets[notes])
+    again = struck_again(onsets, 128 * grid.track[notes] + values(cut[:, 2]))
+    lasts = np.minimum(durations(cut), np.minimum(end, again) - onsets)
     cut[:, 3] = vocabulary().first("quarters") + lasts // STEPS
     cut[:, 4] = vocabulary().first("steps") + lasts % STEPS
     events = grid.events.copy()

@@ -16,6 +16,7 @@ from partimento.errors import ImpossibleRequest, PartimentoError, Unreadable
 from partimento.files import write
 from partimento.filling import Filled, Manner, Task, fill
 from partimento.filling.composition import Composition, compose_cells
+from partimento.generation.requests import side_by_side
 from partimento.progress import Watch, ignore
 from partimento.render import render
 from partimento.render.audio import require_soundfont
@@ -54,8 +55,12 @@ def fill_into(
             cannot be what is asked.
     """
     made = {"piece": name, "task": {"name": type(task).__name__.lower(), **dataclasses.asdict(cast(Any, task))}}
-    files = _Files(folder, bundle, f"{name} · {task.said()}", sound, soundfont)
-    return files.write(fill(bundle, score, task, manner, watch=watch), {**made, **manner.to_table()}, given=score)
+    files, made = _Files(folder, bundle, f"{name} · {task.said()}", sound, soundfont), {**made, **manner.to_table()}
+    written = []
+    for together in side_by_side(manner.n):
+        filled = fill(bundle, score, task, manner, only=together, watch=watch)
+        written += files.write(filled, made, given=score)
+    return written
 
 
 def compose_cells_into(
@@ -75,7 +80,10 @@ def compose_cells_into(
     """
     files = _Files(folder, bundle, wanted.said(), sound, soundfont)
     made = {"composition": dataclasses.asdict(wanted), **manner.to_table()}
-    return files.write(compose_cells(bundle, wanted, manner, watch=watch), made)
+    written = []
+    for together in side_by_side(manner.n):
+        written += files.write(compose_cells(bundle, wanted, manner, only=together, watch=watch), made)
+    return written
 
 
 def compose_cells_again(
@@ -103,6 +111,8 @@ def compose_cells_again(
     """
     facts = _facts(file)
     try:
+        if facts["format"] != FORMAT:
+            raise ValueError(f"its format is {facts['format']}, and this version of Partimento reads {FORMAT}")
         table = facts["composition"]
         metre = None if table["metre"] is None else tuple(table["metre"])
         wanted = Composition(**{**table, "programs": tuple(table["programs"]), "metre": metre})
@@ -110,12 +120,13 @@ def compose_cells_again(
         place, digest, made_by = Path(facts["bundle"]), str(facts["model"]), str(facts["partimento"])
         if not 0 <= index < manner.n:
             raise ValueError(f"it is piece {index + 1} of {manner.n}")
-    except (KeyError, TypeError, ValueError, PartimentoError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, PartimentoError) as error:
         raise Unreadable(f"{file} does not say completely how it was made ({error}).", "Compose anew.") from error
     bundle = maker_of(file, place if model is None else model, digest, made_by, watch)
     files = _Files(folder, bundle, wanted.said(), sound, soundfont)
-    pieces = compose_cells(bundle, wanted, manner, watch=watch)  # all: side by side, as they were drawn
-    (written,) = files.write(pieces[index : index + 1], {"composition": table, **manner.to_table()})
+    together = next(numbers for numbers in side_by_side(manner.n) if index in numbers)  # side by side, as it was drawn
+    pieces = compose_cells(bundle, wanted, manner, only=together, watch=watch)
+    (written,) = files.write([pieces[together.index(index)]], {"composition": table, **manner.to_table()})
     return written
 
 

@@ -14,7 +14,7 @@ from partimento.codecs.cells import Cells
 from partimento.codecs.cells.fields import LABELS, TRACKS, Ids
 from partimento.codecs.cells.grid import Grid, Mask
 from partimento.errors import ImpossibleRequest
-from partimento.instruments import instrument_name
+from partimento.instruments import instrument_name, require_programs
 from partimento.score import Score
 
 __all__ = ["Accompaniment", "Region", "Task", "Variation", "alone"]
@@ -149,6 +149,9 @@ class Accompaniment:
 
     programs: tuple[int, ...] = ()
     bars: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        require_programs(self.programs)
 
     def added(self, codec: Cells, tracks: int) -> tuple[int, ...]:
         """The programs of the tracks that come new, where a piece has so many.

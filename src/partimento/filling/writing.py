@@ -37,6 +37,7 @@ from partimento.errors import ImpossibleRequest
 from partimento.generation import open_player
 from partimento.generation.requests import check
 from partimento.guards import Guards
+from partimento.keys import pitches_in
 from partimento.progress import Progress, Watch, ignore
 from partimento.sampling import Draft, Sampling, sample
 from partimento.settings import from_table, to_table
@@ -151,7 +152,8 @@ class Writer:
             watch: hears of each part.
 
         Returns:
-            The pieces with those cells, and how often each guard acted on each.
+            The pieces with those cells, and how often each guard acted on each, "length" among them: a part was cut
+            at `LONGEST`.
 
         Raises:
             ImpossibleRequest: a range is asked for that holds no pitch that the model has learnt.
@@ -172,22 +174,23 @@ class Writer:
             for row, (window, prompt, draft) in zip(rows, asked, strict=True):
                 told = unfold(np.concatenate([prompt, np.array(draft.ids, dtype=np.int64)]))
                 pieces[row] = _put(pieces[row], window, told)
-                acted[row] += draft.acted
+                acted[row] += draft.acted + Counter(length=not draft.ended)  # what was not written then stays silent
         watch(Progress("Writing", most, most, "parts"))
         return pieces, acted
 
     def _require_possible(self, pieces: Sequence[Ids], wishes: Sequence[Ids]) -> None:
         span = vocabulary()["pitch"]
-        learnt = self.codec.used[span.start : span.stop]
+        learnt, key = self.codec.used[span.start : span.stop], self._request.key
+        in_key, of = pitches_in(key), f" of {key}" if key else ""
         for piece, wish in zip(pieces, wishes, strict=True):
             heard = np.isin(np.arange(span.start, span.stop), piece)
-            known = np.flatnonzero(learnt | heard)
+            known = np.flatnonzero((learnt | heard) & in_key)
             for low, high in np.unique(wish[..., [LOWEST, HIGHEST]].reshape(-1, 2), axis=0).tolist():
                 high = 127 if high < 0 else high
                 if len(known) and not ((known >= low) & (known <= high)).any():
                     raise ImpossibleRequest(
-                        f"The model has learnt, or here hears, pitches {known[0]} to {known[-1]}; none of them is from "
-                        f"{max(low, 0)} to {high}."
+                        f"The model has learnt, or here hears, pitches{of} from {known[0]} to {known[-1]}; none of "
+                        f"them is from {max(low, 0)} to {high}."
                     )
 
     def _asked(

@@ -113,6 +113,12 @@ class Written(Generic[Draft]):
         return said
 
 
+def side_by_side(n: int) -> Iterator[range]:
+    """The numbers of n pieces, as many together as are written side by side."""
+    for first in range(0, n, SIDE_BY_SIDE):
+        yield range(first, min(first + SIDE_BY_SIDE, n))
+
+
 def drafted(
     n: int,
     seed: int,
@@ -130,8 +136,7 @@ def drafted(
     Yields:
         Some pieces, by their numbers.
     """
-    for first in range(0, n, SIDE_BY_SIDE):
-        indices = range(first, min(first + SIDE_BY_SIDE, n))
+    for indices in side_by_side(n):
         written = write([[seed, i] for i in indices], [None] * len(indices))
         pieces = {i: Written(draft) for i, draft in zip(indices, written, strict=True)}
         waiting = list(indices)
