@@ -211,6 +211,13 @@ def test_each_track_may_be_asked_for_itself() -> None:
         Asked(polyphony=(1, 4, 2)).of(cells, grid.programs)
 
 
+def test_a_range_without_a_pitch_of_the_key_is_refused() -> None:
+    with pytest.raises(ImpossibleRequest, match="No pitch of C major is from 61 to 61"):
+        Asked(key="C major", lowest=61, highest=61)
+    with pytest.raises(ImpossibleRequest, match="from 66 to 66"):
+        Asked(key="C major", lowest=(60, 66), highest=(72, 66))
+
+
 def test_lists_will_do() -> None:
     assert Asked(lowest=[40, None], chords=[1, 2]) == Asked(lowest=(40, None), chords=(1, 2))  # type: ignore[arg-type]
 

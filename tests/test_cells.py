@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections import Counter
 from pathlib import Path
 
@@ -212,6 +213,9 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     for change in (
         {"used": [10**6]},
         {"used": [-1]},
+        {"used": [10**30]},
+        {"opening": [math.inf, 0]},
+        {"cell size": math.inf},
         {"programs": [[0, 300]]},
         {"programs": 3},
         {"at once": [0] * 129},

@@ -369,8 +369,9 @@ def test_what_is_asked_of_each_track_is_kept(bundle: Bundle) -> None:
     [
         (Accompaniment(tuple([0] * 65)), None, "too many|So many"),
         (Accompaniment(), None, "no more than 3 tracks"),
-        (Region((1, 2)), Asked(lowest=120), "pitches 36 to 76"),
-        (Region((1, 2), (1, 2)), Asked(lowest=(60, 120)), "pitches 36 to 76"),
+        (Region((1, 2)), Asked(lowest=120), "pitches from 36 to 76"),
+        (Region((1, 2), (1, 2)), Asked(lowest=(60, 120)), "pitches from 36 to 76"),
+        (Region((1, 2)), Asked(key="C major", lowest=77, highest=100), "pitches of C major from 36 to 76"),
         (Region((1, 2), (1, 2)), Asked(lowest=(60, 50, 40)), "asked of 3 tracks one by one, and 2 are written"),
         (Variation(0.1, Region(None, (1, 2))), Asked(density=(1.0, 2.0, 3.0)), "asked of 3 tracks"),
         (Variation(0.5, Region((7, 9))), None, "bars 1 to 8"),

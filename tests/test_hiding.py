@@ -75,6 +75,11 @@ def test_answers_to_nothing_are_passed_over() -> None:
     asked_in_vain = events[: int(np.argmax(kind == ANSWER))].reshape(-1)
     assert CODEC.decode(without).note_num() == CODEC.decode(asked_in_vain).note_num() > 0
     assert CODEC.notes(without) == CODEC.decode(without).note_num()
+    grammar = CODEC.grammar()
+    grammar.start(Request())
+    for id in events[(kind == FILL) | (kind == BAR) | (kind == ANSWER)].reshape(-1).tolist():
+        grammar.advance(id)
+        assert grammar.mask().any()
 
 
 def test_each_pattern_is_drawn() -> None:

@@ -16,6 +16,7 @@ what comes after the bar of the last onset; key signatures, bends, other control
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -228,9 +229,9 @@ class Cells(Codec[TokenSpec]):
                 raise ValueError("there is a program that strikes nothing")
             metre, tempo = (int(number) for number in document["opening"])
             size = float(document["cell size"])
-            if not (0 <= metre < len(METRES) and 0 <= tempo < TEMPI and size >= 0):
+            if not (0 <= metre < len(METRES) and 0 <= tempo < TEMPI and 0 <= size < math.inf):
                 raise ValueError("there is no such metre or tempo")
-        except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError, AttributeError) as error:
             raise InvalidBundle(f"{path} is missing or damaged; take the bundle anew from where it came.") from error
         codec.used, codec.programs, codec.at_once = used, programs, at_once
         codec.opening, codec.cell_size = (metre, tempo), size

@@ -99,6 +99,8 @@ class Asked:
             if low > high:
                 raise ImpossibleRequest("The lowest pitch is higher than the highest.")
             there = in_key & (np.arange(128) >= low) & (np.arange(128) <= high)
+            if not there.any():
+                raise ImpossibleRequest(f"No pitch of {self.key} is from {low:g} to {high:g}.")
             for chord in self.chords:
                 if not classes(chord)[np.flatnonzero(there) % 12].any():
                     raise ImpossibleRequest(

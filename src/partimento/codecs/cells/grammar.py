@@ -173,7 +173,8 @@ class Cells:
         state = self._state
         if self._group and int(kinds(np.array(self._group[0]))) == ANSWER and state.gap is not None:
             return state.gap.mark
-        return state.gaps[state.answered - 1].asked if state.last[1] == ANSWER and state.filling else None
+        answers = state.last[1] == ANSWER and state.filling and state.answered <= len(state.gaps)
+        return state.gaps[state.answered - 1].asked if answers else None
 
     def _span(self, name: str) -> slice:
         return slice(self._ids[name].start, self._ids[name].stop)
