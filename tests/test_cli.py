@@ -79,7 +79,7 @@ def test_a_run_holds_what_it_says(desk: Desk) -> None:
     run = desk.folder / "run"
     assert {"recipe.toml", "corpus.json", "curves.png", "bundle"} <= {path.name for path in run.iterdir()}
     facts = json.loads((run / "bundle" / "facts.json").read_text())
-    assert facts["pieces"] == 12
+    assert facts["pieces"] == facts["splits"]["train"]["pieces"] < 12
     assert 0 < facts["scores"]["test, bits per note"] < 100
     assert "Markov baseline, test, bits per note" in facts["scores"]
 

@@ -28,6 +28,16 @@ def test_what_turns_has_the_directions_of_the_matrix_and_stretches_none(shape: t
     assert ITERATIONS == 5  # as Jordan et al. have it
 
 
+def test_what_is_small_is_turned_down_to_a_six_hundredth_of_the_norm() -> None:
+    values = torch.logspace(-4, 0, 400)
+    values = values / values.norm()
+    found = torch.diagonal(turns(torch.diag(values)[None])[0])
+    enough = values >= 1 / 600
+    assert 0 < enough.sum() < 400
+    assert ((found[enough] >= 0.68) & (found[enough] <= 1.21)).all()
+    assert ((found[~enough] > values[~enough]) & (found[~enough] < 0.75)).all()
+
+
 def test_it_makes_the_steps_of_torchs_own() -> None:
     shapes = ((48, 32), (32, 48), (48, 32))
     ours = [nn.Parameter(drawn(*shape, seed=number)) for number, shape in enumerate(shapes)]

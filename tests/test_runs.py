@@ -234,4 +234,19 @@ def test_two_processes_do_not_train_in_one_run(music: Path, tmp_path: Path) -> N
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(RunExists, match="Another process"):
             train(music, run, recipe)
-    assert train(music, run, recipe).facts["pieces"] == 8
+    assert sum(split["pieces"] for split in train(music, run, recipe).facts["splits"].values()) == 8
+
+
+def test_a_run_that_was_killed_before_its_plan_begins_anew(music: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    recipe = recipe_named("lstm").override([*SETTINGS, "training.updates=2"])
+    (run / ".pieces-abc123" / "valid").mkdir(parents=True)
+    for name in (".recipe-x7.toml", ".corpus-x8.json", ".lock"):
+        (run / name).touch()
+    (run / "a letter.txt").touch()
+    with pytest.raises(RunExists, match="already holds something"):
+        train(music, run, recipe, resume=True)
+    (run / "a letter.txt").unlink()
+    facts = train(music, run, recipe, resume=True).facts
+    assert facts["pieces"] == facts["splits"]["train"]["pieces"] > 0  # what was held out was not learnt from
+    assert not [path.name for path in run.glob(".*") if path.name != ".lock"]

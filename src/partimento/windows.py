@@ -92,9 +92,10 @@ class Windows:
         """The batch of one update, numbered from 0.
 
         An epoch is `updates_per_epoch` updates; in it every position of every piece is predicted once (or by its
-        weight). A piece longer than a window is cut at a random place anew in each epoch; a shorter one is never cut.
-        Windows of like length come together, so that little is filled up. Of phrases, the beginning of a piece before
-        its first phrase and an end that fills less than half of one are left for other epochs.
+        weight), but for the updates that hear what is beside. A piece longer than a window is cut at a random place
+        anew in each epoch; a shorter one is never cut. Windows of like length come together, so that little is filled
+        up. Of phrases, the beginning of a piece before its first phrase and an end that fills less than half of one
+        are left for other epochs.
         """
         if self.beside is not None and np.random.default_rng([self.seed, update, 1]).random() < self.beside[1]:
             return self.beside[0].at(update)

@@ -111,7 +111,7 @@ def fit(
         folder: gets `last.safetensors` (to go on from), `best.safetensors` (`Model.arrays`), `curves.csv` and
             `checkpoints/` (see `checkpoints`).
         knows: the model has learnt before, and the weights that it comes with may turn out to be the best.
-        resume: go on with the run in `folder`, or begin where there is none; a run that is over is only read.
+        resume: go on with the run in `folder`, or begin where there is none; one that is over learns no more.
         watch: hears of each update.
 
     Raises:

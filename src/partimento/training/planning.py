@@ -140,7 +140,8 @@ def _timed(recipe: Recipe, prepared: Prepared, minutes: float | None) -> tuple[R
         recipe = recipe.replace("training", updates=most)
     training = recipe.settings["training"]
     updates, looks = training.updates, training.updates // training.looks_every
-    return recipe, updates / windows.updates_per_epoch, (updates * seconds + looks * look) / TRAINING_SHARE
+    own = updates * (1 - recipe.settings["preparation"].rehearsal)  # the others hear what was known before
+    return recipe, own / windows.updates_per_epoch, (updates * seconds + looks * look) / TRAINING_SHARE
 
 
 def _fitting(training: Training, room: float, seconds: float, look: float, most: int) -> dict[str, int]:

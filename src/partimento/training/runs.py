@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from partimento.atomic import atomic_folder, write_text
 from partimento.bundle import Bundle, open_bundle, write_bundle
 from partimento.codec import TokenSpec
 from partimento.corpus import Corpus, inspect
+from partimento.corpus.doctor import Piece
 from partimento.errors import InvalidSettings
 from partimento.evaluation.features import measured
 from partimento.evaluation.scorecard import cut
@@ -32,7 +33,7 @@ from partimento.render.curves import draw
 from partimento.training.anatomy import layers_of
 from partimento.training.checkpoints import CURVES
 from partimento.training.index import INDEX, indexed
-from partimento.training.loop import RunExists, fit, held_out, some_of
+from partimento.training.loop import History, RunExists, fit, held_out, some_of
 from partimento.training.planning import new_model, plan, warnings, windows_of
 from partimento.training.preparing import SPLITS, Prepared, prepare
 from partimento.training.rehearsing import rehearsal
@@ -47,7 +48,9 @@ except ImportError:  # Windows
 
 LOCK = ".lock"
 REHEARSAL = "rehearsal"  # what a run composes to hear it again
+PLAN = "recipe.toml"
 BEFORE_PLAN = {"corpus.json", "pieces", "encoded", START, LOCK}  # what a run may have written before its plan
+HALF = tuple(f".{Path(name).stem}-" for name in (*sorted(BEFORE_PLAN - {LOCK}), PLAN))  # written by halves
 JUDGED = ("valid", "test")  # the splits that a finished model is measured on
 HUMAN, HUMAN_BARS = 200, 16  # held-out pieces that a bundle knows the figures of, and how long their excerpts are
 MOST_MEASURED = 1 << 21  # positions of each split that a finished model is measured on, drawn by piece
@@ -93,12 +96,12 @@ def train(
         raise InvalidSettings(
             f"{run} lies in {folder}: what is composed there would be learnt from. Choose another --to."
         )
-    saved = run / "recipe.toml"
+    saved = run / PLAN
     if resume and (run / "bundle").exists():
         watch(Progress("Training", 1, 1, "runs", remark=f"{run} is finished; there is nothing to go on with."))
         return open_bundle(run)
     planned = resume and saved.is_file()
-    if not planned and run.exists() and (not run.is_dir() or {path.name for path in run.iterdir()} - BEFORE_PLAN):
+    if not planned and run.exists() and not (run.is_dir() and all(_before_plan(path) for path in run.iterdir())):
         hint = "go on with it by --resume, or " if saved.is_file() else ""
         raise RunExists(f"{run} already holds something: {hint}choose a new folder for --to.")
     if resume and not planned:
@@ -112,6 +115,9 @@ def train(
     if planned:
         _require_same(corpus, run, began["digest"])
     with _alone(run):
+        for left in run.iterdir():  # by a process that was killed
+            if left.name.startswith(HALF):
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
         start = kept(run, start, resume=resume, planned=planned)
         if start is not None:
             require_same_codec(recipe, start)
@@ -132,6 +138,11 @@ def train(
             write_text(saved, recipe.to_toml())
             watch(Progress("Planning", 1, 1, "plans", remark=remark))
         return _learn(prepared, recipe, run, data_licence, start, resume, watch)
+
+
+def _before_plan(path: Path) -> bool:
+    """Whether a run may have written this before it had a plan, be it half of it."""
+    return path.name in BEFORE_PLAN or path.name.startswith(HALF)
 
 
 @contextmanager
@@ -198,33 +209,14 @@ def _learn(
         indexed(prepared.corpus, prepared.corpus.pieces("train"), watch).save(run / INDEX)
     if rounds > 1:
         scores |= scores_of(baseline(prepared), judged, "Markov baseline, ", telling("Measuring", 1, rounds))
-    corpus = prepared.corpus
     facts = {
-        "about": recipe.about,
-        **({"source": recipe.source} if recipe.source else {}),
-        "pieces": len(corpus.kept),
-        "notes": sum(piece.notes for piece in corpus.kept),
-        "hours": round(sum(piece.seconds for piece in corpus.kept) / 3600, 2),
-        "splits": {
-            split: {"pieces": len(corpus.pieces(split)), "notes": sum(p.notes for p in corpus.pieces(split))}
-            for split in SPLITS
-        },
-        "corpus_digest": corpus.digest,
+        **_facts(prepared.corpus, recipe, model, history),
         "data_licence": data_licence,
         **({} if start is None else {"started_from": start.digest}),
-        "parameters": int(sum(array.size for array in model.arrays().values())),
-        "seed": training.seed,
-        "best_update": history.best_update,
-        "ended_early": history.ended_early,
-        "likelihood": likelihood_kind(model),
-        **({"figure": model.figure} if isinstance(model, Judged) else {}),
-        "layers": layers_of(model),
         "scores": scores,
         "measured": {
             split: {"pieces": len(own.pieces), "notes": int(own.pieces.notes.sum())} for split, own in judged.items()
         },
-        "human": _human(corpus, training.seed),
-        "curve": [{k: v for k, v in row.items() if k not in NOT_THE_SAME} for row in history.rows],
     }
     bundle = write_bundle(
         run / "bundle",
@@ -242,6 +234,32 @@ def _learn(
         )
     )
     return bundle
+
+
+def _facts(corpus: Corpus, recipe: Recipe, model: Model, history: History) -> dict[str, Any]:
+    """What a model learnt from, how it went, and what the model is."""
+    counted = {split: {"pieces": len(corpus.pieces(split)), "notes": _notes(corpus.pieces(split))} for split in SPLITS}
+    return {
+        "about": recipe.about,
+        **({"source": recipe.source} if recipe.source else {}),
+        **counted["train"],
+        "hours": round(sum(piece.seconds for piece in corpus.pieces("train")) / 3600, 2),
+        "splits": counted,
+        "corpus_digest": corpus.digest,
+        "parameters": int(sum(array.size for array in model.arrays().values())),
+        "seed": recipe.settings["training"].seed,
+        "best_update": history.best_update,
+        "ended_early": history.ended_early,
+        "likelihood": likelihood_kind(model),
+        **({"figure": model.figure} if isinstance(model, Judged) else {}),
+        "layers": layers_of(model),
+        "human": _human(corpus, recipe.settings["training"].seed),
+        "curve": [{k: v for k, v in row.items() if k not in NOT_THE_SAME} for row in history.rows],
+    }
+
+
+def _notes(pieces: Iterable[Piece]) -> int:
+    return sum(piece.notes for piece in pieces)
 
 
 def _human(corpus: Corpus, seed: int) -> dict[str, Any]:
