@@ -7,14 +7,15 @@ minutes of processor time have room for. Bits a note of held-out pieces, whole, 
 the weights, the test pieces nothing. A row that is there is not made again, so the command can be broken off between
 two.
 
-    as-it-is    the recipe nested: attention over events, half of it by musical time
+    as-it-is    the recipe nested, four blocks of 256: attention over events, half of it by musical time
     by-place    queries and keys turned by the number of the event alone
-    no-headings no event is told its track and what is asked of it
     distance    a learnt number for each head and distance instead
-    flat        attention over ids, six for each event: the plain Transformer
+    no-headings no event is told its track and what is asked of it
+    not-hidden  no cell is hidden, so that it cannot fill, and all of its time goes into what is measured here
+    3x192 …     other depths and widths
+    flat        attention over ids, six for each event: the plain Transformer, no cell hidden: beside `not-hidden`
     flat-bpe    the same over what pairs of ids become that often stand together (Gage 1994; Sennrich et al. 2016; for
                 music Fradet et al. 2023, "Byte pair encoding for symbolic music"), 4,096 in all, no pair across a bar
-    wide …      other widths and depths
 
 What of `flat-bpe` is measured is the likelihood of one way of telling a piece, of the many that there are: its bits are
 at most as many as stated.
@@ -34,7 +35,7 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, trainers
 
-from flagship import CELLS, COMMON, HEAD, kept, learnt, tell
+from flagship import CELLS, COMMON, HEAD, kept, learnt, place, tell
 from partimento.codec import TokenSpec
 from partimento.codecs.cells.fields import vocabulary
 from partimento.corpus import inspect
@@ -102,21 +103,16 @@ def main() -> None:
     corpus = inspect(chosen.music)
     print(HEAD.format("row"))
     for name in chosen.rows.split(","):
-        folder = chosen.work / chosen.music.name / f"{chosen.minutes:g}" / name
+        recipe = recipe_named("nested").override([*COMMON, *CELLS, *ROWS[name]])
+        folder = place(chosen.work / chosen.music.name, name, corpus, recipe, chosen.minutes)
 
-        def learn(name: str = name, folder: Path = folder) -> dict[str, Any]:
-            recipe = changed(name)
+        def learn(name: str = name, folder: Path = folder, recipe: Recipe = recipe) -> dict[str, Any]:
             prepared = prepare(corpus, recipe, folder / "encoded")
             if name.endswith("bpe"):
                 prepared = merged(prepared, folder)
             return learnt(prepared, recipe, chosen.minutes, folder / "fit")
 
         tell(name, kept(folder, learn))
-
-
-def changed(name: str) -> Recipe:
-    """The recipe nested with what the row changes."""
-    return recipe_named("nested").override([*COMMON, *CELLS, *ROWS[name]])
 
 
 if __name__ == "__main__":

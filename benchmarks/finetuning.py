@@ -22,7 +22,7 @@ again, so the command can be broken off between two.
 from __future__ import annotations
 
 import argparse
-import json
+import functools
 import math
 import shutil
 import time
@@ -36,8 +36,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from flagship import by_processor_time
-from partimento.atomic import write_text
+from flagship import by_processor_time, kept
 from partimento.bundle import Bundle, open_bundle
 from partimento.codec import TokenSpec
 from partimento.corpus import Corpus, inspect
@@ -205,20 +204,17 @@ def main() -> None:
     torch.set_num_threads(1)
     bundle = open_bundle(chosen.model)
     sizes = [int(size) for size in chosen.sizes.split(",")]
-    work = chosen.work / chosen.music.name
+    work = chosen.work / bundle.digest[:8] / chosen.music.name
     places, tests = folders(chosen.music, sizes, bundle, work)
     old = None if chosen.old is None else Pieces.open(chosen.old / "pieces" / "valid").at_most(OLD, seed=0)
     print("| pieces | learnt | updates | bits a note | … of what it knew before |\n|---:|---|---:|---:|---:|")
     for size, folder in places.items():
         trial = Trial(bundle, folder, tests, old, work)
         for row in chosen.rows.split(","):
-            done = work / "rows" / f"{size}-{row.replace(' ', '-')}.json"
-            if not done.is_file():
-                done.parent.mkdir(parents=True, exist_ok=True)
-                write_text(done, json.dumps(trial.learn(row), indent=1) + "\n")
-            found = json.loads(done.read_text())
-            kept = f"{found['old']:.3f}" if "old" in found else ""
-            print(f"| {size} | {row} | {found.get('updates', '')} | {found['test']:.3f} | {kept} |", flush=True)
+            place = work / "rows" / f"{size}-{row.replace(' ', '-')}"
+            found = kept(place, functools.partial(trial.learn, row))
+            known = f"{found['old']:.3f}" if "old" in found else ""
+            print(f"| {size} | {row} | {found.get('updates', '')} | {found['test']:.3f} | {known} |", flush=True)
 
 
 if __name__ == "__main__":

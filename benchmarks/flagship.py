@@ -16,6 +16,7 @@ of other things, and stand apart.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import shutil
 import time
@@ -28,7 +29,7 @@ from typing import Any, cast
 import torch
 
 from partimento.atomic import write_text
-from partimento.corpus import inspect
+from partimento.corpus import Corpus, inspect
 from partimento.model import Counted
 from partimento.recipes import Recipe, recipe_named
 from partimento.training import loop, planning
@@ -88,6 +89,12 @@ def _learnt(prepared: Prepared, recipe: Recipe, minutes: float, folder: Path) ->
     }
 
 
+def place(work: Path, name: str, corpus: Corpus, recipe: Recipe, minutes: float) -> Path:
+    """The folder of a row: another for other music, another recipe or other minutes."""
+    what = json.dumps([corpus.digest, recipe.to_tables(), minutes], sort_keys=True)
+    return work / f"{name}-{hashlib.sha256(what.encode()).hexdigest()[:8]}"
+
+
 def kept(folder: Path, learn: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """The row that a folder has, learnt now where it has none."""
     done = folder / "row.json"
@@ -122,8 +129,8 @@ def main() -> None:
     for system in chosen.systems.split(","):
         rows = []
         for number, (name, settings) in enumerate(SYSTEMS[system]):
-            folder = chosen.work / chosen.music.name / f"{chosen.minutes:g}" / f"{system}-{number}"
             recipe = recipe_named(name).override([*COMMON, *settings])
+            folder = place(chosen.work / chosen.music.name, f"{system}-{number}", corpus, recipe, chosen.minutes)
 
             def learn(recipe: Recipe = recipe, folder: Path = folder) -> dict[str, Any]:
                 return learnt(prepare(corpus, recipe, folder / "encoded"), recipe, chosen.minutes, folder / "fit")

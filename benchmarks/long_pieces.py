@@ -1,0 +1,134 @@
+"""Pieces of five minutes, by every recipe: on how many figures they lie inside human variation, and what goes wrong.
+
+    python benchmarks/long_pieces.py MUSIC [--minutes 3] [--recipes nested,lstm] [--pieces 16] [--work runs/long-pieces]
+
+Each recipe learns from the same pieces of MUSIC, for as long on one thread by the processor's clock, and makes pieces
+of five minutes. An excerpt of each, as long as people's pieces are at the median, is set beside one of each of those
+human pieces that none has learnt from; a figure is *inside* where it differs no more than as many human pieces would
+(`evaluation.chance`, which also has what *about one in twenty* means). The row of people is as many of the pieces that
+were learnt from. A row that is there is not made again, so the command can be broken off between two.
+
+Leaves out: recipes whose codec cannot count seconds, which are named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from flagship import COMMON, by_processor_time, kept, place
+from partimento.codec import Request
+from partimento.corpus import inspect
+from partimento.errors import PartimentoError
+from partimento.evaluation.chance import Standing, beside
+from partimento.evaluation.features import survey
+from partimento.evaluation.realness import realness
+from partimento.evaluation.scorecard import cut, excerpt_bars
+from partimento.generation import generate
+from partimento.recipes import Recipe, presets, recipe_named
+from partimento.score import Score, note_array, seconds_at
+from partimento.training.runs import train
+
+MOST = 200  # human pieces
+HEAD = (
+    "| recipe | inside | told apart | a guard acted in | longest note, s | longest silence, s | notes a piece "
+    "| s a piece |\n"
+    "|---|---:|---:|---:|---:|---:|---:|---:|"
+)
+
+
+def judged(made: Sequence[Score], humans: Sequence[Score]) -> dict[str, Any]:
+    """On how many figures a set is inside, and how well it is told apart."""
+    bars = excerpt_bars(made, humans)
+    mine, theirs = (survey(cut(scores, bars, 0)) for scores in (made, humans))
+    found: dict[str, Standing] = beside(mine, theirs, np.random.default_rng(0))
+    asked = {name: standing.inside for name, standing in found.items() if standing.inside is not None}
+    return {
+        "inside": sum(asked.values()),
+        "of": len(asked),
+        "outside": [name for name, there in asked.items() if not there],
+        "auc": realness(mine, theirs, np.random.default_rng(0)).auc,
+        "bars": bars,
+    }
+
+
+def times(score: Score) -> tuple[float, float]:
+    """The longest note and the longest silence, in seconds."""
+    notes = note_array(score)
+    onset, end = (seconds_at(score, notes["onset"] + extra) for extra in (0, notes["duration"]))
+    return float((end - onset).max()), float((onset[1:] - np.maximum.accumulate(end)[:-1]).max(initial=0))
+
+
+def row(recipe: Recipe, humans: Sequence[Score], chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Train, make pieces and judge them."""
+    shutil.rmtree(folder, ignore_errors=True)  # of a row that was broken off
+    with by_processor_time():
+        bundle = train(chosen.music, folder / "run", recipe, minutes=chosen.minutes)
+    began = time.process_time()
+    try:
+        made = list(generate(bundle, request=Request(seconds=chosen.seconds), n=chosen.pieces, seed=0))
+    except PartimentoError as error:
+        return {"why": str(error)}
+    seconds = (time.process_time() - began) / len(made)
+    spans = [times(piece.score) for piece in made if piece.notes]
+    return {
+        **judged([piece.score for piece in made if piece.notes], humans),
+        "acted": sum(bool(piece.remarks) for piece in made),
+        "remarks": [piece.remarks for piece in made],
+        "longest": max(note for note, _ in spans),
+        "silence": max(silence for _, silence in spans),
+        "notes": sum(piece.notes for piece in made) / len(made),
+        "seconds": seconds,
+        "pieces": len(made),
+    }
+
+
+def tell(name: str, found: dict[str, Any]) -> None:
+    """Print a row."""
+    if "why" in found:
+        print(f"| {name} | {found['why']} |", flush=True)
+        return
+    told = f"| {name} | {found['inside']} of {found['of']} | {found['auc']:.2f} |"
+    if "acted" in found:
+        told += (
+            f" {found['acted']} of {found['pieces']} | {found['longest']:.1f} | {found['silence']:.1f} |"
+            f" {found['notes']:.0f} | {found['seconds']:.1f} |"
+        )
+    print(told, flush=True)
+
+
+def main() -> None:
+    """Print a row for each recipe."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("music", type=Path)
+    parser.add_argument("--minutes", type=float, default=3.0)
+    parser.add_argument("--seconds", type=float, default=300.0)
+    parser.add_argument("--pieces", type=int, default=16)
+    parser.add_argument("--work", type=Path, default=Path("runs") / "long-pieces")
+    parser.add_argument("--recipes", default=",".join(presets()))
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    corpus = inspect(chosen.music)
+    rng = np.random.default_rng(0)
+    unheard = [*corpus.pieces("valid"), *corpus.pieces("test")]
+    humans = list(corpus.scores(unheard[number] for number in sorted(rng.permutation(len(unheard))[:MOST])))
+    learnt = corpus.pieces("train")
+    others = list(corpus.scores(learnt[number] for number in sorted(rng.permutation(len(learnt))[: chosen.pieces])))
+    print(HEAD)
+    tell("people", judged(others, humans))
+    for name in chosen.recipes.split(","):
+        recipe = recipe_named(name).override(COMMON)
+        folder = place(chosen.work / chosen.music.name, name, corpus, recipe, chosen.minutes)
+        tell(name, kept(folder, functools.partial(row, recipe, humans, chosen, folder)))
+
+
+if __name__ == "__main__":
+    main()
