@@ -28,7 +28,7 @@ check-long: $(VENV)/.dev
 
 bundle: $(VENV)/.demo  # see shipping/README.md
 	$(BIN)/partimento train $(MUSIC) --to runs/shipped --recipe shipping/recipe.toml --resume \
-	  --data-licence "public domain, CC0, CC BY 2.5 to 4.0 and BSD; sources and credits in shipping/README.md"
+	  --data-licence "public domain, CC0, CC BY 2.5 to 4.0, MIT and BSD; sources and credits in shipping/README.md"
 	rm -rf runs/shipped-small
 	$(BIN)/partimento shrink runs/shipped --to runs/shipped-small
 	$(BIN)/python shipping/put.py runs/shipped-small

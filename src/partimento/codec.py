@@ -89,9 +89,9 @@ class Request:
     key: str | None = None
     """No new pitch lies outside of this key or scale, e.g. G minor or D dorian; drums are not meant."""
     longest_silence: float = 8.0
-    """Beats without any sound after which something must be played; the guard against long silences."""
+    """Quarter notes without any sound after which something must be played; the guard against long silences."""
     longest_note: float = 16.0
-    """Beats after which a held note must end; the guard against stuck notes."""
+    """Quarter notes after which a held note must end; the guard against stuck notes."""
 
     def __post_init__(self) -> None:
         lengths = [name for name in ("bars", "seconds", "notes") if getattr(self, name) is not None]

@@ -1,9 +1,10 @@
 """A graph in fewer bits: products with weights in 8, all other weights kept in 16 and computed in 32.
 
 A product's weights are cut into blocks of `BLOCK` along what is summed over, each with a scale of its own, the largest
-of them being 127; what comes in is brought to 8 bits as it comes, by the largest of its block (blockwise absmax, as
-Dettmers et al. 2022, "LLM.int8()", describe it; here without their columns of outliers, which models of this size have
-not shown). onnxruntime multiplies both as whole numbers (`MatMulNBits`, accuracy level 4).
+of them being 127; what comes in is brought to 8 bits as it comes, by the largest of its block (by blocks: Dettmers et
+al. 2022, "8-bit Optimizers via Block-wise Quantization"). onnxruntime multiplies both as whole numbers (`MatMulNBits`,
+accuracy level 4). Columns of outliers, which large language models need kept apart (Dettmers et al. 2022,
+"LLM.int8()"), models of this size have not shown.
 
 Leaves out: recurrent layers, whose weights are kept in 16 bits; graphs that keep weights in other files.
 """
