@@ -30,8 +30,8 @@ from scipy.stats import spearmanr
 from partimento.bundle import Bundle, open_bundle
 from partimento.codecs.cells import Cells
 from partimento.codecs.cells.asking import DENSITY, HIGHEST, LOWEST, POLYPHONY, Asked, measured
-from partimento.codecs.cells.fields import ANSWER, CELL, DRUMS, FIELDS, NOTE, densities, events_of
-from partimento.codecs.cells.grid import Grid, Mask
+from partimento.codecs.cells.fields import ANSWER, CELL, DRUMS, FIELDS, NOTE, Mask, densities, events_of
+from partimento.codecs.cells.grid import Grid
 from partimento.codecs.cells.hiding import hide
 from partimento.corpus import inspect
 from partimento.filling.writing import Manner, Writer, require_filling
@@ -77,7 +77,7 @@ def gaps(model: Predicts, codec: Cells, pieces: list[Ids]) -> tuple[float, float
         for first in range(0, bars - WINDOW + 1, WINDOW):
             begin = first + (WINDOW - GAP) // 2
             tracks = Grid(part(x, first, first + WINDOW))
-            names = dict(zip(tracks.tracks.tolist(), tracks.programs.tolist(), strict=True))
+            names = tracks.program_of
 
             def hidden(grid: Grid, at: int = begin - first) -> Mask:
                 inside = (np.arange(grid.bars) >= at) & (np.arange(grid.bars) < at + GAP)
@@ -99,7 +99,7 @@ def accompaniments(model: Predicts, codec: Cells, pieces: list[Ids], rng: np.ran
     windows = [x for x in windows if Grid(x).bars == WINDOW and len(Grid(x).tracks) > 1]
     for number, x in enumerate(windows):
         grid = Grid(x)
-        names = dict(zip(grid.tracks.tolist(), grid.programs.tolist(), strict=True))
+        names = grid.program_of
         order = rng.permutation(WINDOW)
         other = Grid(windows[(number + 1) % len(windows)])
         leads = [grid, grid, other]
@@ -148,7 +148,7 @@ def asked_and_made(bundle: Bundle, pieces: list[Ids], made: int, rng: np.random.
     for number in range(made):
         window, track = places[int(rng.integers(len(places)))]
         grid = Grid(window)
-        tracks = dict(zip(grid.tracks.tolist(), grid.programs.tolist(), strict=True))
+        tracks = grid.program_of
         cells = np.zeros((grid.bars, len(tracks)), dtype=np.bool_)
         cells[:, track] = True
         density = float(densities()[int(rng.integers(low[DENSITY], high[DENSITY] + 1))])

@@ -248,7 +248,7 @@ def test_ranges_polyphony_and_chords_on_strong_beats_are_kept_whatever_is_drawn(
     kinds, rows = events_of(whole)
     first = int(np.argmax(kinds == ANSWER))
     np.testing.assert_array_equal(rows[:first][kinds[:first] == ASKED], rows[first:][kinds[first:] == ASKED])
-    made = Grid(unfold(whole), dict(zip(Grid(x).tracks.tolist(), Grid(x).programs.tolist(), strict=True)))
+    made = Grid(unfold(whole), Grid(x).program_of)
     wanted = asked.of(cells, made.programs)
     for bar, track in zip(*np.nonzero(cells), strict=True):
         notes = notes_of(made, int(bar), int(track))
@@ -288,7 +288,7 @@ def test_a_cell_has_as_many_notes_as_are_asked_all_over_its_bar(density: float, 
     told = hide(x, lambda _: np.ones((4, 3), dtype=bool), asked=lambda g: asked.of(np.ones((4, 3), bool), g.programs))
     kind, events = events_of(told)
     whole = filled(codec, events[: int(np.argmax(kind == ANSWER))].reshape(-1), seed)
-    made = Grid(unfold(whole), dict(zip(Grid(x).tracks.tolist(), Grid(x).programs.tolist(), strict=True)))
+    made = Grid(unfold(whole), Grid(x).program_of)
     level = int(asked.of(np.ones((4, 3), bool), made.programs)[0, 0, DENSITY])
     for bar in range(4):
         for track in np.flatnonzero(made.programs != DRUMS).tolist():  # whose two sounds may be held

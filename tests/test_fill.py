@@ -127,9 +127,7 @@ def made_of(score: Score, notes: list[Note], controls: list[ControlChange]) -> G
     other.tracks[0].notes = type(other.tracks[0].notes)(notes)
     other.tracks[0].controls = type(other.tracks[0].controls)(controls)
     grid = Grid(Cells(Cells.Settings()).encode(score))
-    return Grid(
-        Cells(Cells.Settings()).encode(other), dict(zip(grid.tracks.tolist(), grid.programs.tolist(), strict=True))
-    )
+    return Grid(Cells(Cells.Settings()).encode(other), grid.program_of)
 
 
 def first_bar_filled(score: Score, notes: list[Note], controls: list[ControlChange] | None = None) -> Score:
@@ -214,7 +212,7 @@ def test_new_notes_stay_in_their_bars_however_coarse_the_time_is() -> None:
     grid = Grid(Cells(Cells.Settings()).encode(score))
     cells = np.zeros((grid.bars, 2), dtype=bool)
     cells[1, 0] = True
-    numbers = dict(zip(grid.tracks.tolist(), grid.programs.tolist(), strict=True))
+    numbers = grid.program_of
     filled, new = spliced(score, grid, cells, Grid(Cells(Cells.Settings()).encode(made), numbers))
     assert new == 2
     assert sorted((n.time, n.pitch) for n in filled.tracks[0].notes if n.pitch > 60) == [(5, 71), (7, 70)]

@@ -188,6 +188,7 @@ class Draft:
         heard: (P,) the ids that the model reads before it writes: `bos`, a prompt, or both; at least one. Of a draft
             that goes on, its own ids so far come last.
         may_end: asked, with the new ids so far, each time the piece would end; where it says no, it goes on.
+        must_end: asked now and then, with the same: where it says yes, the piece is cut there.
         ids: the new ids so far, without `eos`.
         ended: the piece came to its own end; False while it is being made and where it was cut at the longest.
         acted: how often each guard acted, by its name.

@@ -17,12 +17,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from partimento.bundle import Bundle
 from partimento.codecs.cells import Cells
 from partimento.codecs.cells.asking import Asked
-from partimento.codecs.cells.fields import DRUMS, NOTE, TRACKS
+from partimento.codecs.cells.fields import DRUMS, NOTE, TRACKS, Ids
 from partimento.codecs.cells.grid import Grid
 from partimento.errors import ImpossibleRequest
 from partimento.filling.splicing import spliced
@@ -35,8 +34,6 @@ from partimento.progress import Watch, ignore
 from partimento.score import Score, Track
 
 __all__ = ["Accompaniment", "Asked", "Filled", "Manner", "Region", "Task", "Variation", "alone", "fill"]
-
-Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +118,7 @@ def _told(codec: Cells, score: Score, task: Task) -> tuple[Ids, dict[int, int]]:
     if sounding > TRACKS:
         raise ImpossibleRequest(f"The piece has {sounding} tracks, more than the {TRACKS} that can be told apart.")
     grid = Grid(before)
-    tracks = dict(zip(grid.tracks.tolist(), grid.programs.tolist(), strict=True))
+    tracks = grid.program_of
     for number, program in enumerate(task.added(codec, sounding), start=max(tracks) + 1):
         tracks[number] = program
         score.tracks.append(Track("", program % DRUMS, program == DRUMS))

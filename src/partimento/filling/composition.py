@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from partimento.bundle import Bundle
 from partimento.codecs.cells import Cells
@@ -27,13 +26,15 @@ from partimento.codecs.cells.fields import (
     SLOWEST,
     STEPS,
     TRACKS,
+    Ids,
+    Mask,
     durations,
     events_of,
     tempi,
     values,
     vocabulary,
 )
-from partimento.codecs.cells.grid import Grid, Mask
+from partimento.codecs.cells.grid import Grid
 from partimento.errors import ImpossibleRequest
 from partimento.filling import Filled, silent
 from partimento.filling.writing import Manner, Tracks, Writer
@@ -46,8 +47,6 @@ from partimento.progress import Watch, ignore
 from partimento.score import Tempo, struck_again
 
 __all__ = ["Composition", "bars_within", "compose_cells", "returns"]
-
-Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ControlChangeTick, ControlChangeTickList, NoteTickList
 
-from partimento.codecs.cells.fields import DOWN, NOTE, STEPS, UP, durations, values
+from partimento.codecs.cells.fields import DOWN, NOTE, STEPS, UP, Mask, durations, values
 from partimento.codecs.cells.fields import velocities as levels
-from partimento.codecs.cells.grid import Grid, Mask
+from partimento.codecs.cells.grid import Grid
 from partimento.codecs.cells.writing import HALF, HOLD
 from partimento.score import Note, Score, Track, end_tick
 

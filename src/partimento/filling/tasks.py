@@ -11,8 +11,8 @@ from typing import Protocol
 import numpy as np
 
 from partimento.codecs.cells import Cells
-from partimento.codecs.cells.fields import LABELS, TRACKS, Ids
-from partimento.codecs.cells.grid import Grid, Mask
+from partimento.codecs.cells.fields import LABELS, TRACKS, Ids, Mask
+from partimento.codecs.cells.grid import Grid
 from partimento.errors import ImpossibleRequest
 from partimento.instruments import instrument_name, require_programs
 from partimento.score import Score

@@ -27,11 +27,13 @@ from partimento.codecs.cells.fields import (
     LABELS,
     NOTE,
     UP,
+    Ids,
+    Mask,
     durations,
     events_of,
     vocabulary,
 )
-from partimento.codecs.cells.grid import Grid, Mask
+from partimento.codecs.cells.grid import Grid
 from partimento.codecs.cells.hiding import hide, unfold, without_answers
 from partimento.errors import ImpossibleRequest
 from partimento.generation import open_player
@@ -50,7 +52,6 @@ WRITTEN_SHARE = 0.5  # of what a model hears: what it may be expected to write i
 FEWEST_EVENTS = 6  # that a cell is expected to have
 MARKS = 1  # events that stand where a cell is hidden, and one more where something is asked of it
 
-Ids = NDArray[np.int64]
 Tracks = Mapping[int, int]
 """Programs of tracks by their numbers."""
 

@@ -28,13 +28,14 @@ from partimento.codecs.cells.fields import (
     STEPS,
     VOICES,
     Ids,
+    Mask,
     densities,
     durations,
     onsets,
     values,
     vocabulary,
 )
-from partimento.codecs.cells.grid import Grid, Mask
+from partimento.codecs.cells.grid import Grid
 from partimento.errors import ImpossibleRequest
 from partimento.harmony import chord_name, classes, recognised
 from partimento.keys import pitches_in

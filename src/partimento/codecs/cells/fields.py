@@ -47,6 +47,7 @@ BAR, TEMPO, CELL, UP, DOWN, NOTE = range(6)  # what an event is, in the order of
 FILL, HIDDEN, ANSWER, ASKED, END = range(6, 11)
 
 Ids = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ from partimento.codecs.cells.fields import (
     TEMPO,
     TRACKS,
     UP,
+    Mask,
     durations,
     events_of,
     kinds,
@@ -58,8 +59,6 @@ from partimento.codecs.cells.state import State
 from partimento.codecs.cells.striking import Striking
 from partimento.errors import ImpossibleRequest
 from partimento.keys import pitches_in
-
-Mask = NDArray[np.bool_]
 
 
 class Cells:
@@ -196,9 +195,8 @@ class Cells:
             self._allow_times(mask, "tempo at", self._tempo_times())
         elif self._state.track in self._state.program:
             self._allow_times(mask, "note", self._note_times())
-            if self._state.last[1] != NOTE or self._state.last[0] < self._state.clock.steps - 1:
-                pressed = self._state.pressed.get(self._state.track, False)
-                self._allow_times(mask, "up" if pressed else "down", self._pedal_times())
+            pressed = self._state.pressed.get(self._state.track, False)
+            self._allow_times(mask, "up" if pressed else "down", self._pedal_times())
         mask[ids.first("cell")] = bool(self._free_tracks().any()) and self._has_time()
         goes_on = self._may_enter_bar()
         mask[bar] = goes_on

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from partimento.codecs.cells.clock import LENGTHS
 from partimento.codecs.cells.fields import BAR, CELL, Ids, events_of, onsets, values
-
-Mask = NDArray[np.bool_]
 
 
 class Grid:
@@ -50,6 +47,11 @@ class Grid:
         self.tracks = np.array(list(tracks), dtype=np.int64)
         self.programs = np.array(list(tracks.values()), dtype=np.int64)
         self.track = np.where(within, np.searchsorted(self.tracks, number), -1)
+
+    @property
+    def program_of(self) -> dict[int, int]:
+        """The program of each track by the track's number."""
+        return dict(zip(self.tracks.tolist(), self.programs.tolist(), strict=True))
 
     @property
     def starts(self) -> Ids:

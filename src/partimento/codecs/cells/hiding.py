@@ -32,10 +32,11 @@ from partimento.codecs.cells.fields import (
     HIDDEN,
     LABELS,
     Ids,
+    Mask,
     events_of,
     vocabulary,
 )
-from partimento.codecs.cells.grid import Grid, Mask
+from partimento.codecs.cells.grid import Grid
 
 
 def hide(

@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partimento.codecs.cells.asking import CHORD, DENSITY, HIGHEST, LOWEST, POLYPHONY, counts
-from partimento.codecs.cells.fields import DRUMS, NOTE, STEPS, vocabulary
+from partimento.codecs.cells.fields import DRUMS, NOTE, STEPS, Mask, vocabulary
 from partimento.codecs.cells.state import State
 from partimento.harmony import classes
 from partimento.metres import METRES
 
-Mask = NDArray[np.bool_]
 AHEAD, BEHIND = 4, STEPS  # notes that may come before their time, and steps that one may come after it
 NEVER = 1 << 60  # a step beyond all others
 
