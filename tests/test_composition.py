@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from partimento.bundle import Bundle
 from partimento.cli import app
 from partimento.codecs.cells import Cells
+from partimento.codecs.cells.fields import vocabulary
 from partimento.codecs.cells.grid import Grid
 from partimento.errors import ImpossibleRequest, InvalidBundle, Unreadable
 from partimento.filling import Accompaniment, Asked, Manner, Region, fill, writing
@@ -299,3 +300,37 @@ def test_bars_in_which_no_note_begins_are_named(bundle: Bundle) -> None:
             told = [bar - 1 for low, _, high in numbers for bar in range(int(low), int(high or low) + 1)]
             assert told == without
     assert sparse
+
+
+def test_every_instrument_that_is_asked_sounds(bundle: Bundle) -> None:
+    programs = (40, 40, 41, 42, 0, 128)
+    for made in compose_cells(bundle, Composition(2, programs), Manner(n=16, seed=3)):
+        assert len(made.score.tracks) == 6
+        assert [t.name for t in made.score.tracks] == [
+            *("Violin 1", "Violin 2", "Viola", "Cello", "Acoustic Grand Piano", "Drums")
+        ]
+
+
+def test_no_silence_is_longer_than_its_guard_lets_it_be(bundle: Bundle) -> None:
+    for made in compose_cells(bundle, Composition(12, (40,)), Manner(n=8, seed=3)):
+        notes = note_array(made.score)
+        ends = np.maximum.accumulate(np.append(0, notes["onset"] + notes["duration"]))
+        beats = (np.append(notes["onset"], 12 * 4 * made.score.ticks_per_quarter) - ends) / made.score.ticks_per_quarter
+        assert beats.max() <= 8 + 4  # a bar more, in whose course the note comes that ends it
+
+
+def test_instruments_play_what_they_play_in_the_learnt_music(bundle: Bundle) -> None:
+    codec = bundle.codec()
+    assert isinstance(codec, Cells)
+    program = codec.usual(0)[0]
+    low, high = codec.ranges[program].tolist()
+    assert 0 < low < high < 127
+    for made in compose_cells(bundle, Composition(8, (program, 128)), Manner(n=8, seed=3)):
+        notes = note_array(made.score)
+        own = notes["pitch"][notes["program"] == program]
+        assert len(own)
+        assert ((own >= low) & (own <= high)).all()
+    learnt = np.flatnonzero(codec.used[vocabulary()["pitch"].start : vocabulary()["pitch"].stop])
+    other = int(learnt[(learnt < low) | (learnt > high)][0])  # which another instrument has
+    for made in compose_cells(bundle, Composition(2, (program,)), Manner(Asked(lowest=other, highest=other), n=4)):
+        assert set(note_array(made.score)["pitch"].tolist()) == {other}  # who asks for it gets it

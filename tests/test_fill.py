@@ -35,6 +35,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """A model that knows nothing, whose grammar knows what a piece is."""
     codec = Cells(Cells.Settings())
     codec.learn([tune(seed) for seed in range(3)])
+    codec.learn_ranges([tune(seed) for seed in range(3)])
     with seeded(0):
         shape = Nested.Settings(layers=1, width=16, heads=2, inner=16, context=64)
         model = Nested(shape, codec.spec).eval()

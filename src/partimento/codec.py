@@ -187,6 +187,14 @@ class Codec(ABC, Generic[S]):
 
 
 @runtime_checkable
+class Ranges(Protocol):
+    """A codec that knows from where to where instruments play."""
+
+    def learn_ranges(self, scores: Iterable[Score]) -> None:
+        """Learn that from the training scores in the keys that they are written in; called after `learn`."""
+
+
+@runtime_checkable
 class Retells(Protocol):
     """A codec that can tell a part of a piece with some of it hidden, for a model to learn to fill what is missing."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 
 from partimento.errors import ImpossibleRequest
 
-__all__ = ["DRUMS", "INSTRUMENTS", "instrument_name", "program_named", "programs_named", "require_programs"]
+__all__ = ["DRUMS", "INSTRUMENTS", "instrument_name", "names_of", "program_named", "programs_named", "require_programs"]
 
 GENERAL_MIDI = """
     Acoustic Grand Piano, Bright Acoustic Piano, Electric Grand Piano, Honky-tonk Piano, Electric Piano 1,
@@ -61,6 +62,21 @@ def instrument_name(program: int) -> str:
         ('Violin', 'Drums')
     """
     return "Drums" if program == DRUMS else INSTRUMENTS[program]
+
+
+def names_of(programs: Sequence[int]) -> list[str]:
+    """Names for tracks of these programs, 128 for drums; those of one instrument are numbered.
+
+    Example:
+        >>> names_of([40, 40, 42])
+        ['Violin 1', 'Violin 2', 'Cello']
+    """
+    count, numbers = Counter(programs), Counter[int]()
+    names = []
+    for program in programs:
+        numbers[program] += 1
+        names.append(instrument_name(program) + (f" {numbers[program]}" if count[program] > 1 else ""))
+    return names
 
 
 def require_programs(programs: Iterable[int]) -> None:

@@ -121,7 +121,7 @@ def _told(codec: Cells, score: Score, task: Task) -> tuple[Ids, dict[int, int]]:
     tracks = grid.program_of
     for number, program in enumerate(task.added(codec, sounding), start=max(tracks) + 1):
         tracks[number] = program
-        score.tracks.append(Track("", program % DRUMS, program == DRUMS))
+        score.tracks.append(Track(instrument_name(program), program % DRUMS, program == DRUMS))
     return before, tracks
 
 

@@ -7,6 +7,7 @@ with the bars before it, and with those after it as far as nothing in them is st
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from partimento.bundle import Bundle
 from partimento.codec import Request
 from partimento.codecs.cells import Cells
-from partimento.codecs.cells.asking import HIGHEST, LOWEST, Asked
+from partimento.codecs.cells.asking import DENSITY, HIGHEST, LOWEST, Asked, measured
 from partimento.codecs.cells.fields import (
     BAR,
     CELL,
@@ -142,7 +143,7 @@ class Writer:
         rngs: Sequence[np.random.Generator],
         watch: Watch = ignore,
     ) -> tuple[list[Ids], list[Counter[str]]]:
-        """Write cells of pieces, side by side.
+        """Write cells of pieces, side by side. A track that would have no note in all the piece is written once more.
 
         Args:
             pieces: (6 E,) ids of each.
@@ -160,6 +161,24 @@ class Writer:
             ImpossibleRequest: a range is asked for that holds no pitch that the model has learnt.
         """
         self._require_possible(pieces, wishes)
+        pieces, acted = self._once(pieces, cells, wishes, tracks, rngs, watch)
+        again = [_silent_tracks(Grid(piece, tracks), mask) for piece, mask in zip(pieces, cells, strict=True)]
+        if any(mask.any() for mask in again):
+            dense = [_dense(Grid(x, tracks), one, wish) for x, one, wish in zip(pieces, again, wishes, strict=True)]
+            pieces, more = self._once(pieces, again, dense, tracks, rngs, watch)
+            acted = [one + other for one, other in zip(acted, more, strict=True)]
+        return pieces, acted
+
+    def _once(
+        self,
+        pieces: Sequence[Ids],
+        cells: Sequence[Mask],
+        wishes: Sequence[Ids],
+        tracks: Tracks,
+        rngs: Sequence[np.random.Generator],
+        watch: Watch,
+    ) -> tuple[list[Ids], list[Counter[str]]]:
+        """The same, whatever comes."""
         pieces, acted = list(pieces), [Counter[str]() for _ in pieces]
         parts = [
             list(_parts(Grid(piece, tracks), mask, wish, self._hears, self.codec.cell_size))
@@ -167,11 +186,14 @@ class Writer:
         ]
         most = max(len(own) for own in parts)
         for number in range(most):
-            watch(Progress("Writing", number, most, "parts"))
             rows = [row for row in range(len(pieces)) if number < len(parts[row])]
             asked = [self._asked(pieces[row], parts[row][number:], wishes[row], tracks, rngs[row]) for row in rows]
             drafts = [draft for _, _, draft in asked]
-            sample(self._stepper, drafts, self.codec.spec, **self._options)
+            look = functools.partial(
+                _tell, drafts, sum(int(parts[row][number].sum()) for row in rows), number, most, watch
+            )
+            look()
+            sample(self._stepper, drafts, self.codec.spec, look=look, **self._options)
             for row, (window, prompt, draft) in zip(rows, asked, strict=True):
                 told = unfold(np.concatenate([prompt, np.array(draft.ids, dtype=np.int64)]))
                 pieces[row] = _put(pieces[row], window, told)
@@ -205,6 +227,29 @@ class Writer:
         window = _window(grid, parts[0], later, wishes, self._hears)
         prompt = _heard(piece, window, parts[0], wishes, tracks, ends=window[1] == grid.bars)
         return window, prompt, _draft(self.codec, _ringing(grid, window[0]), prompt, self._request, rng)
+
+
+def _tell(drafts: Sequence[Draft], cells: int, number: int, most: int, watch: Watch) -> None:
+    """Say how far a part is, by the cells that have been begun."""
+    answer = vocabulary().first("answer")
+    begun = sum(draft.ids[::FIELDS].count(answer) for draft in drafts)
+    watch(Progress("Writing", number + begun / (cells + 1), most, "parts"))
+
+
+def _silent_tracks(grid: Grid, cells: Mask) -> Mask:
+    """Of some cells those of tracks that have no note in all the piece, unless it has none at all."""
+    notes = grid.track[grid.kind == NOTE]
+    silent = ~np.isin(np.arange(len(grid.tracks)), notes)
+    return cells & silent & bool(len(notes))
+
+
+def _dense(grid: Grid, cells: Mask, wishes: Ids) -> Ids:
+    """Wishes in which of some cells as many notes are asked as the piece has elsewhere, where no number is asked."""
+    known = measured(grid)[..., DENSITY]
+    found = wishes.copy()
+    if cells.any():
+        found[cells & (wishes[..., DENSITY] < 0), DENSITY] = int(np.median(known[known >= 0]))
+    return found
 
 
 def _parts(grid: Grid, cells: Mask, wishes: Ids, hears: int, cell_size: float) -> Iterator[Mask]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from partimento.atomic import atomic_folder
 from partimento.bundle import Bundle
-from partimento.codec import Codec, TokenSpec, codec_named
+from partimento.codec import Codec, Ranges, TokenSpec, codec_named
 from partimento.corpus import Corpus, cache_folder
 from partimento.errors import InvalidSettings, PartimentoError, TooLittleMusic
 from partimento.model import model_named
@@ -153,6 +153,8 @@ def _encode(
             )
 
     learn(scores("train"))
+    if isinstance(codec, Ranges):
+        codec.learn_ranges(corpus.scores(corpus.pieces("train")))
     (folder / "codec").mkdir()
     codec.save(folder / "codec")
     for split in SPLITS:

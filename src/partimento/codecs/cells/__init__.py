@@ -55,12 +55,14 @@ from partimento.codecs.cells.writing import write
 from partimento.errors import InvalidBundle
 from partimento.levels import nearest
 from partimento.metres import METRES
-from partimento.score import DEFAULT_QPM, Score
+from partimento.score import DEFAULT_QPM, Score, note_array
 from partimento.settings import settings
 
 USED_FILE = "used.json"
 ALWAYS = ("bar", "cell", "note", "step", "none", "quarters", "steps", "eos")
 ENDING_SHARE = 0.5  # of the parts with which a piece ends: what is told so that it does
+PERCUSSION = np.arange(27, 88)  # keys of drums that General MIDI 2 names; level 1 has 35 to 81
+USUAL_PITCHES = 0.999  # of all notes of a program: what is not below its lowest pitch, or not above its highest
 USUAL_CHORDS = 0.999  # of all that a program strikes at once: how many notes of so many it may strike
 ASKED_SHARE = 0.65  # of what is told with cells hidden: what is told with something asked of them
 
@@ -81,6 +83,7 @@ class Cells(Codec[TokenSpec]):
         self.used = np.ones(vocabulary().size, dtype=np.bool_)
         self.programs = np.ones((TRACKS, DRUMS + 1), dtype=np.int64)  # in how many pieces a track has a program
         self.at_once = np.full(DRUMS + 1, 128)  # notes that a program strikes at once at most
+        self.ranges = np.tile([0, 127], (DRUMS + 1, 1))  # the lowest and the highest pitch that a program plays
         self.opening = (COMMON, int(nearest(tempi(), np.array([DEFAULT_QPM]))[0]))  # metre and tempo that pieces have
         self.cell_size = 6.0  # events of a cell that has any, on average
 
@@ -130,10 +133,26 @@ class Cells(Codec[TokenSpec]):
         sounding = np.flatnonzero(used[pitches])
         if len(sounding):  # between the lowest and the highest every pitch may come
             used[pitches.start + sounding[0] : pitches.start + sounding[-1] + 1] = True
+        drums = slice(ids["drum"].start, ids["drum"].stop)
+        if used[drums][PERCUSSION].any():  # what electronic kits add below it, players have no sound for
+            used[drums] &= np.isin(np.arange(128), PERCUSSION)
         self.used, self.programs = used, programs
         self.opening = (metres.most_common(1)[0][0], sorted(levels)[len(levels) // 2])
         self.at_once = _usual(struck)
         self.cell_size = sum(counts[kind] for kind in (NOTE, DOWN, UP)) / max(counts[CELL], 1)
+
+    def learn_ranges(self, scores: Iterable[Score]) -> None:
+        """Note from where to where programs play, but for the rarest notes; what does not play keeps its range."""
+        heard = np.zeros((DRUMS, 128), dtype=np.int64)
+        for score in scores:
+            notes = note_array(score)
+            notes = notes[notes["program"] >= 0]
+            np.add.at(heard, (notes["program"], notes["pitch"]), 1)
+        ranges = self.ranges.copy()
+        for program in np.flatnonzero(heard.any(axis=1)).tolist():
+            share = np.cumsum(heard[program]) / heard[program].sum()
+            ranges[program] = (share > 1 - USUAL_PITCHES).argmax(), (share >= USUAL_PITCHES).argmax()
+        self.ranges = ranges
 
     def adapt(self, scores: Iterable[Score]) -> None:
         """Learn what occurs in the other music, in place of what was learnt: the vocabulary is fixed."""
@@ -185,7 +204,7 @@ class Cells(Codec[TokenSpec]):
 
     def grammar(self) -> Grammar:
         """Well-formed events with what `learn` saw."""
-        return Grammar(self.used, self.programs > 0, self.at_once)
+        return Grammar(self.used, self.programs > 0, self.at_once, self.ranges)
 
     def notes(self, x: NDArray[Any]) -> int:
         """How many notes `decode(x)` has."""
@@ -199,6 +218,7 @@ class Cells(Codec[TokenSpec]):
             "used": np.flatnonzero(self.used).tolist(),
             "programs": np.stack([tracks, programs, self.programs[tracks, programs]], 1).tolist(),
             "at once": self.at_once.tolist(),
+            "ranges": self.ranges.tolist(),
             "opening": self.opening,
             "cell size": self.cell_size,
         }
@@ -227,13 +247,17 @@ class Cells(Codec[TokenSpec]):
             at_once = np.array(document.get("at once", codec.at_once.tolist()), dtype=np.int64)
             if at_once.shape != codec.at_once.shape or at_once.min() < 1:
                 raise ValueError("there is a program that strikes nothing")
+            ranges = np.array(document.get("ranges", codec.ranges.tolist()), dtype=np.int64)
+            low, high = ranges.reshape(codec.ranges.shape).T
+            if not ((low >= 0) & (low <= high) & (high <= 127)).all():
+                raise ValueError("there is a program that plays nothing")
             metre, tempo = (int(number) for number in document["opening"])
             size = float(document["cell size"])
             if not (0 <= metre < len(METRES) and 0 <= tempo < TEMPI and 0 <= size < math.inf):
                 raise ValueError("there is no such metre or tempo")
         except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError, AttributeError) as error:
             raise InvalidBundle(f"{path} is missing or damaged; take the bundle anew from where it came.") from error
-        codec.used, codec.programs, codec.at_once = used, programs, at_once
+        codec.used, codec.programs, codec.at_once, codec.ranges = used, programs, at_once, ranges
         codec.opening, codec.cell_size = (metre, tempo), size
         return codec
 

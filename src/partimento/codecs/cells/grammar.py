@@ -1,16 +1,18 @@
 """The grammar of events: what may come next, decided by all that came before.
 
 What is sampled under its masks is in the normal form that `write` gives: bars one after the other, in each its tracks
-by number, in each of these what happens by time, notes of one time by pitch. A track keeps its program, a pitch is not
-struck again while it sounds, and no more notes are struck at once than such a program usually strikes: a model that has
-drawn one too many has never heard what comes then, and goes on up to the last pitch that there is.
+by number, in each of these what happens by time, notes of one time by pitch. A track keeps its program and plays from
+where to where such a program plays in the learnt music (or the track itself, in a prompt). A pitch is not struck again
+while it sounds, and no more notes are struck at once than such a program usually strikes: a model that has drawn one
+too many has never heard what comes then, and goes on up to the last pitch that there is.
 
 Lengths. Bars are counted by bar events after `begin`: the bar in which a prompt ends is the prompt's. The last bar
 holds an onset, and no note rings on after it. Notes are counted as they are completed. Seconds count from the end of
 the prompt's sound; the piece ends when the next bar would leave less than a quarter note.
 
 Filling. After a prompt that begins with `fill` come the answers to its hidden cells, one after the other, and the end;
-no length counts then. A cell may stay silent, but not all of them, nor all of a bar with which the piece is to end.
+no length counts then. A cell may stay silent, but not all of them, nor all of a bar with which the piece is to end, nor
+all of one that would make a silence too long for its guard.
 What is asked of a cell is told again after its answer, and of it these are rules: its density, its lowest and highest
 pitch, how many of its track's notes sound at once, and on the strong beats of its bar the tones of the chord; the chord
 elsewhere is left to the model.
@@ -68,13 +70,14 @@ class Cells:
         used: (V,) ids that may be sampled; others may come in prompts.
         programs: (TRACKS, 129) the programs that each track may have.
         at_once: (129,) how many notes each program strikes at once at most.
+        ranges: (129, 2) the lowest and the highest pitch that each program plays.
     """
 
     keeps_key: ClassVar[bool] = True
 
-    def __init__(self, used: Mask, programs: Mask, at_once: NDArray[np.int64]) -> None:
+    def __init__(self, used: Mask, programs: Mask, at_once: NDArray[np.int64], ranges: NDArray[np.int64]) -> None:
         self._ids = vocabulary()
-        self._learnt, self._programs, self._at_once = used, programs, at_once
+        self._learnt, self._programs, self._at_once, self._ranges = used, programs, at_once, ranges
         self.acted: Counter[str] = Counter()
         self.start(Request())
 
@@ -100,7 +103,7 @@ class Cells:
         self._group: list[int] = []
         self._over = False
         self._state = State()
-        self._striking = Striking(self._state, self._allowed, in_key, self._at_once)
+        self._striking = Striking(self._state, self._allowed, in_key, self._at_once, self._ranges)
         self._told_after = -1  # notes after which a silence was told
         self.begin()
 
@@ -230,7 +233,12 @@ class Cells:
         state = self._state
         if self._striking.wants_more():
             return True
-        return state.gap is None and state.clock.bar == state.ending and state.ending not in state.struck
+        if state.clock.bar in state.struck or (state.gap is not None and state.gap.clock.bar == state.clock.bar):
+            return False  # something sounds in its bar, or may still do so in another cell
+        silent = state.clock.next > state.sound_end + self._silence
+        if silent:
+            self._tell_silence()
+        return silent or (state.gap is None and state.clock.bar == state.ending)
 
     def _allow_times(self, mask: Mask, name: str, steps: Mask) -> None:
         """Allow the quarters in which there is a step."""

@@ -58,6 +58,7 @@ class State:
         program: of each track that there is.
         last: time within the bar (-1 before the first), kind and pitch (-1 where it has none) of the last event.
         until: step at which each pitch of each track falls silent, (128,) by track.
+        heard_pitches: by track the lowest and the highest pitch that it has had.
         pressed: by track whether its pedal is down.
         sound_end: step at which the last note ends.
         heard: seconds at which it does.
@@ -82,6 +83,7 @@ class State:
         self.program: dict[int, int] = {}
         self.last: tuple[int, int, int] = (-1, -1, -1)
         self.until: dict[int, NDArray[np.int64]] = {}
+        self.heard_pitches: dict[int, tuple[int, int]] = {}
         self.pressed: dict[int, bool] = {}
         self.sound_end, self.heard, self.sounded = 0, 0.0, 0
         self.struck: set[int] = set()
@@ -174,6 +176,8 @@ class State:
     def _sound(self, at: int, pitch: int, lasts: int) -> None:
         track = max(self.track, 0)
         end = self.clock.bar + at + lasts
+        low, high = self.heard_pitches.get(track, (pitch, pitch))
+        self.heard_pitches[track] = min(low, pitch), max(high, pitch)
         for until in (self.until, self._filled) if self.answered else (self.until,):
             until.setdefault(track, np.zeros(128, dtype=np.int64))[pitch] = end
         self.sound_end = max(self.sound_end, end)

@@ -28,26 +28,33 @@ class Striking:
         allowed: (V,) ids that may come at all; likewise.
         in_key: (128,) the pitches that are in the key; drums have none.
         at_once: (129,) how many notes each program strikes at once at most.
+        ranges: (129, 2) the lowest and the highest pitch that each program plays.
     """
 
-    def __init__(self, state: State, allowed: Mask, in_key: Mask, at_once: NDArray[np.int64]) -> None:
+    def __init__(
+        self, state: State, allowed: Mask, in_key: Mask, at_once: NDArray[np.int64], ranges: NDArray[np.int64]
+    ) -> None:
         self._state = state
         self._allowed = allowed
         self._in_key = in_key
         self._at_once = at_once
+        self._ranges = ranges
 
     def own(self, track: int) -> Mask:
-        """(128,) the pitches that a track may have, in the key and in the range that are asked for."""
-        drums = self._state.program.get(track) == DRUMS
-        span = vocabulary()["drum" if drums else "pitch"]
+        """(128,) the pitches that a track may have, in the key and in the range that are asked for, or else its own."""
+        program = self._state.program.get(track, 0)
+        span = vocabulary()["drum" if program == DRUMS else "pitch"]
         found: Mask = self._allowed[span.start : span.stop]
-        if not drums:
-            found = found & self._in_key
+        if program == DRUMS:
+            return found
+        found = found & self._in_key
+        pitches = np.arange(128)
+        (low, high), heard = self._ranges[program], self._state.heard_pitches.get(track, (127, 0))
+        usual = found & (pitches >= min(low, heard[0])) & (pitches <= max(high, heard[1]))
         low, high = self._state.asked[LOWEST], self._state.asked[HIGHEST]
         if low >= 0 or high >= 0:
-            pitches = np.arange(128)
-            found = found & (pitches >= low) & (pitches <= (high if high >= 0 else 127))
-        return found
+            return found & (pitches >= low) & (pitches <= (high if high >= 0 else 127))
+        return usual if usual.any() else found
 
     def pitches(self, at: int, first: int = 0) -> Mask:
         """(128,) the pitches that the present track may strike at a step of this bar, from one on."""
