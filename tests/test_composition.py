@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import hypothesis.strategies as st
 import numpy as np
@@ -288,7 +289,7 @@ def other_bundle(folder: Path) -> Path:
 
 def test_bars_in_which_no_note_begins_are_named(bundle: Bundle) -> None:
     sparse = 0
-    for made in compose_cells(bundle, Composition(8, (40,)), Manner(Asked(density=0.25, polyphony=1), n=12, seed=2)):
+    for made in compose_cells(bundle, Composition(8, (40,)), Manner(longest_silence=32, n=12, seed=2)):
         without = sorted({*range(8)} - {*bars_of(made).tolist()})
         said = [remark for remark in made.remarks if "no note begins" in remark]
         assert bool(said) == bool(without)
@@ -334,3 +335,61 @@ def test_instruments_play_what_they_play_in_the_learnt_music(bundle: Bundle) -> 
     other = int(learnt[(learnt < low) | (learnt > high)][0])  # which another instrument has
     for made in compose_cells(bundle, Composition(2, (program,)), Manner(Asked(lowest=other, highest=other), n=4)):
         assert set(note_array(made.score)["pitch"].tolist()) == {other}  # who asks for it gets it
+
+
+@pytest.mark.parametrize(
+    ("programs", "asked"),
+    [
+        ((0,), Asked(density=4, polyphony=1)),
+        ((0,), Asked(density=4, polyphony=3)),
+        ((73, 40), Asked(density=2, polyphony=1)),
+        ((73,), Asked(density=4, lowest=60, highest=62)),
+        ((40,), Asked(density=8, lowest=60, highest=60)),
+    ],
+)
+def test_a_density_is_kept_where_few_notes_may_sound(bundle: Bundle, programs: tuple[int, ...], asked: Asked) -> None:
+    for made in compose_cells(bundle, Composition(4, programs, metre=(4, 4)), Manner(asked, n=4, seed=1)):
+        notes = note_array(made.score)
+        for program in programs:
+            onsets = notes["onset"][notes["program"] == program] // (4 * made.score.ticks_per_quarter)
+            each = np.bincount(onsets, minlength=4)
+            wanted = 4 * cast(float, asked.density)
+            assert ((each >= wanted / 1.32) & (each <= wanted * 1.32)).all(), each
+
+
+def test_no_version_is_none(bundle: Bundle) -> None:
+    with pytest.raises(ImpossibleRequest, match="0 pieces"):
+        Manner(n=0)
+    with pytest.raises(ImpossibleRequest, match="more than 0"):
+        Manner(longest_silence=0)
+
+
+def test_what_is_no_length_metre_or_tempo_is_refused_before_it_is_counted_with(bundle: Bundle) -> None:
+    codec = bundle.codec()
+    assert isinstance(codec, Cells)
+    for seconds, metre, tempo in ((5, None, 0), (5, (0, 4), None), (5, (4, 0), None), (5, None, math.nan)):
+        with pytest.raises(ImpossibleRequest, match=r"A tempo is|no metre"):
+            bars_within(seconds, codec, metre=metre, tempo=tempo)
+    with pytest.raises(ImpossibleRequest, match="cannot last"):
+        bars_within(math.inf, codec)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"form": 5}, {"metre": [3]}, {"programs": 7}, {"bars": "many"}, {"programs": [999]}, {"tempo": [1]}],
+)
+def test_a_piece_whose_facts_make_no_sense_is_not_made_again(
+    bundle: Bundle, tmp_path: Path, odd: dict[str, Any]
+) -> None:
+    ((midi, _),) = compose_cells_into(tmp_path / "one", bundle, Composition(2, (0,)), Manner(), sound="none")
+    file = midi.with_suffix(".json")
+    facts = json.loads(file.read_text())
+    for changed in (
+        {**facts, "composition": {**facts["composition"], **odd}},
+        {**facts, "asked": {**facts["asked"], "chords": [999]}},
+        {**facts, "asked": {**facts["asked"], "key": 5}},
+        {**facts, "longest_note": -1},
+    ):
+        file.write_text(json.dumps(changed))
+        with pytest.raises(Unreadable, match="completely"):
+            compose_cells_again(midi, tmp_path / "no", sound="none")

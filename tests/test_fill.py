@@ -441,3 +441,11 @@ def test_what_comes_without_a_note_is_named(bundle: Bundle) -> None:
     said = " ".join(made.remarks)
     for program in (guitar, DRUMS):
         assert (instrument_name(program) in said) == (program not in sounding)
+
+
+@pytest.mark.parametrize("metre", [(15, 8), (13, 8)])
+def test_bars_that_the_model_would_count_otherwise_are_refused(bundle: Bundle, metre: tuple[int, int]) -> None:
+    score = tune(0)
+    score.time_signatures = type(score.time_signatures)([TimeSignature(0, *metre)])
+    with pytest.raises(ImpossibleRequest, match="metre that the model does not know"):
+        fill(bundle, score, Region((2, 2)))

@@ -160,7 +160,7 @@ def write_bundle(
     return dataclasses.replace(made, folder=folder)
 
 
-def open_bundle(path: Path | None = None) -> Bundle:
+def open_bundle(path: Path | str | None = None) -> Bundle:
     """Open a bundle and verify every part of it.
 
     Args:
@@ -171,6 +171,7 @@ def open_bundle(path: Path | None = None) -> Bundle:
         InvalidBundle: there is none, or a part of it is missing, changed, extra, or made by a newer version; says
             which and what to do.
     """
+    path = None if path is None else Path(path)
     folder = SHIPPED if path is None or _comes_along(path) else _located(path.absolute())
     config = _read_json(folder, "config.json")
     version = config.get("format")

@@ -8,6 +8,7 @@ says so in its own way; `explained` knows them all. Anything else that reaches a
 from __future__ import annotations
 
 import re
+import shutil
 
 
 class PartimentoError(Exception):
@@ -84,6 +85,9 @@ def explained(error: BaseException) -> str | None:
         return str(error)
     if isinstance(error, MemoryError):
         return MEMORY
+    if isinstance(error, shutil.Error) and isinstance(error.args[0], list) and error.args[0]:
+        source, _, why = error.args[0][0]  # of all that could not be copied, the first
+        return f"{source} cannot be copied ({why}). {PLACE}"
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or error}. {PLACE}"

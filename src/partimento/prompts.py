@@ -85,6 +85,8 @@ def random_prompt(run: Path, bundle: Bundle, opening: Opening, seed: int) -> tup
     score = codec.decode(pieces[number])
     lines = bar_lines(score)
     onsets = note_array(score)["onset"]
+    if not len(onsets):
+        raise ImpossibleRequest(f"The held-out pieces of {run} have no note to go on from; name a file: --prompt FILE.")
     starting = np.unique(np.searchsorted(lines, onsets, side="right") - 1)  # bars in which a note begins
     if opening.unit == "bars":
         left = len(lines) - starting

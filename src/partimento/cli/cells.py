@@ -42,8 +42,8 @@ class Wishes:
     """What is asked of what is written; the first four of all tracks alike, or one by one: G3,G3,C3,C2 (- for none)."""
 
     density: EachOrAll = None
-    """So many notes for each quarter note, in each track and bar, 0.25 to 16, within a seventh; or one for each track
-    that is written, in their order: 2,1,0.5."""
+    """About so many notes for each quarter note, in each track and bar, 0.25 to 16, never a third more or fewer; or one
+    for each track that is written, in the order of their numbers: 2,1,0.5."""
     lowest: EachOrAll = None
     """No pitch is lower, e.g. C3 (C4 is middle C) or 48; or one for each track: G3,G3,C3,C2, with - for none."""
     highest: EachOrAll = None
@@ -215,13 +215,17 @@ def _understood(wishes: Wishes | None, versions: Versions) -> tuple[Bundle, Mann
         raise ImpossibleRequest(f"How long the piece is has been said: leave out --set {lengths[0]}.")
     if of_player := [one for one in versions.set_ if name_of(one).startswith("player.")]:
         raise ImpossibleRequest(f"What writes cells has no settings of a player: leave out --set {of_player[0]}.")
+    request = from_table(Request, {**tables["request"], **dict.fromkeys(MOST)}, "request")
+    if request.key is not None:
+        raise ImpossibleRequest('A key is asked for by --key, as in --key "G minor": leave out --set request.key.')
     return bundle, Manner(
         asked=asked,
         n=versions.n,
         seed=versions.seed,
         sampling=from_table(Sampling, tables["sampling"], "sampling"),
         guards=from_table(Guards, tables["guards"], "guards"),
-        longest_note=from_table(Request, tables["request"], "request").longest_note,
+        longest_note=request.longest_note,
+        longest_silence=request.longest_silence,
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from partimento.cli.terminal import say
+from partimento.errors import ImpossibleRequest
 from partimento.files import read_safely
 from partimento.render import render as render_score
 
@@ -29,6 +30,8 @@ def render(
         synthesiser: What plays it; fluidsynth where it is installed.
         view: What an .svg shows: the score, or a piano roll.
     """
+    if to.exists() and file.exists() and to.samefile(file):
+        raise ImpossibleRequest(f"{to} is the piece itself, and would be lost: choose another --to.")
     reading = read_safely(file)
     for repair in reading.repairs:
         say(f"{file}: {repair}")

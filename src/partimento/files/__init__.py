@@ -70,7 +70,7 @@ class Reading:
     repairs: tuple[str, ...] = ()
 
 
-def read(path: Path, limits: Limits = LIMITS) -> Reading:
+def read(path: Path | str, limits: Limits = LIMITS) -> Reading:
     """Read a score from a file of any kind in `SUFFIXES`.
 
     The tunes of an ABC book follow one another, each from a bar of its own; `read_each` gives them one by one.
@@ -84,6 +84,7 @@ def read(path: Path, limits: Limits = LIMITS) -> Reading:
     Raises:
         Unreadable: it cannot be opened, is not what its suffix says, holds no notes, is too large or too long.
     """
+    path = Path(path)
     format = _format(path)
     return read_bytes(_content(path, limits), format, limits)
 
@@ -150,7 +151,7 @@ def read_safely(path: Path, limits: Limits = LIMITS) -> Reading:
     return reading
 
 
-def write(score: Score, path: Path) -> None:
+def write(score: Score, path: Path | str) -> None:
     """Write a score as a MIDI file; it appears whole or not at all.
 
     Args:
@@ -160,6 +161,7 @@ def write(score: Score, path: Path) -> None:
     Raises:
         PartimentoError: the suffix is another.
     """
+    path = Path(path)
     if path.suffix.lower() not in (".mid", ".midi"):
         raise PartimentoError(f"Scores are written as MIDI: {path.name} should end in .mid or .midi.")
     with atomic_file(path) as temporary:

@@ -21,7 +21,7 @@ import numpy as np
 from partimento.bundle import Bundle
 from partimento.codecs.cells import Cells
 from partimento.codecs.cells.asking import Asked
-from partimento.codecs.cells.fields import DRUMS, NOTE, TRACKS, Ids
+from partimento.codecs.cells.fields import DRUMS, NOTE, STEPS, TRACKS, Ids
 from partimento.codecs.cells.grid import Grid
 from partimento.errors import ImpossibleRequest
 from partimento.filling.splicing import spliced
@@ -31,7 +31,7 @@ from partimento.generation.made import guards_acted
 from partimento.generation.requests import ATTEMPTS, side_by_side
 from partimento.instruments import instrument_name
 from partimento.progress import Watch, ignore
-from partimento.score import Score, Track
+from partimento.score import Score, Track, bar_lines
 
 __all__ = ["Accompaniment", "Asked", "Filled", "Manner", "Region", "Task", "Variation", "alone", "fill"]
 
@@ -118,11 +118,28 @@ def _told(codec: Cells, score: Score, task: Task) -> tuple[Ids, dict[int, int]]:
     if sounding > TRACKS:
         raise ImpossibleRequest(f"The piece has {sounding} tracks, more than the {TRACKS} that can be told apart.")
     grid = Grid(before)
+    _require_its_bars(score, grid)
     tracks = grid.program_of
     for number, program in enumerate(task.added(codec, sounding), start=max(tracks) + 1):
         tracks[number] = program
         score.tracks.append(Track(instrument_name(program), program % DRUMS, program == DRUMS))
     return before, tracks
+
+
+def _require_its_bars(score: Score, grid: Grid) -> None:
+    """Refuse a piece whose bars are not those that the model would be told of.
+
+    Raises:
+        ImpossibleRequest: names the first bar that is another.
+    """
+    lines, scale = bar_lines(score), score.ticks_per_quarter / STEPS
+    count = min(len(lines), grid.bars)
+    other = np.flatnonzero(np.abs(lines[:count] - grid.starts[:count] * scale) > scale)
+    if len(other):
+        raise ImpossibleRequest(
+            f"Bar {other[0]} of the piece has a metre that the model does not know, so that the bars after it would be "
+            "others than you mean. It knows 1 to 12 over 4, 8 or 16: write the piece in one of these."
+        )
 
 
 def _filled(index: int, score: Score, made: Score, notes: int, said: Sequence[str]) -> Filled:

@@ -9,6 +9,7 @@ Leaves out: sections of unlike lengths, and changes of metre or tempo.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -84,10 +85,7 @@ class Composition:
             )
         if not 0 <= self.varied <= 1:
             raise ImpossibleRequest(f"The share of returns that is varied must be from 0 to 1, not {self.varied:g}.")
-        if self.metre is not None and self.metre not in METRES:
-            raise ImpossibleRequest(f"There is no metre {self.metre[0]}/{self.metre[1]} here: 1 to 12 over 4, 8 or 16.")
-        if self.tempo is not None and not SLOWEST <= self.tempo <= FASTEST:
-            raise ImpossibleRequest(f"A tempo is from {SLOWEST:g} to {FASTEST:g} quarter notes a minute.")
+        _require_known(self.metre, self.tempo)
         require_programs(self.programs)
         if len(self.programs) > min(LABELS, TRACKS):
             raise ImpossibleRequest("So many tracks cannot be told apart; name fewer.")
@@ -113,6 +111,14 @@ class Composition:
         return f"{self.bars} bars{form}" + (f" for {names}" if names else "")
 
 
+def _require_known(metre: tuple[int, int] | None, tempo: float | None) -> None:
+    """Refuse a metre or a tempo that there is not."""
+    if metre is not None and tuple(metre) not in METRES:
+        raise ImpossibleRequest(f"There is no metre {metre[0]}/{metre[1]} here: 1 to 12 over 4, 8 or 16.")
+    if tempo is not None and not SLOWEST <= tempo <= FASTEST:
+        raise ImpossibleRequest(f"A tempo is from {SLOWEST:g} to {FASTEST:g} quarter notes a minute.")
+
+
 def bars_within(
     seconds: float, codec: Cells, *, sections: int = 1, metre: tuple[int, int] | None = None, tempo: float | None = None
 ) -> int:
@@ -126,8 +132,11 @@ def bars_within(
         tempo: quarter notes a minute.
 
     Raises:
-        ImpossibleRequest: a bar of each section lasts longer.
+        ImpossibleRequest: a bar of each section lasts longer, or there is no such metre, tempo or time.
     """
+    _require_known(metre, tempo)
+    if not math.isfinite(seconds):
+        raise ImpossibleRequest(f"A piece cannot last {seconds} seconds; ask for so many at most.")
     metre = METRES[codec.opening[0]] if metre is None else metre
     tempo = float(tempi()[codec.opening[1]]) if tempo is None else tempo
     bar = 60 * 4 * metre[0] / metre[1] / tempo

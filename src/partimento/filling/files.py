@@ -120,7 +120,7 @@ def compose_cells_again(
         place, digest, made_by = Path(facts["bundle"]), str(facts["model"]), str(facts["partimento"])
         if not 0 <= index < manner.n:
             raise ValueError(f"it is piece {index + 1} of {manner.n}")
-    except (KeyError, TypeError, ValueError, OverflowError, PartimentoError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, PartimentoError) as error:
         raise Unreadable(f"{file} does not say completely how it was made ({error}).", "Compose anew.") from error
     bundle = maker_of(file, place if model is None else model, digest, made_by, watch)
     files = _Files(folder, bundle, wanted.said(), sound, soundfont)

@@ -81,6 +81,10 @@ class Manner:
         sampling: how ids are drawn.
         guards: against endless loops.
         longest_note: quarter notes after which a new note must end.
+        longest_silence: quarter notes without any sound after which something must be played.
+
+    Raises:
+        ImpossibleRequest: so many cannot be made at once, or a number is out of its range.
     """
 
     asked: Asked = field(default_factory=Asked)
@@ -89,6 +93,20 @@ class Manner:
     sampling: Sampling = field(default_factory=Sampling)
     guards: Guards = field(default_factory=Guards)
     longest_note: float = Request.longest_note
+    longest_silence: float = Request.longest_silence
+
+    def __post_init__(self) -> None:
+        check(self.request, self.n, self.seed)
+
+    @property
+    def request(self) -> Request:
+        """The same as grammars take it, as far as they do."""
+        try:
+            return Request(longest_note=self.longest_note, longest_silence=self.longest_silence, key=self.asked.key)
+        except ValueError as error:
+            raise ImpossibleRequest(
+                f"The longest note and the longest silence must be more than 0 ({error})."
+            ) from error
 
     def to_table(self) -> dict[str, Any]:
         """The same as plain values."""
@@ -99,6 +117,7 @@ class Manner:
             "sampling": to_table(self.sampling),
             "guards": to_table(self.guards),
             "longest_note": self.longest_note,
+            "longest_silence": self.longest_silence,
         }
 
     @classmethod
@@ -111,6 +130,7 @@ class Manner:
             sampling=from_table(Sampling, table["sampling"], "sampling"),
             guards=from_table(Guards, table["guards"], "guards"),
             longest_note=float(table["longest_note"]),
+            longest_silence=float(table.get("longest_silence", Request.longest_silence)),
         )
 
 
@@ -128,8 +148,7 @@ class Writer:
 
     def __init__(self, bundle: Bundle, manner: Manner, threads: int = 1) -> None:
         self.codec = require_filling(bundle)
-        self._request = Request(longest_note=manner.longest_note, key=manner.asked.key)
-        check(self._request, manner.n, manner.seed)
+        self._request = manner.request
         self._hears = int(bundle.recipe.get("model", {}).get("context", 512))
         self._options: dict[str, Any] = {"sampling": manner.sampling, "guards": manner.guards, "longest": LONGEST}
         self._stepper = open_player(bundle, threads)

@@ -37,7 +37,7 @@ from partimento.codecs.cells.fields import (
 )
 from partimento.codecs.cells.grid import Grid
 from partimento.errors import ImpossibleRequest
-from partimento.harmony import chord_name, classes, recognised
+from partimento.harmony import CHORDS, chord_name, classes, recognised
 from partimento.keys import pitches_in
 from partimento.levels import nearest
 
@@ -95,6 +95,9 @@ class Asked:
             for value in _row(getattr(self, name)):
                 if value is not None and not least <= value <= most:
                     raise ImpossibleRequest(f"The {name} must be from {least:g} to {most:g}, not {value:g}.")
+        for chord in self.chords:
+            if not (isinstance(chord, int | np.integer) and 0 <= chord < CHORDS):
+                raise ImpossibleRequest(f"{chord!r} is no chord's number: harmony.chords_named gives those of names.")
         in_key = pitches_in(self.key)
         for low, high in self._ranges():
             if low > high:

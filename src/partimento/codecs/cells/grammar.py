@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partimento.codec import Request
-from partimento.codecs.cells.asking import POLYPHONY
+from partimento.codecs.cells.asking import DENSITY, POLYPHONY
 from partimento.codecs.cells.clock import LENGTHS, paces
 from partimento.codecs.cells.fields import (
     ANSWER,
@@ -383,6 +383,8 @@ class Cells:
         longest = int(min(longest, self._latest() - at))
         if self._state.asked[POLYPHONY] >= 0 and not self._next_is_gap():
             longest = min(longest, self._state.clock.steps - at)
+        if self._state.asked[DENSITY] >= 0:
+            longest = min(longest, self._striking.room(at, int(values(group[2]))))
         guarded = min(longest, self._longest_note)
         self._bound_by_guard = guarded < longest
         if field == 3:

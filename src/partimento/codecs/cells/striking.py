@@ -90,11 +90,30 @@ class Striking:
         """
         length, had = self._state.clock.steps, self._state.struck_in_cell
         steps = np.arange(length)
-        least, most = counts(self._state.asked[DENSITY], length)
+        most = counts(self._state.asked[DENSITY], length)[1]
         if had >= most:
             return steps < 0
-        first, last = (had - AHEAD) * length / most, (had + 1) * length / least + BEHIND
-        return (steps >= first) & (steps <= min(last, length - max(least - had, 1)))
+        return (steps >= (had - AHEAD) * length / most) & (steps <= self._due(had))
+
+    def _due(self, had: int) -> int:
+        """The last step of the bar at which the next note may come, after so many, for the density that is asked."""
+        length = self._state.clock.steps
+        least = counts(self._state.asked[DENSITY], length)[0]
+        return int(min((had + 1) * length / least + BEHIND, length - max(least - had, 1)))
+
+    def room(self, at: int, pitch: int) -> int:
+        """Steps that a note may last which is struck now, for the notes to come that the density asked wants.
+
+        Where it rings on when the next note is due, that may find no pitch that is silent, or too many that sound.
+        """
+        state, asked = self._state, self._state.asked
+        had, length = state.struck_in_cell + 1, state.clock.steps
+        due = self._due(had) if had < counts(asked[DENSITY], length)[0] else length  # then the next bar's first
+        until = state.until.get(state.track, np.zeros(128, dtype=np.int64)).copy()
+        until[pitch] = NEVER
+        silent = until <= state.clock.bar + due
+        crowded = asked[POLYPHONY] >= 0 and int((~silent).sum()) > asked[POLYPHONY]
+        return max(due - at, 1) if crowded or not (self.own(state.track) & silent).any() else NEVER
 
     def asked_times(self) -> Mask:
         """(steps of the bar,) where what is asked lets the present track strike; up to its last event, anywhere."""
