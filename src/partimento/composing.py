@@ -289,7 +289,7 @@ def _ranked(pieces: Sequence[Made], people: Mapping[str, Sequence[float]]) -> li
     ranked = []
     for rank, made in enumerate(order, start=1):
         found = places[made.index]
-        why = f": {'; '.join(found.says)}" if found.says else ""
+        why = f"; unlike them: {'; '.join(found.says)}" if found.says else ""
         said = f"Ranked {rank} of {len(order)}: like people's pieces on {found.usual} of {found.features} figures{why}."
         ranked.append(replace(made, remarks=(*made.remarks, said)))
     return ranked

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import sys
 from pathlib import Path
 
 from partimento.cli.numbers import WholeOrNone
@@ -34,4 +37,9 @@ def demo(*, to: Path = Path("partimento-demo"), minutes: float | None = None, sa
     for piece in shown.pieces:
         say(f"  listen: {piece.midi.with_suffix('.wav')}   look: {piece.midi.with_suffix('.png')}")
     say(f"How it learnt: {shown.run / 'curves.png'}; the model: {shown.run / 'bundle'}.")
-    say("Now with your own music: partimento train FOLDER --to RUN")
+    say(f"Now with your own music: {called()} train FOLDER --to RUN")
+
+
+def called() -> str:
+    """How this program is called from where one is: by its name where that is found, else by its path."""
+    return "partimento" if shutil.which("partimento") else shlex.quote(sys.argv[0])

@@ -15,13 +15,19 @@ from rich.progress import Progress as Bars
 from partimento.progress import Progress, Watch
 
 REFRESH_EVERY = 0.1  # seconds between two drawings of the bars
+BAR, BESIDE = 30, 65  # characters of a bar, and of it with what stands beside it but the job and the figures
 LINE_EVERY = 10.0  # seconds between two plain lines
 
 
-def _figures(event: Progress) -> str:
-    return "  ".join(
-        f"{name} {value:,.0f}" if abs(value) >= 1000 else f"{name} {value:.3g}" for name, value in event.facts.items()
-    )
+def _figures(event: Progress, room: int | None = None) -> str:
+    """The figures of an event, as many as there is room for."""
+    told = ""
+    for name, value in event.facts.items():
+        more = f"{told}{'  ' * bool(told)}{name} " + (f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}")
+        if room is not None and len(more) > room:
+            break
+        told = more
+    return told
 
 
 @contextmanager
@@ -33,7 +39,7 @@ def watching() -> Iterator[Watch]:
         return
     bars = Bars(
         TextColumn("{task.description}"),
-        BarColumn(bar_width=30),
+        BarColumn(bar_width=BAR),
         TextColumn("{task.percentage:>3.0f}%"),
         TimeElapsedColumn(),
         TextColumn("left"),
@@ -51,7 +57,8 @@ def watching() -> Iterator[Watch]:
                 bars.console.print(escape(event.remark), highlight=False)
             if event.job not in tasks:
                 tasks[event.job] = bars.add_task(event.job, total=event.total, figures="")
-            bars.update(tasks[event.job], completed=event.done, total=event.total, figures=_figures(event))
+            figures = _figures(event, console.width - BESIDE - max(map(len, tasks)))
+            bars.update(tasks[event.job], completed=event.done, total=event.total, figures=figures)
             now = time.monotonic()
             if now - shown[0] > REFRESH_EVERY or event.done == event.total:
                 shown[0] = now

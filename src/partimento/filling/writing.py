@@ -47,7 +47,7 @@ from partimento.settings import from_table, to_table
 
 __all__ = ["Manner", "Writer", "require_filling"]
 
-ADVICE = "Take one that `partimento train FOLDER --recipe nested` made."
+ADVICE = "Take the one that comes along, or one that `partimento train FOLDER --recipe nested` made."
 LONGEST = 16_384  # ids that are written at once
 WRITTEN_SHARE = 0.5  # of what a model hears: what it may be expected to write itself
 FEWEST_EVENTS = 6  # that a cell is expected to have
@@ -66,7 +66,10 @@ def require_filling(bundle: Bundle) -> Cells:
     codec = bundle.codec()
     hidden = bundle.recipe.get("preparation", {}).get("hidden", 0)
     if not isinstance(codec, Cells) or not hidden or bundle.model_name != "nested":
-        raise ImpossibleRequest(f"The model {bundle.folder} has not learnt to fill. {ADVICE}")
+        raise ImpossibleRequest(
+            f"The model {bundle.folder} writes pieces from their beginning to their end and has not learnt to fill: it "
+            f"cannot be asked for instruments, forms, chords, densities and the like. {ADVICE}"
+        )
     return codec
 
 

@@ -119,9 +119,8 @@ def plan(recipe: Recipe, prepared: Prepared, minutes: float | None, watch: Watch
         whole = given * wanted.epochs / max(passes, 1e-9)
         remark += f" The recipe asks for {wanted.epochs:g} passes, which would take {whole:,.0f} minutes."
     elif given is not None and passes < wanted.passes:
-        remark += (
-            f" That is few passes; {given * wanted.passes / max(passes, 1e-9):.0f} minutes would do it more justice."
-        )
+        enough = math.ceil(given * wanted.passes / max(passes, 1e-9))
+        remark += f" That is few passes; {enough} minutes would do it more justice." if enough > given + 1 else ""
     return timed, remark + (f" The source: {recipe.source}" if recipe.source else "")
 
 
