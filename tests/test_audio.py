@@ -12,10 +12,11 @@ import pytest
 import soundfile
 from hypothesis import HealthCheck, given, settings
 
+from partimento.channels import CHANNELS
 from partimento.errors import PartimentoError
 from partimento.render import SOUNDS, audio, render
 from partimento.render.audio import PEAK, TAIL, measure, require_soundfont
-from partimento.render.performance import CHANNELS, performance
+from partimento.render.performance import performance
 from partimento.score import Note, Score, Tempo, Track, end_tick, seconds_at
 
 from music import scores
@@ -115,6 +116,16 @@ def test_sixteen_instruments_and_more_all_sound() -> None:
         if message[0] & 0xF0 == 0x90 and message[0] & 15 != 9:
             sounded.append(program_now[message[0] & 15])
     assert sounded == list(range(40))
+
+
+@pytest.mark.parametrize("key", [22, 26, 42, 46])
+def test_the_edge_of_an_electronic_hi_hat_sounds(tmp_path: Path, key: int) -> None:
+    score = Score(480)
+    drums = Track("", 0, True)
+    drums.notes.append(Note(0, 100, key, 90))
+    score.tracks.append(drums)
+    render(score, tmp_path / "hat.wav")
+    assert measure(tmp_path / "hat.wav").rms > 0.005
 
 
 def test_a_note_struck_again_while_it_sounds_is_not_ended_by_the_first() -> None:

@@ -262,6 +262,30 @@ def test_each_pitch_of_a_track_sounds_once_at_a_time(notes: list[tuple[int, int,
     assert (note_array(again.score) == columns).all()
 
 
+def test_of_many_tracks_each_plays_on_a_channel_of_its_instrument() -> None:
+    score = Score(480)
+    for number in range(20):  # four instruments
+        track = Track(str(number), 10 * (number % 4), False)
+        track.notes.append(Note(480 * number, 480, 60 + number, 90))
+        score.tracks.append(track)
+    drums = Track("drums", 0, True)
+    drums.notes.append(Note(0, 100, 38, 90))
+    score.tracks.append(drums)
+    data = files.to_bytes(score)
+    assert [[*track.notes] for track in files.read_bytes(data, "midi").score.tracks] == [
+        [*track.notes] for track in score.tracks
+    ]
+    played: dict[int, set[int]] = {}
+    for track, written in zip(mido.MidiFile(file=io.BytesIO(data)).tracks, score.tracks, strict=True):
+        own = [message for message in track if not message.is_meta]
+        (channel,) = {message.channel for message in own}
+        assert (channel == 9) == written.is_drum
+        assert {message.program for message in own if message.type == "program_change"} == {written.program}
+        played.setdefault(channel, set()).add(written.program)
+    assert len(played) == 5
+    assert all(len(programs) == 1 for programs in played.values())
+
+
 def test_a_score_is_written_whole_and_the_same_each_time(tmp_path: Path) -> None:
     score = a_score([(0, 480, 60, 64), (480, 480, 60, 64)])
     path = tmp_path / "new" / "folder" / "a.MID"

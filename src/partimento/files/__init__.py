@@ -15,6 +15,7 @@ import numpy as np
 from symusic.core import NoteTickList as NoteList
 
 from partimento.atomic import atomic_file
+from partimento.channels import CHANNELS, channels_of, on_channel
 from partimento.errors import PartimentoError, Unreadable
 from partimento.files.repair import repair
 from partimento.files.tidying import LONGEST_METRE, tidy
@@ -169,8 +170,26 @@ def write(score: Score, path: Path | str) -> None:
 
 
 def to_bytes(score: Score) -> bytes:
-    """A score as a Standard MIDI File; the same score gives the same bytes."""
-    return bytes(score.dumps_midi())
+    """A score as a Standard MIDI File, each track on a channel of `channels`; the same score gives the same bytes."""
+    data = bytes(score.dumps_midi())
+    if len(score.tracks) <= len(CHANNELS):
+        return data
+    head, *chunks = _chunks(data)
+    first = len(chunks) - len(score.tracks)  # what goes before the tracks: tempi and metres, if there are any
+    moved = [
+        on_channel(track, channel) for track, channel in zip(chunks[first:], channels_of(score.tracks), strict=True)
+    ]
+    return head + b"".join(b"MTrk" + len(track).to_bytes(4, "big") + track for track in (*chunks[:first], *moved))
+
+
+def _chunks(midi: bytes) -> list[bytes]:
+    """The header with its name and length, and each track's bytes without."""
+    at, found = 14, [midi[:14]]
+    while at < len(midi):
+        end = at + 8 + int.from_bytes(midi[at + 4 : at + 8], "big")
+        found.append(midi[at + 8 : end])
+        at = end
+    return found
 
 
 def _read(item: tuple[Path, Limits]) -> Reading:

@@ -1,8 +1,10 @@
-"""The names of General MIDI's drums (General MIDI 1, 1991), shortened to fit beside a lane."""
+"""The names of General MIDI's drums (General MIDI 1, 1991) and two of electronic kits, short enough for a lane."""
 
 from __future__ import annotations
 
 DRUM_NAMES = {
+    22: "Closed hat edge",
+    26: "Open hat edge",
     35: "Low kick",
     36: "Kick",
     37: "Side stick",
