@@ -77,6 +77,14 @@ def test_an_svg_is_well_formed_and_says_what_the_png_says(tmp_path: Path) -> Non
     assert any(text and text.startswith("Noël & <friends>") for text in texts)
 
 
+@pytest.mark.parametrize(("tempi", "told"), [([], "120 bpm"), ([90], "90 bpm"), ([69, 144, 113], "69 to 144 bpm")])
+def test_all_tempi_are_told(tmp_path: Path, tempi: list[int], told: str) -> None:
+    score = tune()
+    score.tempos = type(score.tempos)([Tempo(480 * at, qpm) for at, qpm in enumerate(tempi)])
+    render(score, tmp_path / "x.svg", view="roll")
+    assert told in (tmp_path / "x.svg").read_text()
+
+
 def test_each_note_is_one_box_whose_width_is_its_length() -> None:
     score = Score(480)
     track = Track("", 0, False)

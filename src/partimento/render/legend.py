@@ -9,7 +9,7 @@ import numpy as np
 from partimento.render.drawing import Drawing, text_width
 from partimento.render.pages import RIGHT, WIDTH, Page, Voice
 from partimento.render.style import DRUMS, GIVEN, GREY, PROMPT, mixed
-from partimento.score import DEFAULT_QPM, NoteArray, Score, bar_lines, end_tick, seconds_at
+from partimento.score import NoteArray, Score, bar_lines, end_tick, seconds_at, tempo_changes
 
 SHADES = 8
 Item = tuple[str, tuple[str, ...]]  # a name, and the colours of its swatch
@@ -77,10 +77,11 @@ def facts_of(score: Score, notes: NoteArray, page: Page) -> str:
         return "No notes"
     lines = bar_lines(score, min(end, page.shown))
     bars = len(lines)
-    tempo = next(iter(sorted(score.tempos, key=lambda t: t.time)), None)
+    tempi = [round(qpm) for at, qpm in tempo_changes(score).items() if at < end]
+    span = f"{min(tempi)}" if min(tempi) == max(tempi) else f"{min(tempi)} to {max(tempi)}"
     parts = [
         f"{bars:,} bar{'s' * (bars != 1)} of {_metre(score)}",
-        f"{tempo.qpm if tempo else DEFAULT_QPM:.0f} bpm",
+        f"{span} bpm",
         clock(float(seconds_at(score, np.array([end]))[0])),
         f"{len(notes):,} notes",
     ]
