@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import partimento
 from partimento.corpus import inspect
 from partimento.errors import InvalidSettings, TooLittleMusic
 from partimento.files import write
@@ -21,7 +23,7 @@ from partimento.recipes import from_tables, recipe_named
 from partimento.training.checkpoints import checkpoints
 from partimento.training.loop import RunExists
 from partimento.training.planning import _fitting, new_model, plan, windows_of
-from partimento.training.preparing import prepare
+from partimento.training.preparing import ENCODES, prepare
 from partimento.training.runs import train
 from partimento.windows import Windows
 
@@ -223,6 +225,18 @@ def test_a_damaged_cache_is_encoded_again(music: Path, tmp_path: Path) -> None:
         rows.write_bytes(rows.read_bytes()[:100])
     second = train(music, tmp_path / "two", recipe_named("markov"))
     assert first.digest == second.digest
+
+
+def test_all_that_decides_how_music_is_encoded_names_the_cache() -> None:
+    package = Path(partimento.__file__).parent
+    needless = {"atomic", "discovery", "errors", "settings"}  # of no consequence for what is written
+    files = [
+        file for place in ENCODES for file in [package / place, *(package / place).rglob("*.py")] if file.is_file()
+    ]
+    assert len(files) > len(ENCODES)
+    for file in files:
+        needed = set(re.findall(r"^ *from partimento\.(\w+)", file.read_text("utf-8"), re.MULTILINE))
+        assert needed <= needless | {Path(place).stem for place in ENCODES}, file
 
 
 def test_two_processes_do_not_train_in_one_run(music: Path, tmp_path: Path) -> None:

@@ -26,6 +26,19 @@ from partimento.score import Score, transpose
 from partimento.settings import to_table
 from partimento.versions import code_version
 
+ENCODES = (  # what decides how music is encoded: where any of it changes, it is encoded anew
+    *(
+        "codec.py",
+        "codecs",
+        "harmony.py",
+        "instruments.py",
+        "keys.py",
+        "levels.py",
+        "metres.py",
+        "score.py",
+        "timing.py",
+    ),
+)
 SPLITS = ("train", "valid", "test")
 
 
@@ -89,7 +102,7 @@ def prepare(
         "codec": {"name": recipe.codec, **to_table(recipe.settings["codec"])},
         "transpose": recipe.settings["preparation"].transpose,
         "start": None if start is None else start.digest,
-        "code": code_version("codec.py", "score.py", "codecs", libraries=("miditok", "symusic")),
+        "code": code_version(*ENCODES, libraries=("miditok", "symusic")),
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
     cached = _place(cache_folder() / "encoded", spare) / digest
