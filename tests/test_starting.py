@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 import subprocess
@@ -20,7 +21,7 @@ from partimento.generation import generate
 from partimento.progress import Progress
 from partimento.recipes import recipe_named
 from partimento.training.rehearsing import rehearsal
-from partimento.training.runs import train
+from partimento.training.runs import CAME, train
 from partimento.training.starting import recipe_of
 
 from music import tune
@@ -63,6 +64,8 @@ def test_a_run_from_a_trained_model_begins_with_what_it_knows(place: Path, base:
     assert ended.facts["started_from"] == base.digest
     assert ended.facts["scores"]["as it came, test, loss"] < 0.8 * math.log(ended.codec().spec.vocab_size)
     assert ended.facts["scores"]["test, loss"] != ended.facts["scores"]["as it came, test, loss"]
+    kept = json.loads((tmp_path / "tuned" / CAME).read_text())  # not measured again by a run that goes on
+    assert {name: ended.facts["scores"][name] for name in kept} == kept
     assert base.codec().spec == ended.codec().spec
     moved = [np.abs(base.arrays()[name] - array).mean() for name, array in ended.arrays().items()]
     size = [np.abs(array).mean() for array in ended.arrays().values()]

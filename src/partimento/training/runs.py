@@ -47,6 +47,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 LOCK = ".lock"
+CAME = "as-it-came.json"  # what the model reached that it began from
 REHEARSAL = "rehearsal"  # what a run composes to hear it again
 PLAN = "recipe.toml"
 BEFORE_PLAN = {"corpus.json", "pieces", "encoded", START, LOCK}  # what a run may have written before its plan
@@ -189,8 +190,11 @@ def _learn(
         return lambda share: watch(Progress(job, number + share, of, "models"))
 
     before = {}
-    if start is not None:
+    if start is not None and (run / CAME).is_file():  # of a run that goes on
+        before = json.loads((run / CAME).read_bytes())
+    elif start is not None:
         before = scores_of(model, judged, "as it came, ", telling("Measuring it as it came", 0, 1))
+        write_text(run / CAME, json.dumps(before) + "\n")
     learnt = windows["train"], windows["valid"], training, run / "training"
     history = fit(model, *learnt, knows=start is not None, resume=resume, watch=watch)
     remark = ""
