@@ -10,7 +10,7 @@ thread, for minutes of processor time. Bits a note of the test pieces, whole, ex
     prompted     MODEL itself, which hears a piece of the folder before each test piece, half of its context at most
     nothing 5    the recipe nested from nothing, five minutes; nothing 30 half an hour
     all 5        MODEL goes on for five minutes, every weight
-    all small 5  as `all 5`, by windows of half the length, half as many at once: four times as many updates
+    all large 5  as `all 5`, each update of as many ids as when MODEL was made
     all 20% 5    as `all 5`, a fifth of the updates on what MODEL composes before (`preparation.rehearsal`)
     low rank 5   MODEL goes on for five minutes, what is learnt added to its matrices as products of rank 16 (LoRA: Hu
                  et al. 2022), by AdamW; the better of three rates by the held-out pieces of the folder
@@ -53,7 +53,6 @@ from partimento.windows import Windows
 TESTS = 60
 RANK, RATES = 16, (3e-4, 1e-3, 3e-3)
 ONE_THREAD = ["training.threads=1"]
-SMALL = ["training.length=3072", "training.batch=1"]
 OLD = 120_000  # ids of what the model had learnt
 
 
@@ -102,8 +101,9 @@ class Trial:
         if way == "nothing":
             return self.fitted(recipe_named("nested").override(ONE_THREAD), None, float(minutes))
         recipe = recipe_of(self.bundle).override(ONE_THREAD)
-        if way == "all small":
-            return self.fitted(recipe.override(SMALL), self.bundle, float(minutes))
+        if way == "all large":
+            made = {name: self.bundle.recipe["training"][name] for name in ("length", "batch")}
+            return self.fitted(recipe.replace("training", **made), self.bundle, float(minutes))
         if way.startswith("all"):
             share = float(way.removeprefix("all").strip(" %") or 0) / 100
             return self.fitted(recipe.replace("preparation", rehearsal=share), self.bundle, float(minutes))
@@ -197,7 +197,7 @@ def main() -> None:
     parser.add_argument("--sizes", default="20,50,200")
     parser.add_argument("--old", type=Path)
     parser.add_argument(
-        "--rows", default="as it came,prompted,all 5,all small 5,all 20% 5,low rank 5,nothing 5,nothing 30"
+        "--rows", default="as it came,prompted,all 5,all large 5,all 20% 5,low rank 5,nothing 5,nothing 30"
     )
     parser.add_argument("--work", type=Path, default=Path("runs") / "finetuning")
     chosen = parser.parse_args()

@@ -2,7 +2,9 @@
 
     python shipping/put.py BUNDLE
 
-The sources and their credits are those of the table in `shipping/README.md`; the limits are below.
+The sources and their credits are those of the table in `shipping/README.md`; the limits are below. A model that went on
+from an earlier one of the package is no style of somebody's own, but all that it has learnt: nothing of where it began
+is kept on its card.
 """
 
 from __future__ import annotations
@@ -10,7 +12,9 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from partimento.bundle import SHIPPED, Bundle, open_bundle, write_bundle
 
@@ -33,6 +37,12 @@ def credits() -> list[str]:
     return [f"{name} ({place}): {what}; {licence}; {credit}" for name, place, what, licence, credit in rows]
 
 
+def whole(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts without those of what it began from."""
+    scores = {name: score for name, score in facts["scores"].items() if not name.startswith("as it came")}
+    return {**{name: fact for name, fact in facts.items() if name != "started_from"}, "scores": scores}
+
+
 def put(bundle: Bundle) -> Bundle:
     """Write it into the package, in place of the one that is there."""
     size = sum(path.stat().st_size for path in bundle.folder.rglob("*") if path.is_file())
@@ -51,7 +61,7 @@ def put(bundle: Bundle) -> Bundle:
         model_name=bundle.model_name,
         arrays=bundle.arrays(),
         export=export,
-        facts={**bundle.facts, "title": TITLE, "limits": LIMITS, "credits": credits()},
+        facts={**whole(bundle.facts), "title": TITLE, "limits": LIMITS, "credits": credits()},
     )
 
 

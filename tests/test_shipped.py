@@ -53,6 +53,7 @@ def test_what_goes_on_from_it_is_planned_for_its_own_music() -> None:
     assert training.threads is None
     assert training.held_out_ids < shipped["held_out_ids"]
     assert training.learning_rate < shipped["learning_rate"]
+    assert training.length * training.batch <= 3072
 
 
 def test_it_composes_at_once_the_same_each_time(tmp_path: Path) -> None:

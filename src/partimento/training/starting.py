@@ -2,9 +2,9 @@
 
 The weights and the codec are the bundle's, so every id means what it meant; all that is learnt is learnt on from there
 (fine-tuning: Howard and Ruder 2018, "Universal language model fine-tuning for text classification"), in steps that are
-`GENTLER` than before (`docs/training.md` has what that was chosen by). Where nothing that is learnt is better than what
-came, what came stays. A copy of the bundle lies in the run's folder, so that the run can be resumed when the bundle is
-gone.
+`GENTLER` than before, and from fewer ids at a time (`docs/training.md` has what both were chosen by). Where nothing
+that is learnt is better than what came, what came stays. A copy of the bundle lies in the run's folder, so that the run
+can be resumed when the bundle is gone.
 
 Leaves out: learning some of the weights alone (LoRA, Hu et al. 2022).
 """
@@ -24,6 +24,7 @@ from partimento.recipes import Recipe, from_tables
 
 START = "start"  # the bundle's copy, in a run's folder
 GENTLER = 0.4  # of the learning rate
+AT_ONCE = 3072  # positions of an update at most: little music and little time want many small ones
 OF_THE_RUN = ("updates", "evaluate_every", "held_out_ids", "threads", "save_every")  # for other music and time
 
 
@@ -37,6 +38,9 @@ def recipe_of(bundle: Bundle) -> Recipe:
     training = {name: value for name, value in document.get("training", {}).items() if name not in OF_THE_RUN}
     if "started_from" not in bundle.facts and "learning_rate" in training:
         training["learning_rate"] = GENTLER * training["learning_rate"]
+    if isinstance(length := training.get("length"), int) and isinstance(batch := training.get("batch"), int):
+        training["length"] = min(length, AT_ONCE)
+        training["batch"] = max(1, min(batch, AT_ONCE // training["length"]))
     plan = {**document.get("plan", {}), "sizes": [], "epochs": None}
     return from_tables("start", {**document, "training": _said(training), "plan": _said(plan)})
 
