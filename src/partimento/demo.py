@@ -33,7 +33,7 @@ AT_ONCE = {
     "song": Composition(bars=16, programs=(52, 0, 0), tempo=90),
 }
 MINUTES = 1.5  # of training; reading, measuring and composing take about another
-PIECES = 3
+PIECES, OF = 3, 12  # pieces that are kept, the likest to people's, of so many
 BARS = 16
 
 
@@ -101,12 +101,12 @@ def demo(
     while music.exists():
         seed += 1
         music = folder / f"music-{seed + 1}"
-    return Shown(run, music, compose_into(music, bundle, _order(bundle, seed), watch=watch))
+    return Shown(run, music, compose_into(music, bundle, _order(bundle, seed), best=PIECES, watch=watch))
 
 
 def _order(bundle: Bundle, seed: int) -> Order:
     return Order(
-        n=PIECES,
+        n=OF,
         seed=seed,
         request=Request(bars=BARS),
         sampling=_sampling(bundle),
