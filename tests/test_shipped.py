@@ -72,6 +72,20 @@ def test_it_composes_at_once_the_same_each_time(tmp_path: Path) -> None:
         assert (tmp_path / to / "001.mid").read_bytes() == first
 
 
+def test_of_pieces_that_were_asked_for_the_likest_are_kept(tmp_path: Path) -> None:
+    asked = ["compose", "--instruments", "piano,piano", "--bars", "4", "--sound", "none"]
+    done = run(partimento(*asked, "-n", "4", "--best", "2", "--to", "best"), tmp_path)
+    assert done.returncode == 0, done.stderr
+    kept = sorted((tmp_path / "best").glob("*.mid"))
+    assert len(kept) == 2
+    assert "Ranked 1 of 4: like people's pieces on " in done.stdout
+    done = run(partimento("compose", "--again", str(kept[1]), "--to", "again"), tmp_path)
+    assert (tmp_path / "again" / kept[1].name).read_bytes() == kept[1].read_bytes(), done.stderr
+    done = run(partimento(*asked, "-n", "2", "--best", "3", "--to", "no"), tmp_path)
+    assert done.returncode != 0
+    assert "The best 3 of 2 pieces cannot be chosen" in done.stderr
+
+
 def test_a_folder_of_its_name_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "shipped").mkdir()

@@ -12,7 +12,7 @@ import itertools
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -23,11 +23,10 @@ from symusic.core import TextMetaTick
 
 from partimento.atomic import UNFINISHED, write_text
 from partimento.bundle import COMES_ALONG, Bundle, open_bundle
+from partimento.choosing import likest, people_of
 from partimento.codec import Request, RollSpec, codec_named
 from partimento.errors import ImpossibleRequest, InvalidBundle, InvalidSettings, Unreadable
-from partimento.evaluation.features import features
 from partimento.evaluation.originality import TrainingIndex
-from partimento.evaluation.ranking import place
 from partimento.files import read_safely, write
 from partimento.generation import CopyLimit, Made, generate
 from partimento.generation.requests import MOST
@@ -237,9 +236,7 @@ def compose_into(
         ImpossibleRequest: the folder holds something, or the bundle cannot do what is asked; nothing is written.
     """
     require_empty(folder)
-    if best is not None and not 1 <= best <= order.n:
-        raise ImpossibleRequest(f"The best {best} of {order.n} pieces cannot be chosen: ask for 1 to {order.n}.")
-    people = {} if best is None else _people(bundle)
+    people = {} if best is None else people_of(bundle, best, order.n)
     limit = None if order.max_copied is None else CopyLimit(_learnt(bundle), order.max_copied)
     if sound != "none":
         require_soundfont(soundfont)
@@ -248,7 +245,7 @@ def compose_into(
     pieces = itertools.islice(pieces, None if only is None else only + 1)  # those of later batches need not be made
     kept: Iterable[Made] = (made for made in pieces if only is None or made.index == only)
     if best is not None:
-        kept = _ranked(list(kept), people)[:best]
+        kept = likest(list(kept), people, best)
     return [_write(folder, bundle, order, made, sound, soundfont) for made in kept]
 
 
@@ -264,35 +261,6 @@ def _learnt(bundle: Bundle) -> TrainingIndex:
             f"{bundle.folder} is a bundle alone, which does not hold what it learnt from; --max-copied needs its run."
         )
     return TrainingIndex.load(file)
-
-
-def _people(bundle: Bundle) -> Mapping[str, Sequence[float]]:
-    """The figures of people's pieces by feature, as the run that made the bundle found them.
-
-    Raises:
-        ImpossibleRequest: the bundle has none.
-    """
-    try:
-        figures = bundle.facts["human"]["figures"]
-        return {str(name): [math.nan if one is None else float(one) for one in of] for name, of in figures.items()}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ImpossibleRequest(
-            f"{bundle.folder} does not say what people's pieces are like, so none of its own can be called best: an "
-            "older version made it. Compose without --best."
-        ) from error
-
-
-def _ranked(pieces: Sequence[Made], people: Mapping[str, Sequence[float]]) -> list[Made]:
-    """Pieces, those most like people's first; each says which it is, and why."""
-    places = {made.index: place(features(made.score), people) for made in pieces}
-    order = sorted(pieces, key=lambda made: (-places[made.index].score, made.index))
-    ranked = []
-    for rank, made in enumerate(order, start=1):
-        found = places[made.index]
-        why = f"; unlike them: {'; '.join(found.says)}" if found.says else ""
-        said = f"Ranked {rank} of {len(order)}: like people's pieces on {found.usual} of {found.features} figures{why}."
-        ranked.append(replace(made, remarks=(*made.remarks, said)))
-    return ranked
 
 
 def _write(folder: Path, bundle: Bundle, order: Order, made: Made, sound: Sound, soundfont: Path | None) -> Composed:

@@ -33,6 +33,7 @@ AT_ONCE = {
     "song": Composition(bars=16, programs=(52, 0, 0), tempo=90),
 }
 MINUTES = 1.5  # of training; reading, measuring and composing take about another
+TRIED = 8  # pieces at once, of which the likest to people's is kept
 PIECES, OF = 3, 12  # pieces that are kept, the likest to people's, of so many
 BARS = 16
 
@@ -61,7 +62,8 @@ def compose_at_once(folder: Path, *, watch: Watch = ignore) -> list[tuple[Path, 
     bundle, made = open_bundle(), []
     for name, wanted in AT_ONCE.items():
         if not (folder / name).exists():
-            made += compose_cells_into(folder / name, bundle, wanted, Manner(sampling=_sampling(bundle)), watch=watch)
+            manner = Manner(n=TRIED, sampling=_sampling(bundle))
+            made += compose_cells_into(folder / name, bundle, wanted, manner, best=1, watch=watch)
     return made
 
 

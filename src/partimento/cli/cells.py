@@ -187,12 +187,18 @@ def make(
 
 
 def compose_planned(
-    plan: Plan, bars: int | None, seconds: float | None, wishes: Wishes | None, versions: Versions, watch: Watch
+    plan: Plan,
+    bars: int | None,
+    seconds: float | None,
+    wishes: Wishes | None,
+    versions: Versions,
+    best: int | None,
+    watch: Watch,
 ) -> None:
     """Compose pieces from what is asked into a folder, and say what they are."""
     bundle, manner = _understood(wishes, versions)
     wanted = plan.composition(bars, seconds, require_filling(bundle))
-    _say(compose_cells_into(versions.to, bundle, wanted, manner, watch=watch, **versions.sounds()))
+    _say(compose_cells_into(versions.to, bundle, wanted, manner, best=best, watch=watch, **versions.sounds()))
 
 
 def compose_planned_again(file: Path, versions: Versions, watch: Watch) -> None:

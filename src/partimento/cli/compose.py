@@ -102,7 +102,7 @@ def compose(
         _refuse({"number": n, "seed": seed, **asked, "prompt": prompt, **drawn, **chosen, **planned}, BESIDE_AGAIN)
         _refuse({"set": set_ or None}, BESIDE_AGAIN)
     elif planned:
-        others = {"notes": notes, "prompt": prompt, **chosen, "top-k": top_k, "min-p": min_p}
+        others = {"notes": notes, "prompt": prompt, "max-copied": max_copied, "top-k": top_k, "min-p": min_p}
         _refuse(others, f"cannot go with --{next(iter(planned))}: leave one or the other out.")
 
     def order() -> tuple[Bundle, Order]:
@@ -133,7 +133,7 @@ def compose(
             _report([compose_again(again, to, model, sound=sound, soundfont=soundfont, watch=watch)])
         elif planned:
             versions = Versions(to, model, 1 if n is None else n, seed or 0, temperature, top_p, sound, soundfont, set_)
-            compose_planned(plan or Plan(), bars, seconds, wishes, versions, watch)
+            compose_planned(plan or Plan(), bars, seconds, wishes, versions, best, watch)
         else:
             bundle, ordered = order()
             _report(compose_into(to, bundle, ordered, sound=sound, soundfont=soundfont, best=best, watch=watch))

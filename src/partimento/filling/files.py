@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
 from partimento.atomic import write_text
 from partimento.bundle import Bundle
+from partimento.choosing import likest, people_of
 from partimento.composing import Sound, maker_of, require_empty
 from partimento.errors import ImpossibleRequest, PartimentoError, Unreadable
 from partimento.files import write
@@ -71,19 +72,33 @@ def compose_cells_into(
     *,
     sound: Sound = "wav",
     soundfont: Path | None = None,
+    best: int | None = None,
     watch: Watch = ignore,
 ) -> list[tuple[Path, Filled]]:
-    """Compose from what is asked, and write each piece as `fill_into` does.
+    """Compose from what is asked, and write each piece as `fill_into` does; with `best`, when all are made.
+
+    Args:
+        folder: new or empty.
+        bundle: a model that has learnt to fill.
+        wanted: what each piece is to be.
+        manner: how.
+        sound: the sound's format, or "none".
+        soundfont: the SoundFont to play with; the installed one if None.
+        best: write only so many, those most like the music that was learnt from (`choosing`), best first.
+        watch: hears of progress.
 
     Raises:
         ImpossibleRequest: the folder holds something, the model cannot fill, or the cells cannot be what is asked.
     """
+    people = {} if best is None else people_of(bundle, best, manner.n)
     files = _Files(folder, bundle, wanted.said(), sound, soundfont)
-    made = {"composition": dataclasses.asdict(wanted), **manner.to_table()}
-    written = []
-    for together in side_by_side(manner.n):
-        written += files.write(compose_cells(bundle, wanted, manner, only=together, watch=watch), made)
-    return written
+    facts = {"composition": dataclasses.asdict(wanted), **manner.to_table()}
+    batches: Iterable[list[Filled]] = (
+        compose_cells(bundle, wanted, manner, only=together, watch=watch) for together in side_by_side(manner.n)
+    )
+    if best is not None:
+        batches = [likest([made for batch in batches for made in batch], people, best)]
+    return [written for batch in batches for written in files.write(batch, facts)]
 
 
 def compose_cells_again(
