@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from partimento.engraving import engrave, to_musicxml
@@ -176,7 +176,17 @@ def scores_on_the_grid(draw: st.DrawFn, max_notes: int = 12) -> Score:
     return score
 
 
+def a_note_at_the_end() -> Score:
+    """Shorter than a thirty-second, before the last bar line."""
+    score = Score(24)
+    score.time_signatures.append(TimeSignature(0, 3, 16))
+    score.tracks.append(Track("", 0, False))
+    score.tracks[0].notes.append(Note(16, 2, 60, 80))
+    return score
+
+
 @settings(max_examples=150, deadline=None)
+@example(a_note_at_the_end())
 @given(scores_on_the_grid())
 def test_what_lies_on_the_grid_comes_back_exactly(score: Score) -> None:
     text = to_musicxml(score, "Any & <all>")

@@ -141,7 +141,7 @@ def _staves(
     else:
         ends = ends - timing.delay
         onsets, steps = settle_onsets(np.maximum(played - timing.delay, 0.0), bars, timing.spread)
-    onsets = np.minimum(onsets, bars[-1].end - 3)
+        onsets = np.minimum(onsets, bars[-1].end - 3)
     exact = exact and on_grid(ends, bars, ticks)
     drums, program = bool(notes["program"][0] < 0), int(notes["program"][0])
     left = np.zeros(len(notes), dtype=np.bool_) if drums else _left(onsets, notes, program, hand)
