@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from partimento.blocks import Block, Shape
+from partimento.training.learning import _between
 from partimento.training.muon import ITERATIONS, Muon, turns
 
 
@@ -62,3 +64,25 @@ def test_a_matrix_without_a_gradient_stays() -> None:
     muon.step()
     assert torch.equal(still, drawn(8, 4))
     assert not torch.equal(moving, drawn(8, 4))
+
+
+def test_matrices_that_one_holds_make_the_steps_of_each() -> None:
+    together = nn.Parameter(drawn(24, 8))
+    alone = [nn.Parameter(part.clone()) for part in drawn(24, 8).chunk(3)]
+    one, other = Muon([together], parts=[3], lr=0.01, weight_decay=0.05), Muon(alone, lr=0.01, weight_decay=0.05)
+    for update in range(5):
+        together.grad = drawn(24, 8, seed=1 + update)
+        for part, grad in zip(alone, drawn(24, 8, seed=1 + update).chunk(3), strict=True):
+            part.grad = grad.clone()
+        one.step()
+        other.step()
+    assert torch.allclose(together, torch.cat(alone), atol=1e-6)
+
+
+def test_queries_keys_and_values_and_gates_are_matrices_of_their_own() -> None:
+    block = Block(Shape(width=32, heads=2, context=16))
+    cell = nn.LSTM(8, 4, batch_first=True)
+    parts = _between(nn.ModuleList([block, cell]))
+    assert parts[id(block.queries.weight)] == 3
+    assert parts[id(block.out.weight)] == 1
+    assert parts[id(cell.weight_hh_l0)] == parts[id(cell.weight_ih_l0)] == 4

@@ -137,6 +137,19 @@ class Tower(nn.Module):
         return dataclasses.asdict(self.shape.attending())
 
 
+class Projections(nn.Linear):
+    """Queries, keys and values in one product: three matrices (W, W), one below the other.
+
+    Attributes:
+        parts: how many matrices it is; an optimiser that looks at a matrix as a whole looks at each.
+    """
+
+    parts = 3
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width, self.parts * width, bias=False)
+
+
 class Block(nn.Module):
     """Attention, then a network over each place; each adds to what it was given."""
 
@@ -146,7 +159,7 @@ class Block(nn.Module):
         self.heads = shape.heads
         self.context = shape.context
         self.attends = nn.LayerNorm(width)
-        self.queries = nn.Linear(width, 3 * width, bias=False)  # and keys, and values
+        self.queries = Projections(width)
         self.out = nn.Linear(width, width, bias=False)
         self.distances = (
             nn.Parameter(torch.zeros(shape.heads, shape.context)) if shape.positions == "distance" else None

@@ -310,7 +310,8 @@ def _optimisers(
             turned = [p for p in own if id(p) in between]
             others = [p for p in own if id(p) not in between]
             decay = training.weight_decay
-            muon = [Muon(turned, lr=rate, weight_decay=decay, precision=precision)] if turned else []
+            parts = [between[id(p)] for p in turned]
+            muon = [Muon(turned, parts=parts, lr=rate, weight_decay=decay, precision=precision)] if turned else []
             return [*([_adamw(others, training)] if others else []), *muon]
         case "adam":
             return [torch.optim.Adam(own, lr=rate, betas=training.betas, fused=True)]
@@ -327,11 +328,20 @@ def _adamw(parameters: list[nn.Parameter], training: Training) -> torch.optim.Op
     return torch.optim.AdamW(groups, lr=training.learning_rate, betas=training.betas, fused=True)
 
 
-def _between(model: nn.Module) -> set[int]:
-    """Which parameters are matrices between layers: products and recurrences, the last, a `head`, left out."""
-    layers = [layer for name, layer in model.named_modules() if name.rpartition(".")[2] != "head"]
-    products = [layer for layer in layers if isinstance(layer, nn.Linear | nn.RNNBase)]
-    return {id(p) for layer in products for p in layer.parameters(recurse=False) if p.ndim == 2}
+def _between(model: nn.Module) -> dict[int, int]:
+    """Which parameters are matrices between layers, and how many matrices each is, one below the other.
+
+    Products and recurrences, a matrix for each gate; the last product, a `head`, is left out.
+    """
+    found = {}
+    for name, layer in model.named_modules():
+        if name.rpartition(".")[2] == "head" or not isinstance(layer, nn.Linear | nn.RNNBase):
+            continue
+        for p in layer.parameters(recurse=False):
+            if p.ndim == 2:
+                gates = p.shape[0] // layer.hidden_size if isinstance(layer, nn.RNNBase) else 1
+                found[id(p)] = int(getattr(layer, "parts", gates))
+    return found
 
 
 def _rate(training: Training, update: int) -> float:

@@ -10,13 +10,15 @@ AdamW's would be (Liu et al. 2025, "Muon is scalable for LLM training"), so one 
 
 `torch.optim.Muon` is the same, but iterates in bfloat16 whatever the machine has. A processor that lacks it, as most
 do, takes 28 times as long for that (12.3 s for the steps of five blocks of 256 on one with AVX2, here 0.44 s). Here
-products are in what the rest of the update is computed in, and matrices of one shape go through it together.
+products are in what the rest of the update is computed in, matrices of one shape go through it together, and those that
+one product holds (queries, keys and values) turn each for itself: 6.60 bits a note instead of 6.73 on songs after three
+minutes (docs/training.md).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -32,6 +34,8 @@ class Muon(torch.optim.Optimizer):
 
     Args:
         matrices: (R, C) each.
+        parts: how many matrices each is, one below the other, (R / parts, C): queries, keys and values, or the gates
+            of a cell, turn each for itself. One if None.
         lr: the learning rate.
         weight_decay: how strongly matrices are pulled towards 0, as in AdamW.
         momentum: how slowly gradients are forgotten.
@@ -40,8 +44,9 @@ class Muon(torch.optim.Optimizer):
 
     def __init__(
         self,
-        matrices: Iterable[nn.Parameter],
+        matrices: Sequence[nn.Parameter],
         *,
+        parts: Sequence[int] | None = None,
         lr: float,
         weight_decay: float,
         momentum: float = 0.95,
@@ -49,20 +54,23 @@ class Muon(torch.optim.Optimizer):
     ) -> None:
         super().__init__(matrices, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
         self.precision = precision
+        self._parts = dict(zip(map(id, matrices), parts or [1] * len(matrices), strict=True))
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]  # noqa: ARG002 - torch's signature
         """Make one step of every matrix that has a gradient."""
         for group in self.param_groups:
-            alike: dict[torch.Size, list[nn.Parameter]] = {}
+            alike: dict[tuple[int, int], list[nn.Parameter]] = {}
             for matrix in group["params"]:
                 if matrix.grad is not None:
-                    alike.setdefault(matrix.shape, []).append(matrix)
+                    shape = matrix.shape[0] // self._parts[id(matrix)], matrix.shape[1]
+                    alike.setdefault(shape, []).append(matrix)
             for shape, matrices in alike.items():
-                gradients = torch.stack([self._mean_gradient(matrix, group["momentum"]) for matrix in matrices])
+                gradients = [self._mean_gradient(matrix, group["momentum"]).view(-1, *shape) for matrix in matrices]
                 rate = group["lr"] * LONG_AS_ADAMW * math.sqrt(max(shape))
-                for matrix, turn in zip(matrices, turns(gradients, self.precision), strict=True):
-                    matrix.mul_(1 - group["lr"] * group["weight_decay"]).sub_(turn, alpha=rate)
+                turned = torch.split(turns(torch.cat(gradients), self.precision), [len(own) for own in gradients])
+                for matrix, turn in zip(matrices, turned, strict=True):
+                    matrix.mul_(1 - group["lr"] * group["weight_decay"]).sub_(turn.reshape(matrix.shape), alpha=rate)
 
     def _mean_gradient(self, matrix: nn.Parameter, momentum: float) -> Tensor:
         """The gradient and those before it, the older the less (Nesterov's momentum), (R, C)."""
