@@ -210,6 +210,14 @@ def test_a_piece_that_keeps_to_a_profile_has_the_clearest_key() -> None:
     assert features(profile)["key clarity"] == pytest.approx(1, abs=1e-6)
 
 
+@pytest.mark.parametrize("qpm", [119.28, 69.3, 143.7])
+def test_a_tempo_that_stays_has_no_spread_at_all(qpm: float) -> None:
+    score = tune(0)
+    for changes in (1, 3, 7):
+        score.tempos = type(score.tempos)([Tempo(480 * at, qpm) for at in range(changes)])
+        assert features(score)["tempo spread"] == 0
+
+
 def test_tempo_and_loudness_spread_as_far_as_they_vary() -> None:
     score = piece([(0, 2, 60), (2, 2, 62), (6, 2, 64)])
     score.tempos.extend([Tempo(0, 60), Tempo(4 * 480, 120)])  # half of eight beats each

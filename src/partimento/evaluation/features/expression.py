@@ -31,8 +31,8 @@ def tempo_spread(view: View) -> float:
     at = np.array(sorted(changes), dtype=np.int64)
     tempo = np.clip([changes[time] for time in at.tolist()], SLOWEST, FASTEST)
     weight = np.diff(np.clip(np.append(at, stop), start, stop)).astype(np.float64)
-    mean = np.average(tempo, weights=weight)
-    return float(np.sqrt(np.average((tempo - mean) ** 2, weights=weight)))
+    apart = tempo - tempo[0]  # exactly 0 where it stays
+    return float(np.sqrt(np.average((apart - np.average(apart, weights=weight)) ** 2, weights=weight)))
 
 
 def dynamics_spread(view: View) -> float:
