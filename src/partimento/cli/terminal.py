@@ -69,6 +69,7 @@ def watching() -> Iterator[Watch]:
 
 def _plain_lines() -> Watch:
     last: dict[str, float] = {}
+    ended: dict[str, float | None] = {}  # how much there was of the jobs whose end has been told
 
     def show(event: Progress) -> None:
         if event.remark:
@@ -77,9 +78,12 @@ def _plain_lines() -> Watch:
                 return
         now = time.monotonic()
         finished = event.total is not None and event.done >= event.total
-        if event.job in last and now - last[event.job] < LINE_EVERY and not finished:
+        again = finished and ended.get(event.job) == event.total
+        if again or (event.job in last and now - last[event.job] < LINE_EVERY and not finished):
             return
         last[event.job] = float("inf") if finished else now
+        if finished:
+            ended[event.job] = event.total
         of = f" of {event.total:,.0f}" if event.total is not None else ""
         line = f"{event.job}: {event.done:,.0f}{of} {event.unit}  {_figures(event)}"
         print(line.rstrip(), file=sys.stderr, flush=True)
