@@ -11,12 +11,10 @@ from collections.abc import Sequence
 
 from partimento.score import Track
 
-__all__ = ["CHANNELS", "DRUM_CHANNEL", "channels_of", "on_channel"]
+__all__ = ["CHANNELS", "DRUM_CHANNEL", "channels_of"]
 
 DRUM_CHANNEL = 9
 CHANNELS = tuple(channel for channel in range(16) if channel != DRUM_CHANNEL)
-ONE_BYTE = (0xC, 0xD)  # channel messages that have one byte of data; the others have two
-META, SYSTEM_EXCLUSIVE = 0xFF, (0xF0, 0xF7)
 
 
 def channels_of(tracks: Sequence[Track]) -> list[int]:
@@ -32,33 +30,3 @@ def channels_of(tracks: Sequence[Track]) -> list[int]:
     last = len(CHANNELS) - 1
     channels = {program: CHANNELS[min(index, last)] for index, program in enumerate(order)}
     return [DRUM_CHANNEL if track.is_drum else channels[track.program] for track in tracks]
-
-
-def on_channel(chunk: bytes, channel: int) -> bytes:
-    """A track's events, each with its status, on another channel.
-
-    Args:
-        chunk: the bytes of a track chunk after its length.
-        channel: 0 to 15.
-    """
-    moved, at = bytearray(chunk), 0
-    while at < len(chunk):
-        _, at = _number(chunk, at)  # the time since the event before
-        status = chunk[at]
-        if status == META or status in SYSTEM_EXCLUSIVE:
-            length, at = _number(chunk, at + 1 + (status == META))
-            at += length
-        else:
-            moved[at] = status & 0xF0 | channel
-            at += 2 if status >> 4 in ONE_BYTE else 3
-    return bytes(moved)
-
-
-def _number(chunk: bytes, at: int) -> tuple[int, int]:
-    """A number of seven bits a byte, and where it ends."""
-    number = 0
-    while True:
-        byte, at = chunk[at], at + 1
-        number = number << 7 | byte & 127
-        if byte < 128:
-            return number, at

@@ -54,7 +54,7 @@ def people_of(bundle: Bundle, best: int, of: int) -> Mapping[str, Sequence[float
         raise ImpossibleRequest(f"The best {best} of {of} pieces cannot be chosen: ask for 1 to {of}.")
     try:
         figures = bundle.facts["human"]["figures"]
-        return {str(name): [math.nan if one is None else float(one) for one in of] for name, of in figures.items()}
+        return {str(name): [math.nan if one is None else float(one) for one in own] for name, own in figures.items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ImpossibleRequest(
             f"{bundle.folder} does not say what people's pieces are like, so none of its own can be called best: an "

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from partimento.errors import ImpossibleRequest
 
-__all__ = ["DRUMS", "INSTRUMENTS", "instrument_name", "names_of", "program_named", "programs_named", "require_programs"]
+__all__ = ["DRUMS", "INSTRUMENTS", "instrument_name", "numbered", "program_named", "programs_named", "require_programs"]
 
 GENERAL_MIDI = """
     Acoustic Grand Piano, Bright Acoustic Piano, Electric Grand Piano, Honky-tonk Piano, Electric Piano 1,
@@ -64,19 +64,19 @@ def instrument_name(program: int) -> str:
     return "Drums" if program == DRUMS else INSTRUMENTS[program]
 
 
-def names_of(programs: Sequence[int]) -> list[str]:
-    """Names for tracks of these programs, 128 for drums; those of one instrument are numbered.
+def numbered(names: Sequence[str]) -> list[str]:
+    """Names that differ: of those that are alike each gets its number.
 
     Example:
-        >>> names_of([40, 40, 42])
+        >>> numbered(["Violin", "Violin", "Cello"])
         ['Violin 1', 'Violin 2', 'Cello']
     """
-    count, numbers = Counter(programs), Counter[int]()
-    names = []
-    for program in programs:
-        numbers[program] += 1
-        names.append(instrument_name(program) + (f" {numbers[program]}" if count[program] > 1 else ""))
-    return names
+    count, seen = Counter(names), Counter[str]()
+    found = []
+    for name in names:
+        seen[name] += 1
+        found.append(f"{name} {seen[name]}" if count[name] > 1 else name)
+    return found
 
 
 def require_programs(programs: Iterable[int]) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -25,7 +24,7 @@ from partimento.engraving.grid import Steps, Ticks, as_units, delay_of, on_grid,
 from partimento.engraving.kit import strokes
 from partimento.engraving.spelling import Names, led
 from partimento.engraving.voices import Sound, Tone, voices_of
-from partimento.instruments import instrument_name
+from partimento.instruments import instrument_name, numbered
 from partimento.score import NoteArray, Score, seconds_at, struck_again
 
 __all__ = ["Part", "parts_of"]
@@ -83,11 +82,8 @@ def parts_of(score: Score, notes: NoteArray, bars: Sequence[Bar], spelled: Spell
         frozen = tuple(tuple(tuple(voice) for voice in staff) for staff in voices)
         clefs = ({0: PERCUSSION},) if drums else _clefs(staves, program, bars)
         parts.append(Part(_name(track.name, program, drums), program, drums, clefs, frozen))
-    counts, seen = Counter(part.name for part in parts), Counter[str]()
-    for at, part in enumerate(parts):
-        seen[part.name] += 1
-        if counts[part.name] > 1:
-            parts[at] = dataclasses.replace(part, name=f"{part.name} {seen[part.name]}")
+    names = numbered([part.name for part in parts])
+    parts = [dataclasses.replace(part, name=name) for part, name in zip(parts, names, strict=True)]
     return parts, moved
 
 

@@ -15,10 +15,11 @@ import numpy as np
 from symusic.core import NoteTickList as NoteList
 
 from partimento.atomic import atomic_file
-from partimento.channels import CHANNELS, channels_of, on_channel
+from partimento.channels import CHANNELS, channels_of
 from partimento.errors import PartimentoError, Unreadable
 from partimento.files.repair import repair
 from partimento.files.tidying import LONGEST_METRE, tidy
+from partimento.files.tracks import on_channel
 from partimento.isolation import isolated
 from partimento.score import Score, Track, bar_lines, end_tick, seconds_at
 from partimento.settings import settings

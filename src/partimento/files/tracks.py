@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-__all__ = ["END_OF_TRACK", "Walked", "messages", "walk"]
+__all__ = ["END_OF_TRACK", "Walked", "messages", "on_channel", "walk"]
 
 END_OF_TRACK = b"\xff\x2f\x00"
 LONGEST_REST = 10_000  # quarter notes; a longer one is a fault
@@ -220,6 +220,15 @@ def messages(track: bytes) -> Iterator[tuple[int, bytes]]:
         size = 1 if 0xC0 <= status < 0xE0 else 2
         yield delta, bytes((status,)) + track[position : position + size]
         position += size
+
+
+def on_channel(track: bytes, channel: int) -> bytes:
+    """A clean track whose channel messages are all on one channel, 0 to 15."""
+    pieces = []
+    for delta, message in messages(track):
+        first = message[0] if message[0] >= 0xF0 else message[0] & 0xF0 | channel
+        pieces.append(_vlq(delta) + bytes((first,)) + message[1:])
+    return b"".join(pieces)
 
 
 def _end_notes(track: bytes, endless: set[int], quarter: int) -> bytes:

@@ -41,7 +41,7 @@ from partimento.filling import Filled, silent
 from partimento.filling.writing import Manner, Tracks, Writer
 from partimento.generation.made import guards_acted
 from partimento.generation.requests import MOST, side_by_side
-from partimento.instruments import DRUMS, instrument_name, names_of, require_programs
+from partimento.instruments import DRUMS, instrument_name, numbered, require_programs
 from partimento.levels import nearest
 from partimento.metres import METRES, Metre
 from partimento.progress import Watch, ignore
@@ -215,8 +215,8 @@ def _written(
 def _composed(index: int, grid: Grid, codec: Cells, wanted: Composition, acted: Counter[str]) -> Filled:
     """A piece that has been written."""
     score = codec.decode(grid.events.reshape(-1))
-    programs = [DRUMS if track.is_drum else track.program for track in score.tracks]
-    for track, name in zip(score.tracks, names_of(programs), strict=True):
+    names = [instrument_name(DRUMS if track.is_drum else track.program) for track in score.tracks]
+    for track, name in zip(score.tracks, numbered(names), strict=True):
         track.name = name
     if wanted.tempo is not None:
         score.tempos = type(score.tempos)([Tempo(0, wanted.tempo)])  # finer than the codec has it

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from partimento.instruments import INSTRUMENTS
+from partimento.instruments import INSTRUMENTS, numbered
 from partimento.render.gm import DRUM_NAMES
 from partimento.render.style import TRACKS
 from partimento.score import NoteArray, Score, bar_lines, end_tick, seconds_at
@@ -73,13 +73,8 @@ def voices_of(notes: NoteArray) -> list[Voice]:
     by = "track" if len(np.unique(notes["track"])) <= MOST_COLOURS else "program"
     groups = [notes[notes[by] == key] for key in np.unique(notes[by])]
     groups.sort(key=lambda group: -float(group["pitch"].mean()))
-    names = [INSTRUMENTS[int(group["program"][0])] for group in groups]
-    voices = []
-    for index, (name, group) in enumerate(zip(names, groups, strict=True)):
-        same = [i for i, other in enumerate(names) if other == name]
-        number = f" {same.index(index) + 1}" if len(same) > 1 else ""
-        voices.append(Voice(name + number, TRACKS[index % MOST_COLOURS], group))
-    return voices
+    names = numbered([INSTRUMENTS[int(group["program"][0])] for group in groups])
+    return [Voice(name, TRACKS[n % MOST_COLOURS], own) for n, (name, own) in enumerate(zip(names, groups, strict=True))]
 
 
 def lay_out(score: Score, notes: NoteArray, room: float) -> Page:

@@ -27,17 +27,15 @@ from partimento.settings import to_table
 from partimento.versions import code_version
 
 ENCODES = (  # what decides how music is encoded: where any of it changes, it is encoded anew
-    *(
-        "codec.py",
-        "codecs",
-        "harmony.py",
-        "instruments.py",
-        "keys.py",
-        "levels.py",
-        "metres.py",
-        "score.py",
-        "timing.py",
-    ),
+    "codec.py",
+    "codecs",
+    "harmony.py",
+    "instruments.py",
+    "keys.py",
+    "levels.py",
+    "metres.py",
+    "score.py",
+    "timing.py",
 )
 SPLITS = ("train", "valid", "test")
 

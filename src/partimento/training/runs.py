@@ -37,7 +37,7 @@ from partimento.training.loop import History, RunExists, fit, held_out, some_of
 from partimento.training.planning import new_model, plan, warnings, windows_of
 from partimento.training.preparing import SPLITS, Prepared, prepare
 from partimento.training.rehearsing import rehearsal
-from partimento.training.resuming import began_with, told_anew
+from partimento.training.resuming import HAS_A_PLAN, began_with, told_anew
 from partimento.training.starting import START, begun, kept, require_same_codec
 from partimento.windows import Windows
 
@@ -49,9 +49,8 @@ except ImportError:  # Windows
 LOCK = ".lock"
 CAME = "as-it-came.json"  # what the model reached that it began from
 REHEARSAL = "rehearsal"  # what a run composes to hear it again
-PLAN = "recipe.toml"
 BEFORE_PLAN = {"corpus.json", "pieces", "encoded", START, LOCK}  # what a run may have written before its plan
-HALF = tuple(f".{Path(name).stem}-" for name in (*sorted(BEFORE_PLAN - {LOCK}), PLAN))  # written by halves
+HALF = tuple(f".{Path(name).stem}-" for name in (*sorted(BEFORE_PLAN - {LOCK}), HAS_A_PLAN))  # written by halves
 JUDGED = ("valid", "test")  # the splits that a finished model is measured on
 HUMAN, HUMAN_BARS = 200, 16  # held-out pieces that a bundle knows the figures of, and how long their excerpts are
 MOST_MEASURED = 1 << 21  # positions of each split that a finished model is measured on, drawn by piece
@@ -97,7 +96,7 @@ def train(
         raise InvalidSettings(
             f"{run} lies in {folder}: what is composed there would be learnt from. Choose another --to."
         )
-    saved = run / PLAN
+    saved = run / HAS_A_PLAN
     if resume and (run / "bundle").exists():
         watch(Progress("Training", 1, 1, "runs", remark=f"{run} is finished; there is nothing to go on with."))
         return open_bundle(run)

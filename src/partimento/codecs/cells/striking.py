@@ -15,9 +15,10 @@ from partimento.codecs.cells.fields import DRUMS, NOTE, STEPS, Mask, vocabulary
 from partimento.codecs.cells.state import State
 from partimento.harmony import classes
 from partimento.metres import METRES
+from partimento.score import NEVER
 
 AHEAD, BEHIND = 4, STEPS  # notes that may come before their time, and steps that one may come after it
-NEVER = 1 << 60  # a step beyond all others
+PITCHES = np.arange(128)
 
 
 class Striking:
@@ -48,12 +49,11 @@ class Striking:
         if program == DRUMS:
             return found
         found = found & self._in_key
-        pitches = np.arange(128)
-        (low, high), heard = self._ranges[program], self._state.heard_pitches.get(track, (127, 0))
-        usual = found & (pitches >= min(low, heard[0])) & (pitches <= max(high, heard[1]))
         low, high = self._state.asked[LOWEST], self._state.asked[HIGHEST]
         if low >= 0 or high >= 0:
-            return found & (pitches >= low) & (pitches <= (high if high >= 0 else 127))
+            return found & (low <= PITCHES) & ((high if high >= 0 else 127) >= PITCHES)
+        (low, high), heard = self._ranges[program], self._state.heard_pitches.get(track, (127, 0))
+        usual = found & (min(low, heard[0]) <= PITCHES) & (max(high, heard[1]) >= PITCHES)
         return usual if usual.any() else found
 
     def pitches(self, at: int, first: int = 0) -> Mask:
