@@ -14,6 +14,7 @@ import sys
 import textwrap
 import threading
 import time
+import types
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from partimento.codec import TokenSpec
@@ -96,6 +98,16 @@ def same(one: Model, other: Model) -> bool:
 def curves(folder: Path) -> list[dict[str, str]]:
     with (folder / "curves.csv").open() as file:
         return list(csv.DictReader(file))
+
+
+class Never:
+    """Tells nothing otherwise."""
+
+    def retold(self, ids: NDArray[np.int64], rng: np.random.Generator, whole: bool) -> None:
+        return None
+
+    def given(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return np.zeros(len(ids), dtype=bool)
 
 
 class Killed(BaseException):
@@ -187,6 +199,26 @@ def test_a_killed_run_goes_on_as_if_never_stopped(music: tuple[Pieces, Pieces], 
             [row[n] for n in deterministic] for row in history.rows
         ]
         assert len(curves(folder)) == len(history.rows)
+
+
+def test_a_kill_early_in_a_run_costs_little_of_it(
+    music: tuple[Pieces, Pieces], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(learning, "time", types.SimpleNamespace(perf_counter=lambda: now[0]))
+    at: list[float] = []
+
+    def hear(event: Progress) -> None:
+        now[0] += 0.5  # seconds that an update takes
+        at.append(event.done)
+        if event.done == 23:
+            raise Killed
+
+    with pytest.raises(Killed):
+        run(music, tmp_path, of=training(save_every=1000.0), watch=hear)
+    at.clear()
+    run(music, tmp_path, of=training(save_every=1000.0), resume=True, watch=lambda event: at.append(event.done))
+    assert 23 - 7 <= at[0] <= 23  # a quarter of what was done, and the update under way
 
 
 @pytest.mark.parametrize("dying_at", range(1, 9))
@@ -339,6 +371,9 @@ def test_other_settings_are_refused_by_name(music: tuple[Pieces, Pieces], tmp_pa
         run(music, tmp_path, changed, resume=True)
     with pytest.raises(InvalidSettings, match="the music to learn from was 30 pieces"):
         run((music[0].take(np.arange(29)), music[1]), tmp_path, resume=True)
+    hiding, valid = Windows(music[0], 16, 4, retold=(Never(), 0.5)), Windows(music[1], 16, 4)
+    with pytest.raises(InvalidSettings, match=r"the share of what is told with hidden music was 0\.0 and is now 0\.5"):
+        fit(network(), hiding, valid, training(), tmp_path, resume=True)
     with pytest.raises(InvalidSettings, match="the held-out music"):
         run((music[0], music[1].take(np.array([0, 1, 2, 3, 5, 4]))), tmp_path, resume=True)
 

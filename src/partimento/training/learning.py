@@ -43,6 +43,7 @@ class Diverged(PartimentoError):
     """Training whose loss is no longer a number."""
 
 
+EARLY = 1.0  # seconds without a checkpoint that a run may lose at its very beginning
 FREE = ("save_every", "threads")  # settings of training that may be others when a run goes on: they teach nothing
 LOOKS = 25  # at the held-out pieces in a run, where no more is said
 
@@ -88,7 +89,7 @@ class Training:
     seed: Annotated[int, Field(ge=0)] = 0
     """Decides the order of the music and every random draw."""
     save_every: Annotated[float, Field(ge=0)] = 30.0
-    """Seconds between checkpoints; what a killed run loses at most."""
+    """Seconds between checkpoints, at most; what a killed run loses at most, and less at its beginning."""
     keep: Literal["best", "improvements", "looks"] = "improvements"
     """Weights to keep for `partimento audition`: only the best, those of each improvement of the held-out loss, or
     those of every look."""
@@ -199,9 +200,10 @@ class Run:
         return patience is not None and missed >= patience
 
     @property
-    def seconds_since_save(self) -> float:
-        """How long ago the last checkpoint was written."""
-        return time.perf_counter() - self._saved
+    def save_is_due(self) -> bool:
+        """Whether a kill would lose too much: `save_every` seconds, or early a quarter of the run and a second."""
+        lost = time.perf_counter() - self._saved
+        return lost > min(self.training.save_every, max(EARLY, self.seconds / 4))
 
     def _tick(self) -> None:
         now = time.perf_counter()

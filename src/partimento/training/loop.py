@@ -156,7 +156,7 @@ def fit(
                 with seeded(training.seed, run.update, device=device):
                     run.look(held_out(model, looked_at), notes_per_id)
             stopping = stop.is_set()
-            if stopping or run.seconds_since_save > training.save_every:
+            if stopping or run.save_is_due:
                 run.save()
             watch(Progress("Training", run.update, training.updates, "updates", run.facts(notes_per_id)))
             if stopping:
@@ -268,6 +268,7 @@ def _started_with(
         "the music to learn from": f"{len(train.pieces)} pieces, {train.pieces.digest}",
         "the held-out music": f"{len(valid.pieces)} pieces, {valid.pieces.digest}",
         "how music is cut": [train.length, train.batch, train.seed, train.align, float(train.weights.sum())],
+        "the share of what is told with hidden music": 0.0 if train.retold is None else float(train.retold[1]),
         "what is rehearsed": None if train.beside is None else [train.beside[0].pieces.digest, train.beside[1]],
         "how much ids count": None if train.importance is None else float(train.importance.sum()),
     }
