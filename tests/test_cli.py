@@ -225,3 +225,10 @@ def test_places_that_cannot_be_written_get_a_sentence(desk: Desk) -> None:
     assert "file" in desk.fail("train", "music", "--to", "file/run", *TINY)
     assert "file" in desk.fail("compose", "run", "--to", "file/new")
     assert "file" in desk.fail("inspect", "music", "--json", "file/report.json")
+
+
+def test_a_report_does_not_overwrite_music(desk: Desk) -> None:
+    tune = next((desk.folder / "music").glob("*.mid"))
+    before = tune.read_bytes()
+    assert "--json writes a file that ends in .json" in desk.fail("inspect", "music", "--json", f"music/{tune.name}")
+    assert tune.read_bytes() == before

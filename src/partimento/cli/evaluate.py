@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from partimento.cli import outputs
 from partimento.cli.numbers import Whole
 from partimento.cli.tables import show
 from partimento.cli.terminal import say, watching
@@ -37,9 +38,8 @@ def evaluate(
 
     if seed < 0:
         raise InvalidSettings(f"A seed is 0 or more; {seed} is not.")
-    for file in (json, html):
-        if file is not None and file.is_dir():
-            raise InvalidSettings(f"{file} is a folder; name a file.")
+    outputs.require(json, "--json", ".json")
+    outputs.require(html, "--html", ".html", ".htm")
     with watching() as watch:
         made = judge(pieces, like, trained_on=trained_on, model=model, seed=seed, watch=watch)
         if json is not None:

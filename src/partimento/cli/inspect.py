@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from partimento.atomic import write_text
+from partimento.cli import outputs
 from partimento.cli.numbers import Whole, WholeOrNone
 from partimento.cli.terminal import say, watching
 from partimento.corpus import Corpus
@@ -38,6 +39,7 @@ def inspect(
         sample: Take only a random subset of this many pieces, the same for the same seed.
         seed: Which random subset.
     """
+    outputs.require(json_file, "--json", ".json")
     with watching() as watch:
         corpus = inspect_corpus(folder, sample=sample, seed=seed, watch=watch)
     if json_file is not None:
