@@ -13,7 +13,8 @@ from partimento.cli import app
 from partimento.codec import Request
 from partimento.errors import ImpossibleRequest
 from partimento.generation import generate
-from partimento.generation.streaming import Heard, stream
+from partimento.generation.streaming import stream
+from partimento.heard import Heard
 from partimento.models.lstm import Lstm
 from partimento.score import Score, note_array
 from partimento.training.loop import seeded

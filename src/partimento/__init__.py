@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from partimento.filling import Accompaniment, Asked, Filled, Manner, Region, Variation, fill
     from partimento.filling.composition import Composition, compose_cells
     from partimento.generation import Made, generate
-    from partimento.generation.streaming import Heard, stream
+    from partimento.generation.streaming import stream
     from partimento.guards import Guards
+    from partimento.heard import Heard
     from partimento.progress import Progress
     from partimento.recipes import Recipe, presets, recipe_named
     from partimento.sampling import Sampling
@@ -40,8 +41,9 @@ _HOMES = {
     "filling": ("Accompaniment", "Asked", "Filled", "Manner", "Region", "Variation", "fill"),
     "filling.composition": ("Composition", "compose_cells"),
     "generation": ("Made", "generate"),
-    "generation.streaming": ("Heard", "stream"),
+    "generation.streaming": ("stream",),
     "guards": ("Guards",),
+    "heard": ("Heard",),
     "progress": ("Progress",),
     "recipes": ("Recipe", "presets", "recipe_named"),
     "sampling": ("Sampling",),

@@ -8,7 +8,8 @@ import sys
 
 from partimento.bundle import Bundle
 from partimento.composing import Order
-from partimento.generation.streaming import Heard, stream
+from partimento.generation.streaming import stream
+from partimento.heard import Heard
 
 
 def print_notes(bundle: Bundle, order: Order) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +40,7 @@ from partimento.errors import ImpossibleRequest
 from partimento.generation import open_player
 from partimento.generation.requests import check
 from partimento.guards import Guards
+from partimento.heard import Heard, new_in
 from partimento.keys import pitches_in
 from partimento.progress import Progress, Watch, ignore
 from partimento.sampling import Draft, Sampling, sample
@@ -211,9 +212,9 @@ class Writer:
             rows = [row for row in range(len(pieces)) if number < len(parts[row])]
             asked = [self._asked(pieces[row], parts[row][number:], wishes[row], tracks, rngs[row]) for row in rows]
             drafts = [draft for _, _, draft in asked]
-            look = functools.partial(
-                _tell, drafts, sum(int(parts[row][number].sum()) for row in rows), number, most, watch
-            )
+            cells_now = sum(int(parts[row][number].sum()) for row in rows)
+            heard = functools.partial(self._heard_of, pieces[rows[0]], *asked[0]) if rows[0] == 0 else None
+            look = functools.partial(_tell, drafts, cells_now, number, most, watch, heard)
             look()
             sample(self._stepper, drafts, self.codec.spec, look=look, **self._options)
             for row, (window, prompt, draft) in zip(rows, asked, strict=True):
@@ -222,6 +223,13 @@ class Writer:
                 acted[row] += draft.acted + Counter(length=not draft.ended)  # what was not written then stays silent
         watch(Progress("Writing", most, most, "parts"))
         return pieces, acted
+
+    def _heard_of(self, piece: Ids, window: tuple[int, int], prompt: Ids, draft: Draft) -> list[Heard]:
+        """The notes of a part, as far as it is written."""
+        ids = np.array(draft.ids, dtype=np.int64)
+        so_far = np.concatenate([prompt, ids[: len(ids) // FIELDS * FIELDS]])
+        now, before = (self.codec.decode(_put(piece, window, unfold(told))) for told in (so_far, prompt))
+        return new_in(now, before)
 
     def _require_possible(self, pieces: Sequence[Ids], wishes: Sequence[Ids]) -> None:
         span = vocabulary()["pitch"]
@@ -251,11 +259,18 @@ class Writer:
         return window, prompt, _draft(self.codec, _ringing(grid, window[0]), prompt, self._request, rng)
 
 
-def _tell(drafts: Sequence[Draft], cells: int, number: int, most: int, watch: Watch) -> None:
+def _tell(
+    drafts: Sequence[Draft],
+    cells: int,
+    number: int,
+    most: int,
+    watch: Watch,
+    heard: Callable[[], Sequence[Heard]] | None,
+) -> None:
     """Say how far a part is, by the cells that have been begun."""
     answer = vocabulary().first("answer")
     begun = sum(draft.ids[::FIELDS].count(answer) for draft in drafts)
-    watch(Progress("Writing", number + begun / (cells + 1), most, "parts"))
+    watch(Progress("Writing", number + begun / (cells + 1), most, "parts", heard=heard))
 
 
 def _silent_tracks(grid: Grid, cells: Mask) -> Mask:

@@ -15,6 +15,7 @@ from partimento.generation.copying import CopyLimit
 from partimento.generation.made import Made, guards_acted, new_notes
 from partimento.generation.requests import Fault, Written, drafted, length_asked, prompt_losses
 from partimento.guards import Guards
+from partimento.heard import Heard, new_in
 from partimento.progress import Progress, Watch, ignore
 from partimento.sampling import Draft, Sampling, Stepper, sample
 from partimento.score import Score, bar_lines, end_tick, excerpt, seconds_at
@@ -220,8 +221,13 @@ class IdGeneration:
         facts = {f"{unit}/s": done / max(time.monotonic() - self.began, 1e-3)}
         total = each and each * self.n
         remarks = [f"Piece {made.index + 1}: {remark}" for remark in made.remarks] if made else []
+        heard = (lambda: self.heard(drafts[0])) if drafts else None
         for remark in remarks or [""]:
-            self.watch(Progress("Composing", min(done, total or done), total, unit, facts, remark))
+            self.watch(Progress("Composing", min(done, total or done), total, unit, facts, remark, heard))
+
+    def heard(self, draft: Draft) -> list[Heard]:
+        """The new notes of a piece, as far as it is written."""
+        return new_in(self.whole(np.array(draft.ids, np.int64)), self.prompt.score)
 
     def finished(self, index: int, piece: Written[Draft]) -> Made:
         """The piece that was written."""

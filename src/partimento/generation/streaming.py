@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,39 +25,15 @@ from partimento.generation.ids import IdGeneration, IdPrompt
 from partimento.generation.made import Made
 from partimento.generation.requests import Written, check, check_key
 from partimento.guards import Guards
+from partimento.heard import Heard, told
 from partimento.progress import ignore
 from partimento.sampling import Draft, Sampling
-from partimento.score import Score, bar_lines, end_tick, note_array, seconds_at
+from partimento.score import Score, bar_lines, end_tick, note_array
 from partimento.settings import from_table
 
 __all__ = ["Heard", "stream"]
 
 LOOKING = 0.1  # share of the time that looking whether a bar is complete may take
-
-
-@dataclass(frozen=True)
-class Heard:
-    """A note of a piece that is being made.
-
-    Attributes:
-        bar: that it begins in, counted from 1, a prompt's bars included.
-        onset: quarter notes from the beginning of the piece.
-        duration: quarter notes.
-        seconds: at which it begins.
-        pitch: MIDI pitch, 60 is middle C.
-        velocity: 1 to 127.
-        program: General MIDI program, 0 to 127; -1 for drums.
-        track: the place of its track in the piece.
-    """
-
-    bar: int
-    onset: float
-    duration: float
-    seconds: float
-    pitch: int
-    velocity: int
-    program: int
-    track: int
 
 
 def stream(
@@ -101,9 +76,9 @@ def stream(
         raise ImpossibleRequest(f"The model {bundle.model_name!r} draws grids, and cannot be heard while it composes.")
     if sampling is None:
         sampling = from_table(Sampling, bundle.recipe.get("sampling", {}), "sampling")
-    told = IdPrompt.of(codec, prompt)
+    heard = IdPrompt.of(codec, prompt)
     stepper = open_player(bundle, threads, player)
-    work = IdGeneration(codec, stepper, request, sampling, guards or Guards(), told, 1, seed, ignore)
+    work = IdGeneration(codec, stepper, request, sampling, guards or Guards(), heard, 1, seed, ignore)
     teller = _Teller(work, hear)
     (draft,) = work.write([[seed, 0]], [None], teller.look)
     made = work.finished(0, Written(draft))
@@ -142,15 +117,8 @@ class _Teller:
         stop = (int(notes["onset"][-1]) + 1 if len(notes) else 0) if until is None else until
         fresh = notes[(notes["onset"] >= self._from) & (notes["onset"] < stop)]
         fresh = fresh[[key not in self._old for key in map(tuple, fresh[_NAMED].tolist())]]
-        if len(fresh):
-            lines = bar_lines(score, stop)
-            bars = np.searchsorted(lines, fresh["onset"], side="right")
-            seconds = seconds_at(score, fresh["onset"])
-            quarter = score.ticks_per_quarter
-            for note, bar, at in zip(fresh, bars.tolist(), seconds.tolist(), strict=True):
-                pitch, velocity, program, track = (int(note[n]) for n in ("pitch", "velocity", "program", "track"))
-                onset, duration = float(note["onset"] / quarter), float(note["duration"] / quarter)
-                self._hear(Heard(bar, onset, duration, round(at, 4), pitch, velocity, program, track))
+        for note in told(score, fresh):
+            self._hear(note)
         self._from = max(self._from, stop)
 
 

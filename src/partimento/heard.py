@@ -1,0 +1,68 @@
+"""What is heard of a piece while it is being made: its new notes, in musical time and in seconds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from partimento.score import NoteArray, Score, bar_lines, note_array, seconds_at
+
+KEYS = ["onset", "pitch", "program"]
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A note of a piece that is being made.
+
+    Attributes:
+        bar: that it begins in, counted from 1, a prompt's bars included.
+        onset: quarter notes from the beginning of the piece.
+        duration: quarter notes.
+        seconds: at which it begins.
+        pitch: MIDI pitch, 60 is middle C.
+        velocity: 1 to 127.
+        program: General MIDI program, 0 to 127; -1 for drums.
+        track: the place of its track in the piece.
+    """
+
+    bar: int
+    onset: float
+    duration: float
+    seconds: float
+    pitch: int
+    velocity: int
+    program: int
+    track: int
+
+
+def told(score: Score, notes: NoteArray) -> list[Heard]:
+    """Some notes of a score, as they are heard in it."""
+    if not len(notes):
+        return []
+    bars = np.searchsorted(bar_lines(score, int(notes["onset"].max()) + 1), notes["onset"], side="right")
+    seconds = seconds_at(score, notes["onset"])
+    quarter = score.ticks_per_quarter
+    return [
+        Heard(
+            bar,
+            float(note["onset"] / quarter),
+            float(note["duration"] / quarter),
+            round(at, 4),
+            *(int(note[name]) for name in ("pitch", "velocity", "program", "track")),
+        )
+        for note, bar, at in zip(notes, bars.tolist(), seconds.tolist(), strict=True)
+    ]
+
+
+def new_in(score: Score, before: Score) -> list[Heard]:
+    """The notes of a score that another of the same ticks does not have."""
+    notes = note_array(score)
+    old = Counter(map(tuple, note_array(before)[KEYS].tolist()))
+    fresh = np.ones(len(notes), dtype=np.bool_)
+    for place, key in enumerate(map(tuple, notes[KEYS].tolist())):
+        if old[key]:
+            old[key] -= 1
+            fresh[place] = False
+    return told(score, notes[fresh])
