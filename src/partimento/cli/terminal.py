@@ -1,4 +1,7 @@
-"""Progress in a terminal: a bar with the figures and the time left; plain lines where nobody watches (a log, CI)."""
+"""Progress in a terminal: a bar with the figures and the time left; plain lines where nobody watches (a log, CI).
+
+A program that gives the commands (`working`) hears the events themselves in their place.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,17 @@ from partimento.progress import Progress, Watch
 REFRESH_EVERY = 0.1  # seconds between two drawings of the bars
 BAR, BESIDE = 30, 65  # characters of a bar, and of it with what stands beside it but the job and the figures
 LINE_EVERY = 10.0  # seconds between two plain lines
+_listeners: list[Watch] = []  # the last hears, in place of the terminal
+
+
+@contextmanager
+def heard_by(watch: Watch) -> Iterator[None]:
+    """Let all that commands inside would show be heard by a listener."""
+    _listeners.append(watch)
+    try:
+        yield
+    finally:
+        _listeners.pop()
 
 
 def _figures(event: Progress, room: int | None = None) -> str:
@@ -33,6 +47,9 @@ def _figures(event: Progress, room: int | None = None) -> str:
 @contextmanager
 def watching() -> Iterator[Watch]:
     """Show every event of a job: yields the listener to hand to it."""
+    if _listeners:
+        yield _listeners[-1]
+        return
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _plain_lines()
