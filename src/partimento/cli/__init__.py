@@ -36,6 +36,7 @@ for name, summary in {
     "interpolate": "Go from one piece to another through those that a model knows between them.",
     "render": "Make a picture or a sound of a piece.",
     "recipes": "List the recipes that `train` knows.",
+    "studio": "Train, compose and edit in the browser, on this machine.",
     "demo": "Train on the Bach chorales and compose, in three minutes.",
 }.items():
     app.command(f"partimento.cli.{name}:{name}", name=name, help=summary)

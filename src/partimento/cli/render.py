@@ -19,6 +19,7 @@ def render(
     soundfont: Path | None = None,
     synthesiser: Literal["builtin", "fluidsynth"] = "builtin",
     view: Literal["roll", "score"] | None = None,
+    title: str | None = None,
 ) -> None:
     """Make a sheet of music, a picture or a sound of a piece.
 
@@ -28,6 +29,7 @@ def render(
             .ogg or .mp3.
         soundfont: Play with this SoundFont (.sf2) instead of the installed one.
         synthesiser: What plays it; fluidsynth where it is installed.
+        title: What stands above it; the file's name if not given.
         view: What an .svg shows: the score, or a piano roll.
     """
     if to.exists() and file.exists() and to.samefile(file):
@@ -36,6 +38,6 @@ def render(
     for repair in reading.repairs:
         say(f"{file}: {repair}")
     options: dict[str, Any] = {"soundfont": soundfont, "synthesiser": synthesiser, "view": view}
-    for remark in render_score(reading.score, to, title=file.stem, **options):
+    for remark in render_score(reading.score, to, title=file.stem if title is None else title, **options):
         say(f"{to}: {remark}")
     say(f"{to}")

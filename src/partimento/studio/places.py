@@ -1,0 +1,60 @@
+"""Places: where the studio keeps what it has, all in one folder, under names that it gives itself.
+
+    studio.sqlite          what there is (`shelves`)
+    corpora/ID/music/      files as they were dropped, named by number
+    corpora/ID/out/        those that were left out by hand
+    corpora/ID/report.json what the doctor found
+    jobs/ID/               where a job works: a run, what it made, a report
+    pieces/ID/             a piece as MIDI, and what was rendered of it
+
+An id is twelve letters and digits from the studio itself; what a person named is kept as text and never becomes a path.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+ID = re.compile(r"[0-9a-f]{12}")
+
+
+def new_id() -> str:
+    """An id that nothing has yet."""
+    return secrets.token_hex(6)
+
+
+@dataclass(frozen=True)
+class Places:
+    """The folder of a studio."""
+
+    root: Path
+
+    @property
+    def shelves(self) -> Path:
+        """The database."""
+        return self.root / "studio.sqlite"
+
+    def corpus(self, id: str) -> Path:
+        """The folder of a corpus."""
+        return self.root / "corpora" / _checked(id)
+
+    def job(self, id: str) -> Path:
+        """The folder in which a job works."""
+        return self.root / "jobs" / _checked(id)
+
+    def piece(self, id: str) -> Path:
+        """The folder of a piece."""
+        return self.root / "pieces" / _checked(id)
+
+
+def _checked(id: str) -> str:
+    """An id that can be a folder's name.
+
+    Raises:
+        ValueError: it is none of ours.
+    """
+    if not ID.fullmatch(id):
+        raise ValueError(f"{id!r} is no id")
+    return id
