@@ -1,0 +1,224 @@
+// The piece that is worked on: opened, edited in the roll, saved. Edits that are not saved are kept for the next visit;
+// a sheet that is no piece yet can be written on, too.
+import { api, type Note, type Piece, type Score, type Track } from "../api";
+import { attempt, complain } from "../messages";
+import { toMidi } from "../midi";
+import { Roll, type RollOptions } from "../roll";
+import { add, scoreOf, sheetOf } from "../roll/edits";
+import { store } from "../store";
+import { t } from "../texts";
+import { Drafts } from "./drafts";
+
+export type News = "opened" | "edited" | "saved" | "named" | "region" | "selected" | "written";
+
+const SHEET = "sheet"; // under which the edits of what is no piece yet are kept
+const LAST = "partimento.compose.piece";
+const KEEP_AFTER = 400; // milliseconds without another edit
+const BARS_OF_A_SHEET = 8;
+const BAR = 1920;
+
+export class Work {
+  piece: Piece | null = null;
+  name = "";
+  writing = false; // a job writes into the roll, and nobody else
+  opening = false;
+  readonly roll: Roll;
+  private saved: Score;
+  private readonly drafts = new Drafts(localStorage);
+  private readonly hearers = new Set<(news: News) => void>();
+  private turn = 0;
+  private timer = 0;
+  private readonly keepAtOnce = (): void => this.keep();
+
+  constructor(place: HTMLElement, options: Pick<RollOptions, "onSeek" | "onHear">) {
+    this.roll = new Roll(place, {
+      ...options,
+      t,
+      onChange: () => this.edited_(),
+      onRegion: () => this.tell("region"),
+      onSelect: () => this.tell("selected"),
+    });
+    this.saved = this.roll.score;
+    window.addEventListener("pagehide", this.keepAtOnce);
+  }
+
+  static get last(): string {
+    return localStorage.getItem(LAST) ?? "";
+  }
+
+  hear(hearer: (news: News) => void): void {
+    this.hearers.add(hearer);
+  }
+
+  get score(): Score {
+    return this.roll.score;
+  }
+
+  get tracks(): Track[] {
+    return this.score.tracks;
+  }
+
+  /** Whether there are notes that are not saved. */
+  get edited(): boolean {
+    return !this.writing && this.score !== this.saved;
+  }
+
+  get renamed(): boolean {
+    return this.piece !== null && this.name.trim() !== "" && this.name.trim() !== this.piece.name;
+  }
+
+  /** Open a piece; false where it could not be, or something else was opened meanwhile. */
+  async open(id: string): Promise<boolean> {
+    this.keep();
+    const mine = ++this.turn;
+    this.opening = true;
+    const found = await attempt(Promise.all([store.pieces.get(id) ?? api.piece(id), api.score(id)]));
+    if (mine !== this.turn) return false;
+    this.opening = false;
+    if (!found) return false;
+    const [piece, score] = found;
+    localStorage.setItem(LAST, id);
+    this.show(piece, piece.name, score, id);
+    return true;
+  }
+
+  /** An empty sheet, or what was written on it and not saved. */
+  begin(): void {
+    this.keep();
+    this.turn += 1;
+    localStorage.removeItem(LAST);
+    this.show(null, "", sheet(), SHEET);
+    this.roll.tool = "pencil";
+  }
+
+  /** What a job writes from now on, on this score. */
+  watch(score: Score): void {
+    this.keep();
+    this.turn += 1;
+    this.writing = true;
+    this.roll.readOnly = true;
+    this.roll.setScore(score);
+    this.tell("written");
+  }
+
+  /** Back to what was there before a job wrote. */
+  async unwatch(): Promise<void> {
+    if (!this.writing) return;
+    if (!this.piece) this.begin();
+    else if (!(await this.open(this.piece.id))) this.begin();
+  }
+
+  /** Another state of the score, as one step that can be undone. */
+  change(score: Score): void {
+    this.roll.setScore(score, true);
+    this.edited_();
+  }
+
+  addNotes(track: number, notes: readonly Note[]): void {
+    if (notes.length) this.change(scoreOf(add(sheetOf(this.score), track, notes).sheet));
+  }
+
+  rename(name: string): void {
+    this.name = name;
+    this.tell("named");
+    this.keepSoon();
+  }
+
+  /** What is new in it is as good as the rest. */
+  acceptFresh(): void {
+    const edited = this.edited;
+    if (!this.score.fresh.length) return;
+    this.roll.setScore({ ...this.score, fresh: [] }, edited);
+    if (!edited) this.saved = this.score;
+    this.tell("edited");
+  }
+
+  /** Keep it as a new piece, and go on with that one. */
+  async save(): Promise<boolean> {
+    const { score, piece, turn } = this;
+    const name = this.name.trim().slice(0, 120) || t("compose.unnamed");
+    const tracks = score.tracks.map(({ name: called, program, drums, notes }) => ({ name: called.slice(0, 200), program, drums, notes }));
+    const kept = await attempt(piece
+      ? api.edited(piece.id, name, tracks)
+      : api.addPiece(new Blob([toMidi(score)]), `${name.replaceAll("/", "-")}.mid`));
+    if (!kept) return false;
+    store.takePiece(kept);
+    this.drafts.forget(piece?.id ?? SHEET);
+    if (turn !== this.turn) return false;
+    this.piece = kept;
+    this.name = kept.name;
+    this.saved = score;
+    localStorage.setItem(LAST, kept.id);
+    this.tell("saved");
+    if (this.edited) this.keepSoon(); // what was done while it was being saved
+    return true;
+  }
+
+  /** The piece as it is in the roll, saved first where it has to be; nothing where that cannot be. */
+  async settled(): Promise<Piece | null> {
+    if (this.edited && !(await this.save())) return null;
+    return this.piece;
+  }
+
+  forgetDraft(id: string): void {
+    this.drafts.forget(id);
+    if (this.piece?.id === id) this.saved = this.score;
+  }
+
+  end(): void {
+    this.turn += 1;
+    this.keep();
+    window.removeEventListener("pagehide", this.keepAtOnce);
+    this.roll.destroy();
+  }
+
+  private show(piece: Piece | null, name: string, score: Score, key: string): void {
+    const { roll } = this;
+    const draft = this.drafts.get(key);
+    const region = piece && piece.id === this.piece?.id ? roll.region : null;
+    this.writing = false;
+    this.piece = piece;
+    this.name = draft?.name ?? name;
+    roll.readOnly = false;
+    roll.setScore(score);
+    this.saved = roll.score;
+    if (draft) roll.setScore({ ...score, tracks: draft.tracks, bars: draft.bars, fresh: draft.fresh }, true);
+    roll.activeTrack = 0;
+    roll.region = region;
+    this.tell("opened");
+  }
+
+  private edited_(): void {
+    this.tell("edited");
+    this.keepSoon();
+  }
+
+  private keepSoon(): void {
+    window.clearTimeout(this.timer);
+    this.timer = window.setTimeout(this.keepAtOnce, KEEP_AFTER);
+  }
+
+  private keep(): void {
+    window.clearTimeout(this.timer);
+    if (this.writing) return;
+    const key = this.piece?.id ?? SHEET;
+    if (!this.edited && !this.renamed) return this.drafts.forget(key);
+    const { tracks, bars, fresh } = this.score;
+    if (!this.drafts.put(key, { name: this.name, tracks, bars, fresh, made: Date.now() })) complain(new Error(t("compose.noRoom")));
+  }
+
+  private tell(news: News): void {
+    for (const hear of [...this.hearers]) hear(news);
+  }
+}
+
+function sheet(): Score {
+  return {
+    quarter: 480,
+    tracks: [{ name: "", program: 0, drums: false, notes: [] }],
+    tempi: [[0, 120]],
+    metres: [[0, 4, 4]],
+    bars: Array.from({ length: BARS_OF_A_SHEET + 1 }, (_, bar) => bar * BAR),
+    fresh: [],
+  };
+}

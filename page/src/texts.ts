@@ -1,0 +1,54 @@
+// Every sentence of the page, in the language that the reader has chosen; what the server says, as far as it is known.
+import { en } from "./texts/en";
+import { zh } from "./texts/zh";
+import { said as saidInChinese } from "./texts/said-zh";
+
+export type Key = keyof typeof en;
+export type Language = "en" | "zh";
+type Values = Record<string, string | number>;
+
+const KEPT = "partimento.language";
+const texts: Record<Language, Record<Key, string>> = { en, zh };
+
+let chosen: Language = first();
+const hearers = new Set<() => void>();
+
+function first(): Language {
+  const kept = localStorage.getItem(KEPT);
+  if (kept === "en" || kept === "zh") return kept;
+  return navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en";
+}
+
+export const language = (): Language => chosen;
+export const locale = (): string => (chosen === "zh" ? "zh-CN" : "en");
+
+export function speak(other: Language): void {
+  chosen = other;
+  localStorage.setItem(KEPT, other);
+  for (const hear of hearers) hear();
+}
+
+export function whenLanguageChanges(hear: () => void): () => void {
+  hearers.add(hear);
+  return () => hearers.delete(hear);
+}
+
+/** A sentence: {name} becomes a value, {name:file|files} one of two words as the value is 1 or not. */
+export function t(key: Key, values: Values = {}): string {
+  return texts[chosen][key].replace(/\{(\w+)(?::([^|}]*)\|([^}]*))?\}/g, (_, name: string, one?: string, more?: string) => {
+    const value = values[name];
+    if (one !== undefined && more !== undefined) return value === 1 || value === "1" ? one : more;
+    return typeof value === "number" ? value.toLocaleString(locale()) : (value ?? "");
+  });
+}
+
+/** A word of the server's, e.g. a state: as the texts have it under `family.word`, else as it is. */
+export function named(family: string, word: string): string {
+  const key = `${family}.${word}`;
+  return key in en ? t(key as Key) : said(word);
+}
+
+/** A sentence that the server says in English, in the reader's language where it is known word for word. */
+export function said(sentence: string): string {
+  return chosen === "zh" ? (saidInChinese[sentence] ?? sentence) : sentence;
+}

@@ -1,0 +1,106 @@
+// Every setting of a recipe as a form; only what was changed is sent.
+import { api, type Setting } from "../api";
+import { fill, h } from "../dom";
+import { attempt } from "../messages";
+import { named, said, t } from "../texts";
+
+type Control = HTMLInputElement | HTMLSelectElement;
+
+export class SettingsForm {
+  private readonly fields = h("div", { class: "stack" });
+  private readonly controls = new Map<Setting, Control>();
+  private readonly changes = h("span", { class: "muted" });
+  readonly element = h("details", { class: "more-settings", hidden: true },
+    h("summary", {}, t("settings.more"), " ", this.changes), this.fields);
+  private asked = 0;
+
+  /** Show the settings of a recipe; none for no recipe. */
+  async load(recipe: string | null): Promise<void> {
+    const mine = ++this.asked;
+    const form = recipe === null ? null : await attempt(api.recipe(recipe));
+    if (mine !== this.asked) return;
+    this.controls.clear();
+    const settings = (form?.settings ?? []).filter((setting) => setting.type !== "other");
+    this.element.hidden = settings.length === 0;
+    const groups = new Map<string, Setting[]>();
+    for (const setting of settings) {
+      const group = setting.name.split(".")[0] ?? "";
+      groups.set(group, [...(groups.get(group) ?? []), setting]);
+    }
+    fill(this.fields, [...groups].map(([group, members]) => h("fieldset", { class: "settings-group" },
+      h("legend", {}, named("settings", group)),
+      h("div", { class: "settings-grid" }, members.map((setting) => this.field(setting))))));
+    this.mark();
+  }
+
+  /** The changed settings, or null where one of them is not valid (the browser has said so). */
+  changed(): Record<string, unknown> | null {
+    const found: Record<string, unknown> = {};
+    for (const [setting, control] of this.controls) {
+      if (!control.checkValidity()) {
+        this.element.open = true;
+        control.reportValidity();
+        return null;
+      }
+      const value = valueOf(setting, control);
+      if (value !== setting.value) found[setting.name] = value;
+    }
+    return found;
+  }
+
+  private field(setting: Setting): HTMLElement {
+    const id = `setting-${setting.name}`;
+    const control = this.control(setting, id);
+    this.controls.set(setting, control);
+    control.addEventListener("input", () => this.mark());
+    const label = h("label", { for: id }, wordsOf(setting.name));
+    const help = h("small", { id: `${id}-help`, class: "muted" }, [said(setting.help), rangeOf(setting)].filter(Boolean).join(" "));
+    return setting.type === "truth"
+      ? h("div", { class: "field truth" }, h("div", { class: "row" }, control, label), help)
+      : h("div", { class: "field" }, label, control, help);
+  }
+
+  private control(setting: Setting, id: string): Control {
+    const shared = { id, "aria-describedby": `${id}-help` };
+    const { value } = setting;
+    if (setting.type === "truth") return h("input", { ...shared, type: "checkbox", checked: value === true });
+    if (setting.type === "choice") {
+      return h("select", { ...shared, value: String(value) }, setting.choices.map((one) => h("option", { value: one }, one)));
+    }
+    if (setting.type === "text") return h("input", { ...shared, type: "text", value: value === null ? "" : String(value) });
+    return h("input", {
+      ...shared, type: "number", value: value === null ? "" : String(value), required: value !== null,
+      step: setting.type === "whole" ? 1 : "any", min: setting.minimum, max: setting.maximum,
+      placeholder: value === null ? t("settings.none") : "",
+    });
+  }
+
+  private mark(): void {
+    let n = 0;
+    for (const [setting, control] of this.controls) {
+      const changed = valueOf(setting, control) !== setting.value;
+      control.closest(".field")?.classList.toggle("changed", changed);
+      n += Number(changed);
+    }
+    fill(this.changes, n > 0 ? t("settings.changed", { n }) : null);
+  }
+}
+
+function valueOf(setting: Setting, control: Control): unknown {
+  if (setting.type === "truth") return (control as HTMLInputElement).checked;
+  if (control.value === "" && setting.value === null) return null;
+  if (setting.type === "number" || setting.type === "whole") return control.value === "" ? null : Number(control.value);
+  return control.value;
+}
+
+/** The last part of a name, as words: "Learning rate". */
+function wordsOf(name: string): string {
+  const words = (name.split(".").at(-1) ?? name).replaceAll("_", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+function rangeOf({ minimum, maximum }: Setting): string {
+  if (minimum !== null && maximum !== null) return t("settings.between", { minimum, maximum });
+  if (minimum !== null) return t("settings.atLeast", { minimum });
+  return maximum !== null ? t("settings.atMost", { maximum }) : "";
+}
