@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint types layers check check-long bundle clean
+.PHONY: demo test test-studio lint types layers check check-long bundle clean
 
 demo: $(VENV)/.demo
 	$(BIN)/partimento demo
 
 test: $(VENV)/.dev
 	$(BIN)/pytest -n 2
+
+test-studio: $(VENV)/.dev $(VENV)/.browser  # in a real browser; screenshots lie in studio-shots/
+	$(BIN)/pytest -m browser
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -42,6 +45,11 @@ $(VENV)/.demo: $(BIN)/python pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
 	$(BIN)/pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+$(VENV)/.browser: $(VENV)/.dev
+	command -v chromium || { apt-get update && apt-get install -y --no-install-recommends chromium; } || \
+	  { sudo apt-get update && sudo apt-get install -y --no-install-recommends chromium; }
 	touch $@
 
 clean:

@@ -25,4 +25,4 @@ await copyFile(
   path.join(here, "node_modules", "spessasynth_lib", "dist", "spessasynth_processor.min.js"),
   path.join(into, "synthesiser.js"),
 );
-await copyFile(path.join(here, "src", "index.html"), path.join(into, "index.html"));
+for (const name of ["index.html", "icon.svg"]) await copyFile(path.join(here, "src", name), path.join(into, name));

@@ -17,9 +17,9 @@ import pytest
 from partimento.errors import ImpossibleRequest
 from partimento.files import read_bytes, to_bytes
 from partimento.studio.corpora import clean, unpacked
-from visitor import Serving, Visitor, serving
 
 from music import tune
+from visitor import Serving, Visitor, serving
 
 TINY = {
     "training.updates": 40,
@@ -256,6 +256,15 @@ def test_a_training_is_paused_and_goes_on(visitor: Visitor, corpus: dict[str, An
     visitor.post(f"jobs/{job['id']}/stop")
     assert visitor.done(job)["state"] == "stopped"
     assert len(visitor.get(f"jobs/{job['id']}/curves")) >= rows
+
+
+def test_a_job_is_stopped_as_soon_as_it_is_asked_for(visitor: Visitor) -> None:
+    for wait in (0, 0, 0.05, 0.3):
+        job = visitor.post("jobs/compose", {"bars": 200, "seed": 1})
+        time.sleep(wait)
+        visitor.post(f"jobs/{job['id']}/stop")
+        assert visitor.done(job, 20)["state"] == "stopped"
+    assert visitor.does("compose", bars=2)
 
 
 def test_nothing_is_lost_when_it_is_killed(tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ export interface Job {
   pieces: string[]; // ids of what it made
   files: string[]; // other things it wrote, e.g. "report.html"
   model: string | null; // of a finished training
+  as_of: number; // microseconds; of two tellings that cross on their way the later counts
 }
 
 export interface Model {

@@ -294,6 +294,11 @@ export class Roll {
     return gone;
   }
 
+  // Its beginning, as large as can be read.
+  showBeginning(): void {
+    this.look(fitted(this.sight, this.desk.sheet, "read"));
+  }
+
   showBar(bar: number): void {
     this.look({ ...this.sight, left: barStart(this.desk.sheet, bar) });
   }

@@ -57,6 +57,7 @@ class Store {
   /** Take an answer to the page's own call at once, before the server tells of it. */
   takeJob(job: Job): Job {
     const before = this.jobs.get(job.id);
+    if (before && before.as_of > job.as_of) return before;
     this.put("jobs", this.jobs, job);
     if (job.state === "done" && before?.state !== "done") void this.refetchModels();
     return job;

@@ -31,6 +31,13 @@ export const said: Record<string, string> = {
   "Writing": "写入",
   "Drawing and playing": "绘制与演奏",
 
+  // models
+  "the model that comes along": "自带的模型",
+  "Only a model with a space in which pieces lie near one another can do this; train one by the recipe vae.":
+    "只有能把相似乐曲放在一起的模型才能这样做；请用配方 vae 训练一个。",
+  "This model writes pieces from their beginning to their end and has not learnt to fill; train one by the recipe nested.":
+    "这个模型只会从头写到尾，没有学过填充；请用配方 nested 训练一个。",
+
   // recipes
   "A nested Transformer on events in cells: every track, the pedal and all lengths, and attention over whole events.":
     "嵌套 Transformer，以事件格表示音乐：涵盖所有音轨、踏板与时值，并对整个事件做注意力。",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,7 @@ class Jobs:
             "pieces": pieces,
             "files": row["files"],
             "model": id if row["model"] else None,
+            "as_of": time.time_ns() // 1000,
         }
 
     def _row(self, id: str) -> Row:

@@ -20,6 +20,7 @@ LONGEST_LINE = 1 << 24  # bytes of an answer
 PATIENCE = 60.0  # seconds that a worker has to keep what it does after it was asked to stop
 
 Hear = Callable[[dict[str, Any]], None]
+STOPPED = "It was stopped before it had begun."
 CRASHED = "The program that did this has ended without a word, as when there is no memory left; try something smaller."
 
 
@@ -30,6 +31,7 @@ class Worker:
         self._niceness = niceness
         self._process: asyncio.subprocess.Process | None = None
         self._stopping: asyncio.Task[None] | None = None
+        self._unstarted = False  # whether it was asked to stop before its process was there
 
     async def do(self, arguments: Sequence[str], folder: Path, hear: Hear, log: Path) -> str:
         """Do a command.
@@ -44,11 +46,15 @@ class Worker:
             Why it failed, a sentence; empty where it did not.
         """
         given, told = await self._ready(log)
+        if self._unstarted:
+            self._unstarted = False
+            await self.close()
+            return STOPPED
         order = json.dumps({"arguments": list(arguments), "folder": str(folder)}) + "\n"
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             given.write(order.encode())
             await given.drain()
-        while line := await told.readline():
+        while line := await self._line(told):
             answer = json.loads(line)
             if answer.get("end"):
                 return str(answer["why"])
@@ -75,6 +81,19 @@ class Worker:
             raise RuntimeError("a worker has neither an ear nor a mouth")
         return process.stdin, process.stdout
 
+    async def _line(self, told: asyncio.StreamReader) -> bytes:
+        """The next line that is told; nothing where the process has ended, though children of it may hold its pipe."""
+        process = self._process
+        reading, ending = asyncio.ensure_future(told.readline()), asyncio.ensure_future(_ended(process))
+        try:
+            await asyncio.wait((reading, ending), return_when=asyncio.FIRST_COMPLETED)
+            if not reading.done():  # what it said last may still be on its way
+                await asyncio.wait((reading,), timeout=0.2)
+            return reading.result() if reading.done() else b""
+        finally:
+            reading.cancel()
+            ending.cancel()
+
     def _be_nice(self) -> None:
         os.nice(self._niceness)
 
@@ -82,6 +101,7 @@ class Worker:
         """Ask what is at work to stop and to keep what it has; what does not within a minute is killed."""
         process = self._process
         if process is None or process.returncode is not None:
+            self._unstarted = True
             return
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGTERM)
@@ -110,3 +130,8 @@ class Worker:
         if self._stopping is not None:
             self._stopping.cancel()
             self._stopping = None
+
+
+async def _ended(process: asyncio.subprocess.Process | None) -> None:
+    if process is not None:
+        await process.wait()
