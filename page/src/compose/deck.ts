@@ -132,7 +132,7 @@ export class Deck {
   record(): void {
     if (this.recording) return void this.player?.pause();
     this.recording = true;
-    this.beginTake();
+    this.take = this.newTake();
     if (!this.playing) void this.play();
     this.tell("state");
   }
@@ -181,22 +181,20 @@ export class Deck {
   }
 
   private moved(tick: number): void {
-    if (this.take && this.playing && tick < this.position - 1) { // round the loop: the next pass
-      this.endTake();
-      this.beginTake();
-    }
+    if (this.take && this.playing && tick < this.position - 1) this.endTake(); // round the loop: the next pass
     this.position = tick;
     this.work().roll.setPlayhead(tick, this.follows && this.playing);
     this.tell("position");
   }
 
-  private beginTake(): void {
-    this.take = { take: new Take(), track: this.work().roll.activeTrack };
+  private newTake(): { take: Take; track: number } {
+    return { take: new Take(), track: this.work().roll.activeTrack };
   }
 
+  // What was played is one step that can be undone.
   private endTake(): void {
     const { take } = this;
-    this.take = this.recording && this.playing ? { take: new Take(), track: this.work().roll.activeTrack } : null;
+    this.take = this.recording && this.playing ? this.newTake() : null;
     if (!take) return;
     const work = this.work();
     work.addNotes(take.track, quantised(work.score, work.roll.grid, take.take.end(this.position)));

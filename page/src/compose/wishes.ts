@@ -46,7 +46,7 @@ export interface Subject {
 
 export type Wish = Exclude<keyof Wishes, "mode" | "tracks">;
 
-const LIKE = ["key", "chords", "density", "lowest", "highest", "polyphony"] as const;
+const LIKE = ["key", "density", "chords", "lowest", "highest", "polyphony"] as const;
 const DRAWN = ["temperature", "topP"] as const;
 
 /** What can be wished in a mode; a model without a plan is asked for length and key alone. */

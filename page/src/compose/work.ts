@@ -8,6 +8,7 @@ import { add, scoreOf, sheetOf } from "../roll/edits";
 import { store } from "../store";
 import { t } from "../texts";
 import { Drafts } from "./drafts";
+import { instrumentName } from "./instruments";
 
 export type News = "opened" | "edited" | "saved" | "named" | "region" | "selected" | "written";
 
@@ -22,6 +23,7 @@ export class Work {
   name = "";
   writing = false; // a job writes into the roll, and nobody else
   opening = false;
+  kin = false; // the open piece was made of the one before it, or beside it
   readonly roll: Roll;
   private saved: Score;
   private readonly drafts = new Drafts(localStorage);
@@ -78,7 +80,7 @@ export class Work {
     if (!found) return false;
     const [piece, score] = found;
     localStorage.setItem(LAST, id);
-    this.show(piece, piece.name, score, id);
+    this.show(piece, piece.name, piece.job ? score : { ...score, fresh: [] }, id); // what was new by hand is known
     return true;
   }
 
@@ -88,7 +90,6 @@ export class Work {
     this.turn += 1;
     localStorage.removeItem(LAST);
     this.show(null, "", sheet(), SHEET);
-    this.roll.tool = "pencil";
   }
 
   /** What a job writes from now on, on this score. */
@@ -175,7 +176,10 @@ export class Work {
   private show(piece: Piece | null, name: string, score: Score, key: string): void {
     const { roll } = this;
     const draft = this.drafts.get(key);
-    const region = piece && piece.id === this.piece?.id ? roll.region : null;
+    this.kin = akin(this.piece, piece);
+    if (!piece) roll.tool = "pencil";
+    else if (!this.piece) roll.tool = "select";
+    const region = this.kin ? roll.region : null;
     this.writing = false;
     this.piece = piece;
     this.name = draft?.name ?? name;
@@ -183,7 +187,8 @@ export class Work {
     roll.setScore(score);
     this.saved = roll.score;
     if (draft) roll.setScore({ ...score, tracks: draft.tracks, bars: draft.bars, fresh: draft.fresh }, true);
-    roll.activeTrack = 0;
+    if (!this.kin) roll.activeTrack = 0;
+    if (!this.kin) roll.showBeginning();
     roll.region = region;
     this.tell("opened");
   }
@@ -212,10 +217,15 @@ export class Work {
   }
 }
 
+function akin(one: Piece | null, other: Piece | null): boolean {
+  if (!one || !other) return false;
+  return one.id === other.id || one.from === other.id || other.from === one.id || (one.job !== null && one.job === other.job);
+}
+
 function sheet(): Score {
   return {
     quarter: 480,
-    tracks: [{ name: "", program: 0, drums: false, notes: [] }],
+    tracks: [{ name: instrumentName(0), program: 0, drums: false, notes: [] }],
     tempi: [[0, 120]],
     metres: [[0, 4, 4]],
     bars: Array.from({ length: BARS_OF_A_SHEET + 1 }, (_, bar) => bar * BAR),

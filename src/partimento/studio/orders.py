@@ -319,7 +319,8 @@ class Train(Order):
         """`partimento train`, which begins, or goes on where it was broken off."""
         start = None if self.model is None else desk.model(self.model)
         told = {"--to": RUN, "--recipe": self.recipe, "--from": start, "--minutes": self.minutes}
-        words = ["train", desk.music(self.corpus), *_flags({**told, "--data-licence": self.data_licence}), "--resume"]
+        words = ["train", desk.music(self.corpus), *_flags({**told, "--data-licence": self.data_licence})]
+        words += ["--resume"] if (desk.folder / RUN).exists() else []
         for name, value in self.settings.items():
             words += ["--set", f"{name}={'none' if value is None else json.dumps(value)}"]
         return words
