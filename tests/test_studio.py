@@ -16,7 +16,7 @@ import pytest
 
 from partimento.errors import ImpossibleRequest
 from partimento.files import read_bytes, to_bytes
-from partimento.studio.corpora import clean, unpacked
+from partimento.studio.dropped import clean, unpacked
 
 from music import tune
 from visitor import Serving, Visitor, serving

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from partimento.errors import ImpossibleRequest, PartimentoError, explained
 from partimento.studio import forms, scores
-from partimento.studio.corpora import MOST_BYTES
+from partimento.studio.dropped import MOST_BYTES
 from partimento.studio.orders import Format, Name, Order, orders
 from partimento.studio.places import new_id
 from partimento.studio.safety import Safety, TooLarge
@@ -190,7 +190,7 @@ def _about(app: FastAPI, studio: Studio) -> None:
     @app.get("/api/models")
     def models() -> list[dict[str, Any]]:
         """What there is to compose with."""
-        return studio.models()
+        return studio.models.all()
 
 
 async def body(request: Request) -> bytes:
@@ -210,37 +210,37 @@ def _corpora(app: FastAPI, studio: Studio) -> None:
     @app.get("/api/corpora")
     def corpora() -> list[dict[str, Any]]:
         """Every corpus."""
-        return studio.corpora()
+        return studio.corpora.all()
 
     @app.post("/api/corpora", status_code=201)
     def new_corpus(called: Called) -> dict[str, Any]:
         """An empty corpus."""
-        return studio.new_corpus(called.name)
+        return studio.corpora.new(called.name)
 
     @app.get("/api/corpora/{id}")
     def corpus(id: Id) -> dict[str, Any]:
         """A corpus with each of its files and what the doctor says of it."""
-        return studio.corpus(id)
+        return studio.corpora.one(id)
 
     @app.delete("/api/corpora/{id}", status_code=204)
     def forget_corpus(id: Id) -> None:
         """Take a corpus away."""
-        studio.forget_corpus(id)
+        studio.corpora.forget(id)
 
     @app.post("/api/corpora/{id}/files", status_code=201, openapi_extra=UPLOAD)
     async def add_file(id: Id, name: Sent, data: Annotated[bytes, Depends(body)]) -> dict[str, Any]:
         """A file of music, or a ZIP of them."""
-        return await studio.add_file(id, name, data)
+        return await studio.corpora.add(id, name, data)
 
     @app.put("/api/corpora/{id}/left-out")
     def leave_out(id: Id, sent: Numbers) -> dict[str, Any]:
         """Leave these files out, and no others."""
-        return studio.leave_out(id, sent.numbers)
+        return studio.corpora.leave_out(id, sent.numbers)
 
     @app.get("/api/corpora/{id}/files/{number}/score")
     async def corpus_score(id: Id, number: Annotated[int, InPath(ge=1, le=10_000_000)]) -> dict[str, Any]:
         """The notes of a file."""
-        return scores.told(await studio.corpus_score(id, number))
+        return scores.told(await studio.corpora.score(id, number))
 
 
 def _jobs(app: FastAPI, studio: Studio) -> None:
@@ -252,10 +252,7 @@ def _jobs(app: FastAPI, studio: Studio) -> None:
     @app.get("/api/jobs/{id}")
     def job(id: Id) -> dict[str, Any]:
         """A job."""
-        row = studio.shelves.one("jobs", id=id)
-        if row is None:
-            raise KeyError(id)
-        return studio.jobs.told(row)
+        return studio.jobs.told(studio.shelves.there("jobs", id))
 
     for kind, shape in orders().items():
         app.post(f"/api/jobs/{kind}", status_code=201, name=kind, description=shape.__doc__)(_starting(studio, shape))
@@ -301,39 +298,39 @@ def _pieces(app: FastAPI, studio: Studio) -> None:
     @app.get("/api/pieces")
     def pieces() -> list[dict[str, Any]]:
         """Every piece, the last one first."""
-        return studio.pieces()
+        return studio.pieces.all()
 
     @app.post("/api/pieces", status_code=201, openapi_extra=UPLOAD)
     async def add_piece(name: Sent, data: Annotated[bytes, Depends(body)]) -> dict[str, Any]:
         """A piece of somebody's: MIDI, MusicXML, ABC or Humdrum."""
-        return await studio.add_piece(name, data)
+        return await studio.pieces.add(name, data)
 
     @app.get("/api/pieces/{id}")
     def piece(id: Id) -> dict[str, Any]:
         """A piece."""
-        return studio.piece(id)
+        return studio.pieces.one(id)
 
     @app.get("/api/pieces/{id}/score")
     async def score(id: Id) -> dict[str, Any]:
         """The notes of a piece."""
-        return await studio.score(id)
+        return await studio.pieces.score(id)
 
     @app.post("/api/pieces/{id}/edited", status_code=201)
     async def edited(id: Id, sent: Edited) -> dict[str, Any]:
         """A piece as it was edited by hand, kept as a new one."""
-        return await studio.edited(id, sent.name, sent.tracks)
+        return await studio.pieces.edited(id, sent.name, sent.tracks)
 
     @app.delete("/api/pieces/{id}", status_code=204)
     def forget_piece(id: Id) -> None:
         """Take a piece away."""
-        studio.forget_piece(id)
+        studio.pieces.forget(id)
 
     @app.get("/api/pieces/{id}/file", response_class=FileResponse)
     async def piece_file(id: Id, format: Format) -> Response:
         """A piece as a file: MIDI, sound, picture or engraved score."""
-        path = await studio.piece_file(id, format)
+        path = await studio.pieces.file(id, format)
         called = "".join(
-            letter if letter.isalnum() or letter in " -_,." else "-" for letter in studio.piece(id)["name"]
+            letter if letter.isalnum() or letter in " -_,." else "-" for letter in studio.pieces.one(id)["name"]
         )
         shown = {"content-security-policy": OF_JOBS} if format == "svg" else {}
         place = "inline" if format in ("svg", "png") else "attachment"

@@ -1,204 +1,118 @@
-"""Corpora: what was dropped, unpacked with care, and what the doctor says of each file.
-
-A file is kept under a number; its name, which may be anything, is text. A ZIP may hold so many files, so many bytes
-when unpacked and no more than a hundred times its own size (a bomb is all of that), and no ZIP inside. What is left out
-by hand lies in a folder beside the others, so that every command that is given the corpus does without it.
-"""
+"""Corpora: the music that there is to learn from, each a folder of dropped files with what the doctor says of it."""
 
 from __future__ import annotations
 
-import io
+import asyncio
+import contextlib
 import json
-import zipfile
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+import shutil
+from pathlib import Path
 from typing import Any
 
 from partimento.atomic import atomic_file
 from partimento.errors import ImpossibleRequest
-from partimento.files import SUFFIXES
-from partimento.studio.places import Places
-from partimento.studio.shelves import Row, Shelves
-
-MOST_BYTES = 64 << 20  # of one upload
-MOST_UNPACKED = 512 << 20  # of what a ZIP holds
-MOST_RATIO = 100
-MOST_FILES = 20_000  # of a corpus
-MOST_FILE = 16 << 20  # bytes of one piece of music
-LONGEST_NAME = 300
-IN, OUT = "music", "out"
+from partimento.score import Score
+from partimento.studio import dropped
+from partimento.studio.hub import Hub
+from partimento.studio.pieces import read_in_thread
+from partimento.studio.places import Places, new_id
+from partimento.studio.shelves import Row, Shelves, now
 
 
-def add(shelves: Shelves, places: Places, corpus: str, name: str, data: bytes) -> tuple[int, list[str]]:
-    """Keep a file, or all that a ZIP holds.
+class Corpora:
+    """The corpora of a studio.
 
-    Returns:
-        How many files were kept, and a sentence for each that was not.
-
-    Raises:
-        ImpossibleRequest: there would be too many, or the ZIP is none, or a bomb.
+    Args:
+        places: where they lie.
+        shelves: where they are listed.
+        hub: hears of them.
     """
-    if name.lower().endswith(".zip"):
-        found, refused = unpacked(data, name)
-    else:
-        found, refused = [(name, data)], []
-    there = shelves.all("files", corpus=corpus)
-    if len(there) + len(found) > MOST_FILES:
-        raise ImpossibleRequest(f"A corpus has {MOST_FILES:,} files at most; split it.")
-    number = max((row["number"] for row in there), default=0)
-    known = {row["name"] for row in there}
-    rows = []
-    for called, content in found:
-        suffix = PurePosixPath(called).suffix.lower()
-        if suffix not in SUFFIXES:
-            refused.append(f"{called}: files whose name ends in {suffix or 'nothing'} are not read as music.")
-        elif len(content) > MOST_FILE:
-            refused.append(f"{called}: it has {len(content) >> 20} MB, and a piece {MOST_FILE >> 20} at most.")
-        elif called in known:
-            refused.append(f"{called}: it is there already.")
-        else:
-            number += 1
-            known.add(called)
-            with atomic_file(places.corpus(corpus) / IN / file_name(number, suffix)) as temporary:
-                temporary.write_bytes(content)
-            rows.append({"corpus": corpus, "number": number, "name": called, "suffix": suffix, "bytes": len(content)})
-    shelves.put_all("files", rows)
-    return len(rows), refused
 
+    def __init__(self, places: Places, shelves: Shelves, hub: Hub) -> None:
+        self._places = places
+        self._shelves = shelves
+        self._hub = hub
 
-def unpacked(data: bytes, name: str) -> tuple[list[tuple[str, bytes]], list[str]]:
-    """What a ZIP holds: names as they are in it, and bytes.
+    def all(self) -> list[dict[str, Any]]:
+        """Every corpus."""
+        return [self._told(row) for row in self._shelves.all("corpora")]
 
-    Raises:
-        ImpossibleRequest: it is none, is locked, or unpacks to more than it may.
-    """
-    try:
-        return _unpacked(zipfile.ZipFile(io.BytesIO(data)), len(data), name)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, zipfile.LargeZipFile, ValueError, OSError) as error:
-        raise ImpossibleRequest(f"{name} is no ZIP that can be read ({error}); drop its files themselves.") from error
-    except RuntimeError as error:  # as zipfile says that a password is wanted
-        raise ImpossibleRequest(f"{name} is locked by a password; unpack it and drop its files.") from error
-    except Exception as error:  # zlib.error and what else a broken file makes of it
-        raise ImpossibleRequest(f"{name} is broken ({error}); drop its files themselves.") from error
+    def one(self, id: str) -> dict[str, Any]:
+        """A corpus with each of its files."""
+        row = self._shelves.there("corpora", id)
+        listed, statistics = dropped.listed(self._shelves, self._places, id)
+        return {**self._told(row), "list": listed, "statistics": statistics}
 
+    def new(self, name: str) -> dict[str, Any]:
+        """An empty corpus."""
+        id = new_id()
+        (self._places.corpus(id) / dropped.IN).mkdir(parents=True)
+        self._shelves.put("corpora", {"id": id, "name": name, "made": now()})
+        return self.tell(id)
 
-def _unpacked(archive: zipfile.ZipFile, size: int, name: str) -> tuple[list[tuple[str, bytes]], list[str]]:
-    parts = [part for part in archive.infolist() if not part.is_dir() and not _hidden(part.filename)]
-    whole = sum(part.file_size for part in parts)
-    if len(parts) > MOST_FILES or whole > MOST_UNPACKED or whole > MOST_RATIO * max(size, 1 << 16):
-        raise ImpossibleRequest(f"{name} unpacks to {len(parts):,} files of {whole >> 20:,} MB, which is too much.")
-    found, refused = [], []
-    for part in parts:
-        called = clean(part.filename)
-        if called.lower().endswith(".zip"):
-            refused.append(f"{called}: a ZIP inside of a ZIP is not unpacked.")
-            continue
-        if part.file_size > MOST_FILE:
-            refused.append(f"{called}: it is larger than {MOST_FILE >> 20} MB.")
-            continue
-        with archive.open(part) as file:
-            content = file.read(part.file_size + 1)
-        if len(content) > part.file_size:
-            raise ImpossibleRequest(f"{name} says less than it holds; drop its files themselves.")
-        found.append((called, content))
-    return found, refused
+    async def add(self, id: str, name: str, data: bytes) -> dict[str, Any]:
+        """Files dropped into a corpus."""
+        self._shelves.there("corpora", id)
+        added, refused = await asyncio.to_thread(
+            dropped.add, self._shelves, self._places, id, dropped.clean(name), data
+        )
+        self.tell(id)
+        return {"added": added, "refused": refused}
 
+    def leave_out(self, id: str, numbers: list[int]) -> dict[str, Any]:
+        """Leave these files of a corpus out, and no others."""
+        self._shelves.there("corpora", id)
+        dropped.leave_out(self._shelves, self._places, id, set(numbers))
+        if self._shelves.there("corpora", id)["pieces"] is not None:
+            self._shelves.change("corpora", {"pieces": dropped.serving(self._shelves, self._places, id)}, id=id)
+        return self.tell(id)
 
-def _hidden(name: str) -> bool:
-    """Whether a system has put it there for itself."""
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    return any((part.strip(".") and part.startswith(".")) or part == "__MACOSX" for part in parts)
+    def forget(self, id: str) -> None:
+        """Take a corpus away; what has learnt from it has its own copy."""
+        self._shelves.there("corpora", id)
+        if any(row["asked"].get("corpus") == id for row in self._shelves.all("jobs", state="running")):
+            raise ImpossibleRequest("A job looks at this corpus: stop it first.")
+        self._shelves.forget("corpora", id=id)
+        shutil.rmtree(self._places.corpus(id), ignore_errors=True)
+        self._hub.tell("gone", {"kind": "corpus", "id": id})
 
+    def file(self, id: str, number: int) -> Path:
+        """Where a file of a corpus lies."""
+        row = self._shelves.one("files", corpus=id, number=number)
+        if row is None:
+            raise KeyError(number)
+        return dropped.place_of(self._places, id, row)
 
-def clean(name: str) -> str:
-    """A name as text: no control characters, not too long, folders told by "/"."""
-    told = "".join(letter for letter in name.replace("\\", "/") if letter.isprintable())
-    told = "/".join(part for part in told.split("/") if part not in ("", ".", ".."))
-    return told[-LONGEST_NAME:] or "unnamed"
+    async def score(self, id: str, number: int) -> Score:
+        """A file of a corpus, read."""
+        return await read_in_thread(self.file(id, number))
 
+    def _told(self, row: Row) -> dict[str, Any]:
+        listed = self._shelves.all("files", corpus=row["id"])
+        looking = [
+            job["id"]
+            for state in ("running", "waiting")
+            for job in self._shelves.all("jobs", kind="inspect", state=state)
+            if job["asked"].get("corpus") == row["id"]
+        ]
+        return {
+            **{name: row[name] for name in ("id", "name", "made", "pieces")},
+            "files": len(listed),
+            "left_out_by_hand": sum(one["left_out"] for one in listed),
+            "inspecting": next(iter(looking), None),
+        }
 
-def file_name(number: int, suffix: str) -> str:
-    """What a file is called on the disk."""
-    return f"{number:05d}{suffix}"
+    def tell(self, id: str) -> dict[str, Any]:
+        """Tell all of a corpus, and give what was told."""
+        told = self._told(self._shelves.there("corpora", id))
+        self._hub.tell("corpus", told)
+        return told
 
-
-def leave_out(shelves: Shelves, places: Places, corpus: str, numbers: set[int]) -> None:
-    """Leave these files out, and no others.
-
-    Each lies where it belongs before the list says so, and is looked for in both places.
-    """
-    folder = places.corpus(corpus)
-    for row in shelves.all("files", corpus=corpus):
-        name = file_name(row["number"], row["suffix"])
-        wanted, other = (OUT, IN) if row["number"] in numbers else (IN, OUT)
-        if (folder / other / name).exists():
-            (folder / wanted).mkdir(exist_ok=True)
-            (folder / other / name).replace(folder / wanted / name)
-    shelves.leave_out(corpus, numbers)
-
-
-def place_of(places: Places, corpus: str, row: Row) -> Path:
-    """Where a file lies."""
-    folder, name = places.corpus(corpus), file_name(row["number"], row["suffix"])
-    return next((folder / part / name for part in (IN, OUT) if (folder / part / name).exists()), folder / IN / name)
-
-
-def listed(shelves: Shelves, places: Places, corpus: str) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
-    """Each file with what the doctor says of it, and the statistics of all."""
-    found = _report(places, corpus)
-    kept: dict[str, list[dict[str, Any]]] = {}
-    for piece in found.get("kept", []):
-        kept.setdefault(piece["path"], []).append(piece)
-    out = {one["path"]: one for one in found.get("left_out", [])}
-    rows = shelves.all("files", corpus=corpus)
-    names = {file_name(row["number"], row["suffix"]): row["name"] for row in rows}
-    return [
-        _verdict(row, kept.get(name, []), out.get(name), names)
-        for row in rows
-        for name in [file_name(row["number"], row["suffix"])]
-    ], found.get("statistics")
-
-
-def serving(shelves: Shelves, places: Places, corpus: str) -> int:
-    """How many pieces serve, by what the doctor found, without those that are left out by hand."""
-    out = {file_name(row["number"], row["suffix"]) for row in shelves.all("files", corpus=corpus, left_out=1)}
-    return sum(piece["path"] not in out for piece in _report(places, corpus).get("kept", []))
-
-
-def _report(places: Places, corpus: str) -> dict[str, Any]:
-    """What the doctor found; nothing where there is no report yet."""
-    report = places.corpus(corpus) / "report.json"
-    found: dict[str, Any] = json.loads(report.read_text("utf-8")) if report.is_file() else {}
-    return found
-
-
-def _verdict(
-    row: Row, pieces: list[dict[str, Any]], out: dict[str, Any] | None, names: dict[str, str]
-) -> dict[str, Any]:
-    reason = "" if out is None else f"{out['reason']} {out['advice']}".strip()
-    for kept, called in names.items() if out is not None and "." in reason else ():
-        reason = reason.replace(kept, called)
-    first = pieces[0] if pieces else {}
-    return {
-        "number": row["number"],
-        "name": row["name"],
-        "bytes": row["bytes"],
-        "left_out": bool(row["left_out"]),
-        "verdict": "serves" if pieces else "left out" if out is not None else "unknown",
-        "reason": reason,
-        "notes": sum(piece["notes"] for piece in pieces),
-        "seconds": round(sum(piece["seconds"] for piece in pieces), 1),
-        "bars": sum(piece["bars"] for piece in pieces),
-        "tempo": first.get("tempo", 0),
-        "key": first.get("key", ""),
-        "instruments": list(_instruments(pieces)),
-        "split": first.get("split", ""),
-        "repairs": list(first.get("repairs", ())),
-    }
-
-
-def _instruments(pieces: list[dict[str, Any]]) -> Iterator[str]:
-    seen: dict[str, None] = {}
-    for piece in pieces:
-        seen |= dict.fromkeys(piece["instruments"])
-    yield from seen
+    def take_report(self, id: str, file: Path) -> None:
+        """Take what the doctor found."""
+        report = json.loads(file.read_text("utf-8"))
+        with atomic_file(self._places.corpus(id) / "report.json") as temporary:
+            shutil.copyfile(file, temporary)
+        self._shelves.change("corpora", {"pieces": len(report["kept"])}, id=id)
+        with contextlib.suppress(KeyError):
+            self.tell(id)

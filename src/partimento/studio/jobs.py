@@ -172,10 +172,7 @@ class Jobs:
         }
 
     def _row(self, id: str) -> Row:
-        row = self._shelves.one("jobs", id=id)
-        if row is None:
-            raise KeyError(id)
-        return row
+        return self._shelves.there("jobs", id)
 
     def _told(self, id: str) -> Row:
         """Tell all of a job, and give what was told."""

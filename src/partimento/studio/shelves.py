@@ -69,6 +69,17 @@ class Shelves:
         """The first of them."""
         return next(iter(self.all(table, **where)), None)
 
+    def there(self, table: str, id: str) -> Row:
+        """The row of an id.
+
+        Raises:
+            KeyError: there is none.
+        """
+        row = self.one(table, id=id)
+        if row is None:
+            raise KeyError(id)
+        return row
+
     def put(self, table: str, row: Mapping[str, Any]) -> None:
         """A new row."""
         self.put_all(table, [row])

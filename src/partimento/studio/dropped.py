@@ -1,0 +1,204 @@
+"""Dropped files: what was dropped, unpacked with care, and what the doctor says of each file.
+
+A file is kept under a number; its name, which may be anything, is text. A ZIP may hold so many files, so many bytes
+when unpacked and no more than a hundred times its own size (a bomb is all of that), and no ZIP inside. What is left out
+by hand lies in a folder beside the others, so that every command that is given the corpus does without it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from partimento.atomic import atomic_file
+from partimento.errors import ImpossibleRequest
+from partimento.files import SUFFIXES
+from partimento.studio.places import Places
+from partimento.studio.shelves import Row, Shelves
+
+MOST_BYTES = 64 << 20  # of one upload
+MOST_UNPACKED = 512 << 20  # of what a ZIP holds
+MOST_RATIO = 100
+MOST_FILES = 20_000  # of a corpus
+MOST_FILE = 16 << 20  # bytes of one piece of music
+LONGEST_NAME = 300
+IN, OUT = "music", "out"
+
+
+def add(shelves: Shelves, places: Places, corpus: str, name: str, data: bytes) -> tuple[int, list[str]]:
+    """Keep a file, or all that a ZIP holds.
+
+    Returns:
+        How many files were kept, and a sentence for each that was not.
+
+    Raises:
+        ImpossibleRequest: there would be too many, or the ZIP is none, or a bomb.
+    """
+    if name.lower().endswith(".zip"):
+        found, refused = unpacked(data, name)
+    else:
+        found, refused = [(name, data)], []
+    there = shelves.all("files", corpus=corpus)
+    if len(there) + len(found) > MOST_FILES:
+        raise ImpossibleRequest(f"A corpus has {MOST_FILES:,} files at most; split it.")
+    number = max((row["number"] for row in there), default=0)
+    known = {row["name"] for row in there}
+    rows = []
+    for called, content in found:
+        suffix = PurePosixPath(called).suffix.lower()
+        if suffix not in SUFFIXES:
+            refused.append(f"{called}: files whose name ends in {suffix or 'nothing'} are not read as music.")
+        elif len(content) > MOST_FILE:
+            refused.append(f"{called}: it has {len(content) >> 20} MB, and a piece {MOST_FILE >> 20} at most.")
+        elif called in known:
+            refused.append(f"{called}: it is there already.")
+        else:
+            number += 1
+            known.add(called)
+            with atomic_file(places.corpus(corpus) / IN / file_name(number, suffix)) as temporary:
+                temporary.write_bytes(content)
+            rows.append({"corpus": corpus, "number": number, "name": called, "suffix": suffix, "bytes": len(content)})
+    shelves.put_all("files", rows)
+    return len(rows), refused
+
+
+def unpacked(data: bytes, name: str) -> tuple[list[tuple[str, bytes]], list[str]]:
+    """What a ZIP holds: names as they are in it, and bytes.
+
+    Raises:
+        ImpossibleRequest: it is none, is locked, or unpacks to more than it may.
+    """
+    try:
+        return _unpacked(zipfile.ZipFile(io.BytesIO(data)), len(data), name)
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, zipfile.LargeZipFile, ValueError, OSError) as error:
+        raise ImpossibleRequest(f"{name} is no ZIP that can be read ({error}); drop its files themselves.") from error
+    except RuntimeError as error:  # as zipfile says that a password is wanted
+        raise ImpossibleRequest(f"{name} is locked by a password; unpack it and drop its files.") from error
+    except Exception as error:  # zlib.error and what else a broken file makes of it
+        raise ImpossibleRequest(f"{name} is broken ({error}); drop its files themselves.") from error
+
+
+def _unpacked(archive: zipfile.ZipFile, size: int, name: str) -> tuple[list[tuple[str, bytes]], list[str]]:
+    parts = [part for part in archive.infolist() if not part.is_dir() and not _hidden(part.filename)]
+    whole = sum(part.file_size for part in parts)
+    if len(parts) > MOST_FILES or whole > MOST_UNPACKED or whole > MOST_RATIO * max(size, 1 << 16):
+        raise ImpossibleRequest(f"{name} unpacks to {len(parts):,} files of {whole >> 20:,} MB, which is too much.")
+    found, refused = [], []
+    for part in parts:
+        called = clean(part.filename)
+        if called.lower().endswith(".zip"):
+            refused.append(f"{called}: a ZIP inside of a ZIP is not unpacked.")
+            continue
+        if part.file_size > MOST_FILE:
+            refused.append(f"{called}: it is larger than {MOST_FILE >> 20} MB.")
+            continue
+        with archive.open(part) as file:
+            content = file.read(part.file_size + 1)
+        if len(content) > part.file_size:
+            raise ImpossibleRequest(f"{name} says less than it holds; drop its files themselves.")
+        found.append((called, content))
+    return found, refused
+
+
+def _hidden(name: str) -> bool:
+    """Whether a system has put it there for itself."""
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    return any((part.strip(".") and part.startswith(".")) or part == "__MACOSX" for part in parts)
+
+
+def clean(name: str) -> str:
+    """A name as text: no control characters, not too long, folders told by "/"."""
+    told = "".join(letter for letter in name.replace("\\", "/") if letter.isprintable())
+    told = "/".join(part for part in told.split("/") if part not in ("", ".", ".."))
+    return told[-LONGEST_NAME:] or "unnamed"
+
+
+def file_name(number: int, suffix: str) -> str:
+    """What a file is called on the disk."""
+    return f"{number:05d}{suffix}"
+
+
+def leave_out(shelves: Shelves, places: Places, corpus: str, numbers: set[int]) -> None:
+    """Leave these files out, and no others.
+
+    Each lies where it belongs before the list says so, and is looked for in both places.
+    """
+    folder = places.corpus(corpus)
+    for row in shelves.all("files", corpus=corpus):
+        name = file_name(row["number"], row["suffix"])
+        wanted, other = (OUT, IN) if row["number"] in numbers else (IN, OUT)
+        if (folder / other / name).exists():
+            (folder / wanted).mkdir(exist_ok=True)
+            (folder / other / name).replace(folder / wanted / name)
+    shelves.leave_out(corpus, numbers)
+
+
+def place_of(places: Places, corpus: str, row: Row) -> Path:
+    """Where a file lies."""
+    folder, name = places.corpus(corpus), file_name(row["number"], row["suffix"])
+    return next((folder / part / name for part in (IN, OUT) if (folder / part / name).exists()), folder / IN / name)
+
+
+def listed(shelves: Shelves, places: Places, corpus: str) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    """Each file with what the doctor says of it, and the statistics of all."""
+    found = _report(places, corpus)
+    kept: dict[str, list[dict[str, Any]]] = {}
+    for piece in found.get("kept", []):
+        kept.setdefault(piece["path"], []).append(piece)
+    out = {one["path"]: one for one in found.get("left_out", [])}
+    rows = shelves.all("files", corpus=corpus)
+    names = {file_name(row["number"], row["suffix"]): row["name"] for row in rows}
+    return [
+        _verdict(row, kept.get(name, []), out.get(name), names)
+        for row in rows
+        for name in [file_name(row["number"], row["suffix"])]
+    ], found.get("statistics")
+
+
+def serving(shelves: Shelves, places: Places, corpus: str) -> int:
+    """How many pieces serve, by what the doctor found, without those that are left out by hand."""
+    out = {file_name(row["number"], row["suffix"]) for row in shelves.all("files", corpus=corpus, left_out=1)}
+    return sum(piece["path"] not in out for piece in _report(places, corpus).get("kept", []))
+
+
+def _report(places: Places, corpus: str) -> dict[str, Any]:
+    """What the doctor found; nothing where there is no report yet."""
+    report = places.corpus(corpus) / "report.json"
+    found: dict[str, Any] = json.loads(report.read_text("utf-8")) if report.is_file() else {}
+    return found
+
+
+def _verdict(
+    row: Row, pieces: list[dict[str, Any]], out: dict[str, Any] | None, names: dict[str, str]
+) -> dict[str, Any]:
+    reason = "" if out is None else f"{out['reason']} {out['advice']}".strip()
+    for kept, called in names.items() if out is not None and "." in reason else ():
+        reason = reason.replace(kept, called)
+    first = pieces[0] if pieces else {}
+    return {
+        "number": row["number"],
+        "name": row["name"],
+        "bytes": row["bytes"],
+        "left_out": bool(row["left_out"]),
+        "verdict": "serves" if pieces else "left out" if out is not None else "unknown",
+        "reason": reason,
+        "notes": sum(piece["notes"] for piece in pieces),
+        "seconds": round(sum(piece["seconds"] for piece in pieces), 1),
+        "bars": sum(piece["bars"] for piece in pieces),
+        "tempo": first.get("tempo", 0),
+        "key": first.get("key", ""),
+        "instruments": list(_instruments(pieces)),
+        "split": first.get("split", ""),
+        "repairs": list(first.get("repairs", ())),
+    }
+
+
+def _instruments(pieces: list[dict[str, Any]]) -> Iterator[str]:
+    seen: dict[str, None] = {}
+    for piece in pieces:
+        seen |= dict.fromkeys(piece["instruments"])
+    yield from seen

@@ -1,0 +1,169 @@
+"""Pieces: what was composed, uploaded or edited, each as MIDI in a folder of its own with what was rendered of it.
+
+A file of a stranger is read in a process of its own where its parser may crash (`files.read_safely`); sounds and
+pictures are rendered by workers and kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from partimento import files
+from partimento.errors import ImpossibleRequest, PartimentoError
+from partimento.files import SUFFIXES, read_safely
+from partimento.score import Score, bar_lines, end_tick, seconds_at
+from partimento.studio import scores
+from partimento.studio.dropped import clean
+from partimento.studio.hub import Hub
+from partimento.studio.places import Places, new_id
+from partimento.studio.shelves import Shelves, now
+from partimento.studio.workers import Worker
+
+MIDI = "piece.mid"
+RENDERERS = 2
+
+
+async def read_in_thread(path: Path) -> Score:
+    """A file of music, read while others are answered.
+
+    Raises:
+        Unreadable: it is none.
+    """
+    return (await asyncio.to_thread(read_safely, path)).score
+
+
+class Pieces:
+    """The pieces of a studio.
+
+    Args:
+        places: where they lie.
+        shelves: where they are listed.
+        hub: hears of them.
+        soundfont: what they are played with; the installed one if None.
+    """
+
+    def __init__(self, places: Places, shelves: Shelves, hub: Hub, soundfont: Path | None) -> None:
+        self._places = places
+        self._shelves = shelves
+        self._hub = hub
+        self._soundfont = soundfont
+        self._renderers = [Worker() for _ in range(RENDERERS)]
+        self._idle = asyncio.Queue[Worker]()
+        self._rendering: dict[Path, asyncio.Task[str]] = {}
+
+    def open(self) -> None:
+        """Begin to render."""
+        for worker in self._renderers:
+            self._idle.put_nowait(worker)
+
+    async def close(self) -> None:
+        """Render no more."""
+        for worker in self._renderers:
+            await worker.close()
+
+    def all(self) -> list[dict[str, Any]]:
+        """Every piece, the last one first."""
+        return self._shelves.all("pieces")[::-1]
+
+    def one(self, id: str) -> dict[str, Any]:
+        """A piece."""
+        return self._shelves.there("pieces", id)
+
+    async def score(self, id: str) -> dict[str, Any]:
+        """The notes of a piece, and which of them are new in it."""
+        row = self._shelves.there("pieces", id)
+        before = row["from"]
+        score = await read_in_thread(self.midi(id))
+        known = before is not None and self.midi(before).is_file()
+        return scores.told(score, await read_in_thread(self.midi(before)) if known else None)
+
+    async def add(self, name: str, data: bytes) -> dict[str, Any]:
+        """A piece of somebody's, in any format that is read."""
+        name = clean(name)
+        suffix = Path(name).suffix.lower()
+        if suffix not in SUFFIXES:
+            raise ImpossibleRequest(f"{name}: files whose name ends in {suffix or 'nothing'} are not read as music.")
+        id = new_id()
+        folder = self._places.piece(id)
+        folder.mkdir(parents=True)
+        try:
+            given = folder / f"given{suffix}"
+            given.write_bytes(data)
+            try:
+                score = await read_in_thread(given)
+            except PartimentoError as error:
+                raise ImpossibleRequest(str(error).replace(str(given), name)) from error
+            files.write(score, folder / MIDI)
+            given.unlink()
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return self.list(id, Path(name).stem, score)
+
+    async def edited(self, id: str, name: str, tracks: list[scores.EditedTrack]) -> dict[str, Any]:
+        """A piece as it was edited by hand, beside the one that it was."""
+        self._shelves.there("pieces", id)
+        score = scores.edited(await read_in_thread(self.midi(id)), tracks)
+        new = new_id()
+        files.write(score, self._places.piece(new) / MIDI)
+        return self.list(new, name, score, parent=id)
+
+    def forget(self, id: str) -> None:
+        """Take a piece away."""
+        self._shelves.there("pieces", id)
+        self._shelves.forget("pieces", id=id)
+        shutil.rmtree(self._places.piece(id), ignore_errors=True)
+        self._hub.tell("gone", {"kind": "piece", "id": id})
+
+    async def file(self, id: str, format: str) -> Path:
+        """A piece as a file of some kind, which is made where it has not been yet."""
+        row = self._shelves.there("pieces", id)
+        folder = self._places.piece(id)
+        path = folder / f"piece.{format}"
+        if not path.is_file():
+            if path not in self._rendering:
+                self._rendering[path] = asyncio.create_task(self._render(folder, path.name, row["name"]))
+            try:
+                why = await asyncio.shield(self._rendering[path])
+            finally:
+                self._rendering.pop(path, None)
+            if why:
+                raise ImpossibleRequest(why)
+        return path
+
+    async def _render(self, folder: Path, name: str, title: str) -> str:
+        worker = await self._idle.get()
+        try:
+            font = [] if self._soundfont is None else ["--soundfont", str(self._soundfont.resolve())]
+            words = ["render", MIDI, "--to", name, f"--title={title}", *font]
+            return await worker.do(words, folder, lambda _: None, self._places.root / "rendering.txt")
+        finally:
+            self._idle.put_nowait(worker)
+
+    def midi(self, id: str) -> Path:
+        """Where a piece lies."""
+        return self._places.piece(id) / MIDI
+
+    def list(
+        self, id: str, name: str, score: Score, job: str | None = None, parent: str | None = None
+    ) -> dict[str, Any]:
+        """Put a piece, which lies where it belongs, on the list; from any thread."""
+        end = end_tick(score)
+        row = {
+            "id": id,
+            "name": name,
+            "job": job,
+            "made": now(),
+            "notes": score.note_num(),
+            "seconds": round(float(seconds_at(score, np.array([end]))[0]), 2),
+            "bars": len(bar_lines(score, max(end, 1))),
+            "from": parent,
+        }
+        self._shelves.put("pieces", row)
+        self._hub.tell("piece", row)
+        return row
