@@ -102,6 +102,15 @@ def test_a_checkpoint_plays_what_its_bundle_plays(run: Path, heard: Path, tmp_pa
     assert len({bundle.digest for bundle in bundles.values()}) == len(UPDATES)
 
 
+def test_the_last_checkpoint_alone_is_heard_as_among_all(run: Path, heard: Path, tmp_path: Path) -> None:
+    (only,) = audition(run, tmp_path / "last", order(n=2), sound="none", last=1).heard
+    assert only.update == UPDATES[-1]
+    for piece in only.pieces:
+        assert piece.midi.read_bytes() == (heard / only.name / piece.midi.name).read_bytes()
+    with pytest.raises(ImpossibleRequest, match="ask for 1 or more"):
+        audition(run, tmp_path / "none", order(), sound="none", last=0)
+
+
 def test_the_features_are_those_of_what_was_made(heard: Path) -> None:
     facts = json.loads((heard / "audition.json").read_text("utf-8"))
     for row in facts["checkpoints"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import subprocess
@@ -17,6 +18,8 @@ import pytest
 from partimento.errors import ImpossibleRequest
 from partimento.files import read_bytes, to_bytes
 from partimento.studio.dropped import clean, unpacked
+from partimento.studio.orders import Train
+from partimento.studio.studio import Studio
 
 from music import tune
 from visitor import Serving, Visitor, serving
@@ -192,6 +195,31 @@ def test_a_run_can_be_watched_heard_and_composed_with(visitor: Visitor, corpus: 
     assert status == 200
     assert b"<html" in page.lower()
     assert "sandbox" in headers["content-security-policy"]
+
+
+def test_a_run_at_work_is_heard_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def told() -> list[dict[str, Any]]:
+        studio = Studio(tmp_path)
+        corpus = studio.corpora.new("mine")["id"]
+        order = Train(corpus=corpus)
+        row = studio.shelves.there("jobs", studio.start(order, "me")["id"])
+        points = studio.places.job(row["id"]) / "run" / "training" / "checkpoints"
+        points.mkdir(parents=True)
+        for second in range(0, 300, 10):
+            monkeypatch.setattr("partimento.studio.studio.time.monotonic", lambda now=second: float(now))
+            if second % 100 == 0:
+                (points / f"{second:07d}.safetensors").touch()
+            studio._far(row, order, {"job": "Training"})
+            studio._far(row, Train(corpus=corpus, heard=False), {"job": "Training"})
+            studio._far(row, order, {"job": "Planning"})
+        await asyncio.sleep(0)
+        found = studio.shelves.all("jobs", kind="audition")
+        await studio.close()
+        return found
+
+    asked = [job["asked"] for job in asyncio.run(told())]
+    assert len(asked) == 3  # of three checkpoints in five minutes, each once
+    assert all(one["last"] == 1 for one in asked)
 
 
 def test_a_job_that_cannot_be_done_says_why(visitor: Visitor, corpus: dict[str, Any], piece: dict[str, Any]) -> None:

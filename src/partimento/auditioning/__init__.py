@@ -47,6 +47,7 @@ def audition(
     sound: Sound = "mp3",
     soundfont: Path | None = None,
     keep_bundles: bool = False,
+    last: int | None = None,
     watch: Watch = ignore,
 ) -> Audition:
     """Compose from every checkpoint of a run; all is written after each of them.
@@ -58,6 +59,7 @@ def audition(
         sound: the sound's format, or "none".
         soundfont: the SoundFont to play with; the installed one if None.
         keep_bundles: keep each checkpoint as a bundle, in `folder/bundles`.
+        last: only so many checkpoints, the last ones; all if None.
         watch: hears of progress, in checkpoints.
 
     Raises:
@@ -66,7 +68,9 @@ def audition(
         ImpossibleRequest: the folder holds something, or the model cannot do what is asked; nothing is written.
     """
     require_empty(folder)
-    points = checkpoints(run)
+    if last is not None and last < 1:
+        raise ImpossibleRequest(f"The last {last} checkpoints are none to hear; ask for 1 or more.")
+    points = checkpoints(run)[-(last or 0) :]
     recipe = recipe_of(run)
     codec = codec_of(run, recipe)
     if sound != "none":

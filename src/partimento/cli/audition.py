@@ -36,6 +36,7 @@ def audition(
     temperature: Annotated[float | None, Parameter(help=describe(Sampling)["temperature"])] = None,
     sound: Sound = "mp3",
     soundfont: Path | None = None,
+    last: WholeOrNone = None,
     bundles: Annotated[bool, Parameter(negative="")] = False,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
 ) -> None:
@@ -48,6 +49,7 @@ def audition(
         seed: The same for all.
         sound: The sound's format, or none.
         soundfont: Play with this SoundFont (.sf2) instead of the installed one.
+        last: Only so many checkpoints, the last ones.
         bundles: Keep each checkpoint as a bundle that `compose` can play.
         set_: Change a setting of the player, the sampling, the guards or the request, as for `compose`.
     """
@@ -70,7 +72,7 @@ def audition(
     )
     try:
         with watching() as watch:
-            made = hear(run, to, order, sound=sound, soundfont=soundfont, keep_bundles=bundles, watch=watch)
+            made = hear(run, to, order, sound=sound, soundfont=soundfont, keep_bundles=bundles, last=last, watch=watch)
     except KeyboardInterrupt:
         if to.exists():
             say(f"Stopped; the checkpoints heard until then: {to / 'index.html'}")

@@ -31,6 +31,7 @@ WAITING, RUNNING, PAUSED, DONE, FAILED, STOPPED = "waiting", "running", "paused"
 OVER = (DONE, FAILED, STOPPED)
 
 Finish = Callable[[Row, Order, Path], dict[str, Any]]
+Far = Callable[[Row, Order, dict[str, Any]], None]
 
 
 class Jobs:
@@ -41,16 +42,18 @@ class Jobs:
         shelves: where they are listed.
         hub: hears of them.
         desk: what an order needs, for a job's folder.
+        far: hears how far each job is.
         finish: called when a job has done what it was asked; gives what of it is to be listed.
     """
 
     def __init__(
-        self, places: Places, shelves: Shelves, hub: Hub, desk: Callable[[Path], Desk], finish: Finish
+        self, places: Places, shelves: Shelves, hub: Hub, desk: Callable[[Path], Desk], far: Far, finish: Finish
     ) -> None:
         self._places = places
         self._shelves = shelves
         self._hub = hub
         self._desk = desk
+        self._far = far
         self._finish = finish
         self._progress: dict[str, dict[str, Any]] = {}
         self._at_work: dict[str, Worker] = {}
@@ -249,6 +252,7 @@ class Jobs:
                     remarks.append(event["remark"])
                     self._shelves.change("jobs", {"remarks": remarks}, id=id)
                 self._progress[id] = {name: value for name, value in event.items() if name != "remark"}
+                self._far(row, order, event)
                 self._told(id)
 
             why = await worker.do(words, folder, hear, folder / LOG)

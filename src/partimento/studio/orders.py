@@ -295,7 +295,7 @@ class Inspect(Order):
 
 
 class Train(Order):
-    """A model of one's own."""
+    """A model of one's own; where it is `heard`, its last checkpoint composes now and then while it learns."""
 
     kind: ClassVar[str] = "train"
     lane: ClassVar[str] = "learn"
@@ -308,6 +308,7 @@ class Train(Order):
     ] = {}
     name: Name | None = None
     data_licence: Words | None = None
+    heard: bool = True
 
     @model_validator(mode="after")
     def _either(self) -> Train:
@@ -340,10 +341,11 @@ class Audition(Order):
     run: Id
     bars: Annotated[int, Field(ge=1, le=64)] = 8
     seed: Seed = 0
+    last: Annotated[int, Field(ge=1, le=1000)] | None = None
 
     def words(self, desk: Desk) -> list[str]:
         """`partimento audition`."""
-        told = {"--to": "audition", "--bars": self.bars, "--seed": self.seed, "--sound": "none"}
+        told = {"--to": "audition", "--bars": self.bars, "--seed": self.seed, "--sound": "none", "--last": self.last}
         return ["audition", desk.model(self.run), *_flags(told)]
 
     def label(self, desk: Desk) -> str:

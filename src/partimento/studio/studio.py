@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,11 @@ from partimento.studio.dropped import IN
 from partimento.studio.hub import Hub
 from partimento.studio.jobs import Jobs
 from partimento.studio.models import NAME, Models
-from partimento.studio.orders import MADE, RUN, Desk, Order
+from partimento.studio.orders import MADE, RUN, Audition, Desk, Order, Train
 from partimento.studio.pieces import MIDI, Pieces
 from partimento.studio.places import Places, new_id
 from partimento.studio.shelves import Row, Shelves
+from partimento.training.checkpoints import CHECKPOINTS, FOLDER
 
 try:
     import fcntl
@@ -34,6 +36,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 LOCK = ".lock"
+HEARD_EVERY = 60.0  # seconds after which a run at work is heard again
 SHOWN = {  # what jobs write for a page to show
     "evaluate": ("report.html", "report.json"),
     "compare": ("compared",),
@@ -71,7 +74,8 @@ class Studio:
         self.corpora = Corpora(self.places, self.shelves, self.hub)
         self.models = Models(self.places, self.shelves)
         self.pieces = Pieces(self.places, self.shelves, self.hub, soundfont)
-        self.jobs = Jobs(self.places, self.shelves, self.hub, self._desk, self._finish)
+        self.jobs = Jobs(self.places, self.shelves, self.hub, self._desk, self._far, self._finish)
+        self._heard: dict[str, tuple[float, str]] = {}  # of runs at work: when each was heard, and its checkpoint then
 
     async def open(self) -> None:
         """Begin to work."""
@@ -113,6 +117,19 @@ class Studio:
             if row := self.shelves.one(table, id=id):
                 return str(row[column])
         raise KeyError(id)
+
+    def _far(self, row: Row, order: Order, event: dict[str, Any]) -> None:
+        """Let the last checkpoint of a run at work compose, if there is another and it is time."""
+        if not isinstance(order, Train) or not order.heard or event["job"] != "Training":
+            return
+        when, last = self._heard.setdefault(row["id"], (time.monotonic(), ""))
+        if time.monotonic() - when < HEARD_EVERY:
+            return
+        points = sorted((self.places.job(row["id"]) / RUN / FOLDER / CHECKPOINTS).glob("*.safetensors"))
+        newest = points[-1].name if points else last
+        self._heard[row["id"]] = time.monotonic(), newest
+        if newest != last:
+            self.start(Audition(run=row["id"], last=1), row["client"])
 
     def _finish(self, row: Row, order: Order, folder: Path) -> dict[str, Any]:
         """List what a job has made."""
