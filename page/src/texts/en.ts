@@ -171,6 +171,7 @@ export const en = {
   "train.model": "The model to go on from",
   "train.start": "Start training",
   "train.started": "{name}: training is on its way.",
+  "train.heard": "Compose with it once a minute while it learns",
   "train.noCorpus": "There is no music to learn from yet.",
   "train.toCorpus": "Make a corpus first.",
   "train.few": "Twenty pieces are enough to begin with; this corpus has fewer, and may not suffice.",

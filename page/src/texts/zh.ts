@@ -171,6 +171,7 @@ export const zh: Record<keyof typeof en, string> = {
   "train.model": "接续的模型",
   "train.start": "开始训练",
   "train.started": "{name}：训练已提交。",
+  "train.heard": "学习时每分钟试作一段",
   "train.noCorpus": "还没有可供学习的音乐。",
   "train.toCorpus": "请先建立曲库。",
   "train.few": "二十首即可开始；这个曲库不足二十首，可能不够。",

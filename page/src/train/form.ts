@@ -16,6 +16,7 @@ export class TrainForm {
   private readonly minutes = minutesField("train-minutes", 5);
   private readonly model = h("select", { id: "train-model", onchange: () => this.changed() });
   private readonly modelField = field("train-model", t("train.model"), this.model);
+  private readonly heard = h("input", { id: "train-heard", type: "checkbox", checked: true });
   private readonly cards = h("div", { class: "cards" });
   private readonly more = h("details", { class: "all-recipes" });
   private readonly settings = new SettingsForm();
@@ -29,6 +30,7 @@ export class TrainForm {
       field("train-corpus", t("train.corpus"), this.corpus), this.hint,
       field("train-name", t("train.name"), this.name),
       this.minutes.element,
+      h("label", { class: "check", for: "train-heard" }, this.heard, t("train.heard")),
       h("div", { class: "row" }, this.begin)),
     h("fieldset", { class: "stack" }, h("legend", {}, t("train.recipe")), this.cards, this.modelField, this.more, this.settings.element));
 
@@ -117,6 +119,7 @@ export class TrainForm {
       corpus: this.corpus.value,
       ...(this.chosen === FROM_A_MODEL ? { model: this.model.value } : { recipe: this.chosen }),
       minutes: this.minutes.value(),
+      heard: this.heard.checked,
       settings,
       name: this.name.value.trim() || this.standardName(),
     }));
