@@ -108,6 +108,7 @@ def test_it_composes_what_is_asked(visitor: Visitor) -> None:
     piece, score = visitor.get(f"pieces/{id}"), visitor.get(f"pieces/{id}/score")
     assert piece["bars"] == 4
     assert [track["program"] for track in score["tracks"]] == [40, 42]
+    assert piece["name"].startswith("Piece ")
     again = visitor.does("compose", bars=4, instruments="violin,cello", seed=3)
     assert visitor.get(f"pieces/{again['pieces'][0]}/score") == score
 
@@ -115,7 +116,7 @@ def test_it_composes_what_is_asked(visitor: Visitor) -> None:
 def test_filling_leaves_every_other_note(visitor: Visitor, piece: dict[str, Any]) -> None:
     done = visitor.does("fill", piece=piece["id"], bars={"first": 3, "last": 4}, seed=1)
     filled = visitor.get(f"pieces/{done['pieces'][0]}")
-    assert filled["from"] == piece["id"]
+    assert (filled["from"], filled["name"]) == (piece["id"], "My tune, filled")
     before, after = (visitor.get(f"pieces/{id}/score") for id in (piece["id"], filled["id"]))
     first, last = (edge / before["quarter"] for edge in (before["bars"][2], before["bars"][4]))
     fresh = {tuple(place) for place in after["fresh"]}

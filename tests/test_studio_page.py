@@ -11,12 +11,13 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import playwright
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from partimento.files import to_bytes
+from partimento.files import read_bytes, to_bytes
 
 from commands import ROOT
 from music import tune
@@ -40,6 +41,24 @@ async files => {
         document.body.dispatchEvent(new DragEvent(kind, { dataTransfer: transfer, bubbles: true, cancelable: true }));
     }
 }
+"""
+
+HEARING = """
+const made = window.AnalyserNode, analysers = [];
+window.AnalyserNode = class extends made {
+    constructor(...how) { super(...how); analysers.push(this); }
+};
+const create = BaseAudioContext.prototype.createAnalyser;
+BaseAudioContext.prototype.createAnalyser = function () {
+    const one = create.call(this);
+    analysers.push(one);
+    return one;
+};
+window.loudness = () => Math.max(0, ...analysers.map(one => {
+    const wave = new Float32Array(one.fftSize);
+    one.getFloatTimeDomainData(wave);
+    return Math.sqrt(wave.reduce((sum, sample) => sum + sample * sample, 0) / wave.length);
+}));
 """
 
 
@@ -67,6 +86,7 @@ def visit(studio: Serving, browser: Browser) -> Iterator[BrowserContext]:
     made = browser.new_context(viewport={"width": 1280, "height": 720}, locale="en-GB", accept_downloads=True)
     asked: list[str] = []
     wrong: list[str] = []
+    made.add_init_script(HEARING)
     made.on("request", lambda request: asked.append(request.url))
     made.on("weberror", lambda error: wrong.append(str(error.error)))
     made.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
@@ -119,7 +139,13 @@ def test_music_is_dropped_and_looked_at(page: Page, studio: Serving) -> None:
 def test_a_piece_of_the_corpus_sounds(page: Page) -> None:
     page.get_by_role("button", name="Listen to tune 5.mid").click()
     expect(page.get_by_role("region", name="Listening")).to_be_visible()
+    sounds(page)
     page.get_by_role("button", name="Stop", exact=True).click()
+
+
+def sounds(page: Page) -> None:
+    """Wait until something is really heard."""
+    page.wait_for_function("() => window.loudness() > 0.003", timeout=30_000)
 
 
 def test_a_model_is_trained(page: Page, studio: Serving) -> None:
@@ -139,6 +165,73 @@ def test_a_model_is_trained(page: Page, studio: Serving) -> None:
     assert done["state"] == "done", done["why"]
     expect(page.get_by_role("link", name="Compose with it")).to_be_visible()
     shoot(page, "4 train, done")
+
+
+def test_a_piece_is_composed_heard_filled_edited_and_taken_home(page: Page, studio: Serving) -> None:
+    visitor = studio.visitor()
+    go(page, "Compose")
+    page.get_by_role("combobox", name="Model").select_option(label="the model that comes along")
+    page.get_by_role("spinbutton", name="Length").fill("8")
+    for instrument in ("Violin", "Cello"):
+        page.get_by_role("combobox", name="Add an instrument").select_option(label=instrument)
+    page.get_by_role("spinbutton", name="Seed").fill("4")
+    page.get_by_role("button", name="Compose", exact=True).click()
+    status = page.get_by_role("region", name="The open piece")
+    expect(status.get_by_role("textbox", name="Name of the piece")).to_have_value("Piece 1", timeout=60_000)
+    expect(page.get_by_role("radio", name="Work on track 2")).to_be_visible()
+    composed = visitor.get("pieces")[0]
+    assert composed["bars"] == 8
+    shoot(page, "5 compose, from nothing")
+
+    page.get_by_role("region", name="Playing").get_by_role("button", name="Play", exact=True).click()
+    sounds(page)
+    page.get_by_role("region", name="Playing").get_by_role("button", name="Stop").click()
+
+    page.get_by_role("radiogroup", name="What to do").get_by_text("Fill", exact=True).click()
+    page.get_by_role("spinbutton", name="First bar").fill("3")
+    page.get_by_role("spinbutton", name="Last bar").fill("4")
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Fill bars 3 to 4", exact=True).click()
+    visitor.when(lambda: visitor.get("pieces")[0], lambda found: found["from"] == composed["id"])
+    filled = visitor.get("pieces")[0]
+    expect(status.get_by_role("textbox", name="Name of the piece")).to_have_value(filled["name"])
+    shoot(page, "6 compose, filled")
+    before, after = (visitor.get(f"pieces/{piece['id']}/score") for piece in (composed, filled))
+    first, last = before["bars"][2] / before["quarter"], before["bars"][4] / before["quarter"]
+    assert outside(before, first, last) == outside(after, first, last)
+    assert after["fresh"]
+
+    roll = page.get_by_role("application", name="Piano roll")
+    roll.focus()
+    page.keyboard.press("Control+a")
+    page.keyboard.press("ArrowUp")
+    expect(status.get_by_text("Edited, not saved")).to_be_visible()
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Home")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Delete")
+    page.get_by_role("button", name="Save", exact=True).click()
+    visitor.when(lambda: visitor.get("pieces")[0], lambda found: found["from"] == filled["id"])
+    edited = visitor.get("pieces")[0]
+    assert edited["notes"] == filled["notes"] - 1
+
+    status.get_by_text("Download").click()
+    with page.expect_download() as coming:
+        status.get_by_role("link", name="MIDI").click()
+    score = read_bytes(coming.value.path().read_bytes(), "midi").score
+    told = visitor.get(f"pieces/{edited['id']}/score")
+    assert outside(told, 0, 0) == sorted(
+        (note.time / score.ticks_per_quarter, note.pitch) for track in score.tracks for note in track.notes
+    )
+    go(page, "Score")
+    page.wait_for_timeout(3000)
+    shoot(page, "7 score")
+
+
+def outside(score: dict[str, Any], first: float, last: float) -> list[tuple[float, int]]:
+    """The notes that do not begin between two times, in quarter notes."""
+    notes = [(note[0] / score["quarter"], note[2]) for track in score["tracks"] for note in track["notes"]]
+    return sorted(note for note in notes if not first <= note[0] < last)
 
 
 def test_every_page_in_chinese_in_the_dark_and_on_a_tablet(studio: Serving, browser: Browser) -> None:

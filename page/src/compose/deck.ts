@@ -31,6 +31,7 @@ export class Deck {
   tempo = 1;
   volume = 1;
   private player: Player | null = null;
+  private quarter = 480; // ticks of it in the score that is played
   private take: { take: Take; track: number } | null = null;
   private readonly ready: Promise<Player>;
   private readonly hearers = new Set<(what: "state" | "position") => void>();
@@ -98,13 +99,16 @@ export class Deck {
   /** The open piece is another, or another than before. */
   follow(opened: boolean): void {
     const { player: there } = this;
-    if (opened) {
-      this.take = null;
-      if (!this.playing) this.position = Math.min(this.position, endOf(this.work().score));
-    }
-    there?.setScore(this.work().score);
+    const { score } = this.work();
+    const scale = score.quarter / this.quarter; // the same place may have another tick
+    this.quarter = score.quarter;
+    if (opened) this.take = null;
+    if (scale !== 1) this.position *= scale;
+    if (opened && !this.playing) this.position = Math.min(this.position, endOf(score));
+    there?.setScore(score);
     this.loop();
-    if (opened) this.moved(this.position);
+    if (scale !== 1) this.seek(this.position);
+    else if (opened) this.moved(this.position);
   }
 
   get playing(): boolean {

@@ -1,6 +1,4 @@
 // The instruments of General MIDI by their program numbers, as the server names them, and the families they belong to.
-import { h } from "../dom";
-import { t, type Key } from "../texts";
 
 const NAMES = `
   Acoustic Grand Piano, Bright Acoustic Piano, Electric Grand Piano, Honky-tonk Piano, Electric Piano 1,
@@ -22,25 +20,11 @@ const NAMES = `
 
 export const INSTRUMENTS: readonly string[] = NAMES.split(",").map((name) => name.trim());
 export const DRUMS = INSTRUMENTS.length; // stand after the programs
-const OF_A_FAMILY = 8;
+export const OF_A_FAMILY = 8;
 export const FAMILIES = [
   "piano", "chromatic", "organ", "guitar", "bass", "strings", "ensemble", "brass",
   "reed", "pipe", "lead", "pad", "effects", "world", "percussive", "sounds",
 ] as const;
 
-/** What an instrument is called: its program's name, or drums in the reader's language. */
-export function instrumentName(program: number): string {
-  return program === DRUMS ? t("instrument.drums") : (INSTRUMENTS[program] ?? "");
-}
-
 /** As the server takes it. */
 export const nameForServer = (program: number): string => (program === DRUMS ? "drums" : (INSTRUMENTS[program] ?? "").toLowerCase());
-
-/** Every instrument as choices, by families; what most pieces are for comes first. */
-export function instrumentOptions(): HTMLElement[] {
-  const option = (program: number): HTMLElement => h("option", { value: program }, instrumentName(program));
-  const families = FAMILIES.map((family, place) =>
-    h("optgroup", { label: t(`family.${family}` as Key) },
-      Array.from({ length: OF_A_FAMILY }, (_, number) => option(place * OF_A_FAMILY + number))));
-  return [...families, h("optgroup", { label: t("family.drums") }, option(DRUMS))];
-}

@@ -56,7 +56,7 @@ export function wishesOf(mode: Mode, planned: boolean): Wish[] {
       return planned
         ? ["length", "unit", "instruments", "form", "varied", "metre", "tempo", ...LIKE, ...DRAWN, "versions", "of", "seed"]
         : ["length", "unit", "key", ...DRAWN, "versions", "of", "seed"];
-    case "continue": return ["keep", "more", "unit", "key", ...DRAWN, "versions", "of", "seed"];
+    case "continue": return ["keep", "key", "more", "unit", ...DRAWN, "versions", "of", "seed"];
     case "fill": return [...LIKE, ...DRAWN, "versions", "seed"];
     case "vary": return ["share", ...LIKE, ...DRAWN, "versions", "seed"];
     case "accompany": return ["instruments", ...LIKE, ...DRAWN, "versions", "seed"];

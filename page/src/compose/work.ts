@@ -7,8 +7,8 @@ import { Roll, type RollOptions } from "../roll";
 import { add, scoreOf, sheetOf } from "../roll/edits";
 import { store } from "../store";
 import { t } from "../texts";
+import { instrumentName } from "./choices";
 import { Drafts } from "./drafts";
-import { instrumentName } from "./instruments";
 
 export type News = "opened" | "edited" | "saved" | "named" | "region" | "selected" | "written";
 
@@ -24,6 +24,7 @@ export class Work {
   writing = false; // a job writes into the roll, and nobody else
   opening = false;
   kin = false; // the open piece was made of the one before it, or beside it
+  writer = ""; // the job that wrote last
   readonly roll: Roll;
   private saved: Score;
   private readonly drafts = new Drafts(localStorage);
@@ -92,13 +93,17 @@ export class Work {
     this.show(null, "", sheet(), SHEET);
   }
 
-  /** What a job writes from now on, on this score. */
-  watch(score: Score): void {
+  /** What a job writes from now on, on this score; kin, where it is of the open piece. */
+  watch(job: string, score: Score, kin: boolean): void {
     this.keep();
     this.turn += 1;
     this.writing = true;
+    this.writer = job;
+    this.kin = kin;
+    this.name = "";
     this.roll.readOnly = true;
     this.roll.setScore(score);
+    if (!kin) this.roll.showBeginning();
     this.tell("written");
   }
 
@@ -176,7 +181,7 @@ export class Work {
   private show(piece: Piece | null, name: string, score: Score, key: string): void {
     const { roll } = this;
     const draft = this.drafts.get(key);
-    this.kin = akin(this.piece, piece);
+    this.kin = akin(this.piece, piece) || (this.writing && piece?.job === this.writer);
     if (!piece) roll.tool = "pencil";
     else if (!this.piece) roll.tool = "select";
     const region = this.kin ? roll.region : null;

@@ -77,18 +77,26 @@ export function page(root: HTMLElement, query: URLSearchParams): () => void {
   const tracks = new Tracks(work, mixing);
   const making = new Making(work, open);
   const writing = new Writing(work, making);
-  const shelf = new Shelf(work, { open: (id) => void open(id), hear: (id) => void hear(id), forget: (piece) => void forget(piece), begin, take: (gathered) => void take(gathered) });
+  const shelf = new Shelf(work, {
+    open: (id) => void open(id),
+    hear: (id) => void hear(id),
+    forget: (piece) => void forget(piece),
+    take: (gathered) => void take(gathered),
+    begin,
+  });
   const panel: Panel = new Panel(work, making, query.get("model"));
   middle.prepend(heading.element, toolbar.element, variations.element);
   fill(view, shelf.element, tracks.element, middle, panel.element, controls.element);
 
   const news = (what: News): void => {
-    if (what === "opened" || what === "written") {
+    const other = what === "opened" || what === "written";
+    if (what === "opened" && work.kin && !work.piece?.from && work.piece?.job === work.writer && !deck.playing) work.roll.showBeginning();
+    if (other && !work.kin) {
       mixing.reset(work.tracks);
-      if (!work.kin) deck.stop();
-    }
-    if (what === "edited") mixing.follow(work.tracks);
-    if (what === "opened" || what === "written" || what === "edited") deck.follow(what !== "edited");
+      panel.forgetTracks();
+      deck.stop();
+    } else if (other || what === "edited") mixing.follow(work.tracks);
+    if (other || what === "edited") deck.follow(other);
     if (what === "saved" && work.piece) history.replaceState(null, "", `#/compose?piece=${encodeURIComponent(work.piece.id)}`);
     if (what === "region") deck.loop();
     if (what !== "named") for (const part of [toolbar, variations, tracks, shelf, panel]) part.show();
@@ -115,7 +123,8 @@ export function page(root: HTMLElement, query: URLSearchParams): () => void {
       void start();
     }
     writing.show();
-    for (const part of [shelf, variations, heading, panel]) part.show();
+    if (work.writing) deck.follow(false); // what has come so far can be heard
+    for (const part of [shelf, variations, heading, panel, tracks]) part.show();
   };
   const redo = (): void => work.roll.redo();
   const ends = [

@@ -100,6 +100,10 @@ class Order(BaseModel):
         """The piece that what it makes is made of."""
         return None
 
+    def title(self, desk: Desk) -> str:
+        """What a piece that it makes is called; empty for no more than a number."""
+        return self.label(desk)
+
 
 class Wishes(Order):
     """How pieces are written, and what is asked of them."""
@@ -178,12 +182,17 @@ class Compose(Wishes):
         """What it goes on from."""
         return self.prompt
 
+    def title(self, desk: Desk) -> str:
+        """A piece that goes on has the name of the one that it goes on from."""
+        return "" if self.prompt is None else f"{desk.name(self.prompt)}, continued"
+
 
 class OfPiece(Wishes):
     """What is written into a piece, or beside it."""
 
     piece: Id
     doing: ClassVar[str]
+    done: ClassVar[str]
 
     def told(self) -> Mapping[str, Any]:
         """What else there is to say, by flags."""
@@ -203,12 +212,18 @@ class OfPiece(Wishes):
         """The piece."""
         return self.piece
 
+    def title(self, desk: Desk) -> str:
+        """Its name, and what was done to it."""
+        name = desk.name(self.piece)
+        return name if name.endswith(f", {self.done}") else f"{name}, {self.done}"
+
 
 class Fill(OfPiece):
     """Some bars or tracks anew."""
 
     kind: ClassVar[str] = "fill"
     doing: ClassVar[str] = "Filling"
+    done: ClassVar[str] = "filled"
     bars: Region | None = None
     tracks: Tracks | None = None
 
@@ -222,6 +237,7 @@ class Vary(Fill):
 
     kind: ClassVar[str] = "vary"
     doing: ClassVar[str] = "Varying"
+    done: ClassVar[str] = "varied"
     share: Annotated[float, Field(gt=0, le=1)] = 0.5
 
     def told(self) -> Mapping[str, Any]:
@@ -234,6 +250,7 @@ class Accompany(OfPiece):
 
     kind: ClassVar[str] = "accompany"
     doing: ClassVar[str] = "Accompanying"
+    done: ClassVar[str] = "accompanied"
     bars: Region | None = None
     instruments: Words | None = None
 
@@ -247,6 +264,7 @@ class Harmonise(OfPiece):
 
     kind: ClassVar[str] = "harmonise"
     doing: ClassVar[str] = "Harmonising"
+    done: ClassVar[str] = "harmonised"
     track: Annotated[int, Field(ge=1, le=1000)] = 1
     instruments: Words | None = None
 
@@ -351,6 +369,10 @@ class Audition(Order):
     def label(self, desk: Desk) -> str:
         """Which run."""
         return f"Hearing how {desk.name(self.run)} learnt"
+
+    def title(self, desk: Desk) -> str:
+        """The run's name."""
+        return desk.name(self.run)
 
 
 class Evaluate(Order):

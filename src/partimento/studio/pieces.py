@@ -26,6 +26,7 @@ from partimento.studio.workers import Worker
 
 MIDI = "piece.mid"
 RENDERERS = 2
+UNNAMED = "Piece "
 
 
 async def read_in_thread(path: Path) -> Score:
@@ -144,6 +145,11 @@ class Pieces:
             return await worker.do(words, folder, lambda _: None, self._places.root / "rendering.txt")
         finally:
             self._idle.put_nowait(worker)
+
+    def next_name(self) -> str:
+        """The name of a piece that has no other."""
+        numbers = (row["name"].removeprefix(UNNAMED) for row in self._shelves.all("pieces"))
+        return f"{UNNAMED}{max((int(one) for one in numbers if one.isdecimal()), default=0) + 1}"
 
     def midi(self, id: str) -> Path:
         """Where a piece lies."""

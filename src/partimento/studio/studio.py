@@ -136,17 +136,24 @@ class Studio:
         if row["kind"] == "inspect":
             self.corpora.take_report(row["asked"]["corpus"], folder / "report.json")
             return {"files": []}
-        for number, midi in enumerate(sorted(_made(row["kind"], folder)), start=1):
-            self._keep(row, order, midi, number)
+        made = sorted(_made(row["kind"], folder))
+        for number, midi in enumerate(made, start=1):
+            self._keep(row, order, midi, f" {number}" if len(made) > 1 else "")
         return {"files": list(_files(row["kind"], folder)), "model": int(row["kind"] in ("train", "shrink"))}
 
-    def _keep(self, row: Row, order: Order, midi: Path, number: int) -> None:
+    def _keep(self, row: Row, order: Order, midi: Path, which: str) -> None:
         id = new_id()
         target = self.places.piece(id) / MIDI
         score = read_safely(midi).score
         with atomic_file(target) as temporary:
             shutil.copyfile(midi, temporary)
-        name = f"{row['label'].split(' · ')[0]}, {number}"
+        try:
+            title = order.title(self._desk(self.places.job(row["id"])))
+        except KeyError:  # what it was made of is gone
+            title = str(row["label"])
+        name = f"{title}{which}" if title else self.pieces.next_name()
+        if row["kind"] == "audition":
+            name = f"{title}, {midi.parent.name}"
         self.pieces.list(id, name, score, job=row["id"], parent=order.parent())
 
     def job_file(self, id: str, name: str) -> Path:
