@@ -14,11 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from symusic.core import PedalTick as Pedal
 
 from partimento.errors import ImpossibleRequest
 from partimento.files import read_bytes, to_bytes
+from partimento.score import Note, Score, Track
+from partimento.studio import scores
 from partimento.studio.dropped import clean, unpacked
 from partimento.studio.orders import Train
+from partimento.studio.scores import EditedTrack
 from partimento.studio.studio import Studio
 
 from music import tune
@@ -134,6 +138,11 @@ def test_filling_leaves_every_other_note(visitor: Visitor, piece: dict[str, Any]
 def test_every_mode_of_the_model_that_comes_along(visitor: Visitor, piece: dict[str, Any]) -> None:
     id = piece["id"]
     assert visitor.get(f"pieces/{visitor.does('compose', prompt=id, prompt_bars=2, bars=2)['pieces'][0]}")["bars"] >= 3
+    on = visitor.get(f"pieces/{visitor.does('compose', prompt=id, prompt_bars=2, bars=2, seed=5)['pieces'][0]}/score")
+    since = on["bars"][2]
+    fresh = {tuple(place) for place in on["fresh"]}
+    for track, kept in enumerate(on["tracks"]):
+        assert all((note[0] >= since) == ((track, number) in fresh) for number, note in enumerate(kept["notes"]))
     for kind, asked in {
         "vary": {"share": 0.3},
         "accompany": {"instruments": "bass"},
@@ -173,9 +182,25 @@ def test_an_edited_piece_has_the_notes_that_were_sent(visitor: Visitor, piece: d
     assert found["tracks"][1]["drums"]
     assert found["metres"] == score["metres"]
     assert found["quarter"] == score["quarter"]
+    status, _, data = visitor.ask("PATCH", f"/api/pieces/{made['id']}", {"name": "Called otherwise"})
+    assert (status, json.loads(data)["name"]) == (200, "Called otherwise")
+    assert visitor.get(f"pieces/{made['id']}")["name"] == "Called otherwise"
     for wrong in ([[0, 0, 60, 80]], [[0, 1, 128, 80]], [[-1, 1, 60, 80]], [[0, 1, 60]], [[0, 1, 60, 0]]):
         body = {"name": "edited", "tracks": [{**track, "notes": wrong}]}
         assert "tracks.0.notes" in visitor.refused("POST", f"pieces/{piece['id']}/edited", body, 422)
+
+
+def test_a_track_that_goes_takes_its_pedals_along() -> None:
+    score = Score(24)
+    for number in range(2):
+        track = Track(f"{number}", 0)
+        track.notes.extend(Note(24 * beat, 24, 60 + 5 * number, 80) for beat in range(4))
+        track.pedals.append(Pedal(number, 10))
+        score.tracks.append(track)
+    sent = [EditedTrack(name="kept", notes=[(24 * beat, 24, 65, 80) for beat in range(3)])]
+    (kept,) = scores.edited(score, sent).tracks
+    assert [pedal.time for pedal in kept.pedals] == [1]
+    assert len(score.tracks) == 2
 
 
 def test_a_run_can_be_watched_heard_and_composed_with(visitor: Visitor, corpus: dict[str, Any]) -> None:

@@ -70,7 +70,7 @@ export interface Model {
   name: string;
   recipe: string; // e.g. "nested on cells"
   about: string;
-  modes: Partial<Record<Kind | "continue" | "stream", string>>; // "" where it can; else the reason why not
+  modes: Partial<Record<Kind | "continue" | "stream" | "plan", string>>; // "" where it can; else the reason why not
   scores: Record<string, number>;
   learnt: boolean; // whether what it learnt from can be searched for copies
 }
@@ -194,6 +194,7 @@ export const api = {
   // a piece as it was edited by hand, kept as a new one; tempi and controllers are taken from the old one
   edited: (id: string, called: string, tracks: Track[]) =>
     call<Piece>("POST", `pieces/${id}/edited`, { name: called, tracks }),
+  rename: (id: string, called: string) => call<Piece>("PATCH", `pieces/${id}`, { name: called }),
   forgetPiece: (id: string) => call<null>("DELETE", `pieces/${id}`),
   pieceFile: (id: string, format: string) => `/api/pieces/${id}/file?format=${format}`, // an address to download
   corpusFile: (id: string, number: number) => `/api/corpora/${id}/files/${number}/midi`,

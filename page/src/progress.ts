@@ -40,7 +40,9 @@ export function wordsOf(job: Job): string {
   if (job.state === "done" || !job.progress) return named("state", job.state);
   const { progress } = job;
   const unit = said(progress.unit);
-  const far = progress.total === null
+  const far = progress.total !== null && progress.unit === "parts" // of which some are done by halves
+    ? t("job.share", { job: said(progress.job), share: Math.floor(100 * (share(job) ?? 0)) })
+    : progress.total === null
     ? t("job.far", { job: said(progress.job), done: figure(progress.done), unit })
     : t("job.farOf", { job: said(progress.job), done: figure(progress.done), total: figure(progress.total), unit });
   const time = job.state === "paused" ? named("state", "paused") : left(progress.left);

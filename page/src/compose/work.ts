@@ -145,7 +145,7 @@ export class Work {
     const name = this.name.trim().slice(0, 120) || t("compose.unnamed");
     const tracks = score.tracks.map(({ name: called, program, drums, notes }) => ({ name: called.slice(0, 200), program, drums, notes }));
     const kept = await attempt(piece
-      ? api.edited(piece.id, name, tracks)
+      ? this.edited ? api.edited(piece.id, name, tracks) : api.rename(piece.id, name)
       : api.addPiece(new Blob([toMidi(score)]), `${name.replaceAll("/", "-")}.mid`));
     if (!kept) return false;
     store.takePiece(kept);

@@ -320,6 +320,11 @@ def _pieces(app: FastAPI, studio: Studio) -> None:
         """A piece as it was edited by hand, kept as a new one."""
         return await studio.pieces.edited(id, sent.name, sent.tracks)
 
+    @app.patch("/api/pieces/{id}")
+    def rename(id: Id, called: Called) -> dict[str, Any]:
+        """Call a piece otherwise."""
+        return studio.pieces.rename(id, called.name)
+
     @app.delete("/api/pieces/{id}", status_code=204)
     def forget_piece(id: Id) -> None:
         """Take a piece away."""

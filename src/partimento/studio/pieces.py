@@ -21,11 +21,12 @@ from partimento.studio import scores
 from partimento.studio.dropped import clean
 from partimento.studio.hub import Hub
 from partimento.studio.places import Places, new_id
-from partimento.studio.shelves import Shelves, now
+from partimento.studio.shelves import Row, Shelves, now
 from partimento.studio.workers import Worker
 
 MIDI = "piece.mid"
 RENDERERS = 2
+TITLED = (".svg", ".pdf", ".png", ".musicxml")  # what has the piece's name in it
 UNNAMED = "Piece "
 
 
@@ -69,11 +70,15 @@ class Pieces:
 
     def all(self) -> list[dict[str, Any]]:
         """Every piece, the last one first."""
-        return self._shelves.all("pieces")[::-1]
+        return [self._told(row) for row in reversed(self._shelves.all("pieces"))]
 
     def one(self, id: str) -> dict[str, Any]:
         """A piece."""
-        return self._shelves.there("pieces", id)
+        return self._told(self._shelves.there("pieces", id))
+
+    @staticmethod
+    def _told(row: Row) -> dict[str, Any]:
+        return {name: value for name, value in row.items() if name != "begins_bar"}
 
     async def score(self, id: str) -> dict[str, Any]:
         """The notes of a piece, and which of them are new in it."""
@@ -81,7 +86,8 @@ class Pieces:
         before = row["from"]
         score = await read_in_thread(self.midi(id))
         known = before is not None and self.midi(before).is_file()
-        return scores.told(score, await read_in_thread(self.midi(before)) if known else None)
+        old = await read_in_thread(self.midi(before)) if known else None
+        return scores.told(score, old, row["begins_bar"])
 
     async def add(self, name: str, data: bytes) -> dict[str, Any]:
         """A piece of somebody's, in any format that is read."""
@@ -113,6 +119,16 @@ class Pieces:
         new = new_id()
         files.write(score, self._places.piece(new) / MIDI)
         return self.list(new, name, score, parent=id)
+
+    def rename(self, id: str, name: str) -> dict[str, Any]:
+        """Call a piece otherwise; what is engraved of it is engraved anew."""
+        self._shelves.there("pieces", id)
+        self._shelves.change("pieces", {"name": name}, id=id)
+        for titled in TITLED:
+            (self._places.piece(id) / f"piece{titled}").unlink(missing_ok=True)
+        row = self._told(self._shelves.there("pieces", id))
+        self._hub.tell("piece", row)
+        return row
 
     def forget(self, id: str) -> None:
         """Take a piece away."""
@@ -156,7 +172,13 @@ class Pieces:
         return self._places.piece(id) / MIDI
 
     def list(
-        self, id: str, name: str, score: Score, job: str | None = None, parent: str | None = None
+        self,
+        id: str,
+        name: str,
+        score: Score,
+        job: str | None = None,
+        parent: str | None = None,
+        begins_bar: int | None = None,
     ) -> dict[str, Any]:
         """Put a piece, which lies where it belongs, on the list; from any thread."""
         end = end_tick(score)
@@ -170,6 +192,6 @@ class Pieces:
             "bars": len(bar_lines(score, max(end, 1))),
             "from": parent,
         }
-        self._shelves.put("pieces", row)
+        self._shelves.put("pieces", {**row, "begins_bar": begins_bar})
         self._hub.tell("piece", row)
         return row

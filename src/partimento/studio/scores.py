@@ -37,12 +37,13 @@ class EditedTrack(BaseModel):
     notes: Annotated[list[tuple[Onset, Duration, Pitch, Velocity]], Field(max_length=MOST_NOTES)]
 
 
-def told(score: Score, before: Score | None = None) -> dict[str, Any]:
+def told(score: Score, before: Score | None = None, begins_bar: int | None = None) -> dict[str, Any]:
     """A score as plain lists.
 
     Args:
         score: which.
         before: the piece that it was made of: notes that it did not have are `fresh`.
+        begins_bar: the bar from which on all is `fresh`, counted from 1, where a piece was gone on with.
     """
     tracks = []
     for track in score.tracks:
@@ -57,13 +58,19 @@ def told(score: Score, before: Score | None = None) -> dict[str, Any]:
                 "notes": rows.astype(int).tolist(),
             }
         )
+    bars = bar_edges(score).tolist()
+    if begins_bar is not None:
+        since = bars[min(begins_bar, len(bars)) - 1]
+        fresh = [[p, n] for p, track in enumerate(tracks) for n, note in enumerate(track["notes"]) if note[0] >= since]
+    else:
+        fresh = [] if before is None else _fresh(score, tracks, before)
     return {
         "quarter": score.ticks_per_quarter,
         "tracks": tracks,
         "tempi": [[int(tempo.time), round(float(tempo.qpm), 4)] for tempo in score.tempos] or [[0, 120.0]],
         "metres": [[int(m.time), int(m.numerator), int(m.denominator)] for m in score.time_signatures] or [[0, 4, 4]],
-        "bars": bar_edges(score).tolist(),
-        "fresh": [] if before is None else _fresh(score, tracks, before),
+        "bars": bars,
+        "fresh": fresh,
     }
 
 
@@ -89,8 +96,8 @@ def edited(score: Score, tracks: Sequence[EditedTrack]) -> Score:
     """A piece with the notes that a page sent in place of its own.
 
     Args:
-        score: the piece that was edited; its tempi, metres and what its tracks do beside their notes are kept, track by
-            track in their order.
+        score: the piece that was edited; its tempi, metres and what its tracks do beside their notes are kept: each
+            track that was sent goes on with the one of its instrument that has most notes in common with it.
         tracks: what was sent.
 
     Raises:
@@ -100,13 +107,20 @@ def edited(score: Score, tracks: Sequence[EditedTrack]) -> Score:
     if not 1 <= count <= MOST_NOTES:
         raise ImpossibleRequest(f"A piece has 1 to {MOST_NOTES:,} notes, and this has {count:,}.")
     result = score.copy()
-    kept = list(result.tracks)
+    left = list(result.tracks)
     made = []
-    for place, sent in enumerate(tracks):
-        same = place < len(kept) and kept[place].is_drum == sent.drums and kept[place].program == sent.program
-        track = kept[place] if same else Track(sent.name, sent.program, sent.drums)
+    for sent in tracks:
+        alike = [track for track in left if track.is_drum == sent.drums and track.program == sent.program]
+        track = max(alike, key=lambda one: _common(one, sent), default=Track(sent.name, sent.program, sent.drums))
+        left = [one for one in left if one is not track]
         track.name = sent.name
         track.notes = NoteTickList([Note(*note) for note in sorted(sent.notes)])
         made.append(track)
     result.tracks = type(result.tracks)(made)
     return result
+
+
+def _common(track: Track, sent: EditedTrack) -> int:
+    """How many notes two tracks have in common."""
+    mine = Counter((note.time, note.pitch) for note in track.notes)
+    return sum((mine & Counter((onset, pitch) for onset, _, pitch, _ in sent.notes)).values())

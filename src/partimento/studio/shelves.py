@@ -33,7 +33,7 @@ create table if not exists jobs (
 );
 create table if not exists pieces (
     id text primary key, name text not null, job text, made real not null, notes integer not null,
-    seconds real not null, bars integer not null, "from" text
+    seconds real not null, bars integer not null, "from" text, begins_bar integer
 );
 create index if not exists pieces_of_job on pieces (job);
 """

@@ -8,6 +8,7 @@ responsive.
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from partimento.studio.dropped import IN
 from partimento.studio.hub import Hub
 from partimento.studio.jobs import Jobs
 from partimento.studio.models import NAME, Models
-from partimento.studio.orders import MADE, RUN, Audition, Desk, Order, Train
+from partimento.studio.orders import MADE, RUN, Audition, Compose, Desk, Order, Train
 from partimento.studio.pieces import MIDI, Pieces
 from partimento.studio.places import Places, new_id
 from partimento.studio.shelves import Row, Shelves
@@ -154,7 +155,8 @@ class Studio:
         name = f"{title}{which}" if title else self.pieces.next_name()
         if row["kind"] == "audition":
             name = f"{title}, {midi.parent.name}"
-        self.pieces.list(id, name, score, job=row["id"], parent=order.parent())
+        begins_bar = _begins_bar(midi) if isinstance(order, Compose) and order.prompt is not None else None
+        self.pieces.list(id, name, score, row["id"], order.parent(), begins_bar)
 
     def job_file(self, id: str, name: str) -> Path:
         """A file that a job has written for a page to show.
@@ -177,6 +179,14 @@ class Studio:
             return []
         rows = csv.DictReader(text.splitlines())
         return [{name: float(value) for name, value in row.items() if value} for row in rows]
+
+
+def _begins_bar(midi: Path) -> int | None:
+    """The bar in which what is new begins, as the facts beside a piece say."""
+    try:
+        return int(json.loads(midi.with_suffix(".json").read_text("utf-8"))["made"]["begins_bar"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _made(kind: str, folder: Path) -> Iterator[Path]:
