@@ -215,7 +215,8 @@ def test_a_piece_is_composed_heard_filled_edited_and_taken_home(page: Page, stud
     edited = visitor.get("pieces")[0]
     assert edited["notes"] == filled["notes"] - 1
 
-    status.get_by_text("Download").click()
+    expect(status.get_by_text("Saved", exact=True)).to_be_visible()
+    status.get_by_text("Download", exact=True).click()
     with page.expect_download() as coming:
         status.get_by_role("link", name="MIDI").click()
     score = read_bytes(coming.value.path().read_bytes(), "midi").score
