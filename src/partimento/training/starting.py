@@ -2,9 +2,10 @@
 
 The weights and the codec are the bundle's, so every id means what it meant; all that is learnt is learnt on from there
 (fine-tuning: Howard and Ruder 2018, "Universal language model fine-tuning for text classification"), in steps that are
-`GENTLER` than before, and from fewer ids at a time (`docs/training.md` has what both were chosen by). Where nothing
-that is learnt is better than what came, what came stays. A copy of the bundle lies in the run's folder, so that the run
-can be resumed when the bundle is gone.
+`GENTLER` than before, from fewer ids at a time, and more often in the keys that the pieces are in, since the model
+knows the others (`docs/training.md` has what all three were chosen by). Where nothing that is learnt is better than
+what came, what came stays. A copy of the bundle lies in the run's folder, so that the run can be resumed when the
+bundle is gone.
 
 Leaves out: learning some of the weights alone (LoRA, Hu et al. 2022).
 """
@@ -23,7 +24,8 @@ from partimento.model import Counted, Model
 from partimento.recipes import Recipe, from_tables
 
 START = "start"  # the bundle's copy, in a run's folder
-GENTLER = 0.4  # of the learning rate
+GENTLER = 0.2  # of the learning rate
+OWN_KEY = 0.6  # the share of what is learnt in the pieces' own keys, where a model has learnt them in others, too
 AT_ONCE = 3072  # positions of an update at most: little music and little time want many small ones
 OF_THE_RUN = ("updates", "evaluate_every", "held_out_ids", "threads", "save_every")  # for other music and time
 
@@ -41,8 +43,12 @@ def recipe_of(bundle: Bundle) -> Recipe:
     if isinstance(length := training.get("length"), int) and isinstance(batch := training.get("batch"), int):
         training["length"] = min(length, AT_ONCE)
         training["batch"] = max(1, min(batch, AT_ONCE // training["length"]))
+    preparation = dict(document.get("preparation", {}))
+    if preparation.get("transpose") and preparation.get("own_key") is None:
+        preparation["own_key"] = OWN_KEY
     plan = {**document.get("plan", {}), "sizes": [], "epochs": None}
-    return from_tables("start", {**document, "training": _said(training), "plan": _said(plan)})
+    tables = {"training": training, "preparation": preparation, "plan": plan}
+    return from_tables("start", {**document, **{name: _said(table) for name, table in tables.items()}})
 
 
 def _said(table: Mapping[str, Any]) -> dict[str, Any]:
