@@ -229,6 +229,19 @@ def test_a_piece_is_composed_heard_filled_edited_and_taken_home(page: Page, stud
     shoot(page, "7 score")
 
 
+def test_a_piece_is_judged(page: Page, studio: Serving) -> None:
+    go(page, "Report")
+    page.get_by_role("checkbox", name="Piece 1").first.check()
+    page.get_by_role("button", name="Judge them").click()
+    frame = page.locator("iframe")
+    expect(frame).to_be_visible(timeout=120_000)
+    (job,) = [one for one in studio.visitor().get("jobs") if one["kind"] == "evaluate"]
+    assert job["state"] == "done"
+    expect(page.frame_locator("iframe").get_by_role("table").first).to_be_visible()
+    page.wait_for_timeout(500)
+    shoot(page, "8 report")
+
+
 def outside(score: dict[str, Any], first: float, last: float) -> list[tuple[float, int]]:
     """The notes that do not begin between two times, in quarter notes."""
     notes = [(note[0] / score["quarter"], note[2]) for track in score["tracks"] for note in track["notes"]]
