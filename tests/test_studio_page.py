@@ -18,6 +18,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from partimento.files import read_bytes, to_bytes
+from partimento.instruments import instrument_name
 
 from commands import ROOT
 from music import tune
@@ -299,3 +300,8 @@ def test_the_page_has_sound_types() -> None:
 def test_the_pages_own_tests_pass() -> None:
     done = node("--test", "test/")
     assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_the_page_names_instruments_as_the_server_does() -> None:
+    told = (ROOT / "page" / "src" / "compose" / "instruments.ts").read_text("utf-8").split("`")[1]
+    assert [" ".join(name.split()) for name in told.split(",")] == [instrument_name(program) for program in range(128)]
