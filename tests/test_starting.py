@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import shutil
@@ -156,3 +157,14 @@ def test_a_run_that_makes_it_worse_ends_as_it_came(place: Path, base: Bundle, tm
     assert any("stays as it came" in remark for remark in said)
     assert all((array == ended.arrays()[name]).all() for name, array in base.arrays().items())
     assert ended.facts["scores"]["test, loss"] == pytest.approx(ended.facts["scores"]["as it came, test, loss"])
+
+
+def test_the_keys_of_the_pieces_are_learnt_more_often_than_others(base: Bundle) -> None:
+    table = {name: dict(value) if isinstance(value, dict) else value for name, value in base.recipe.items()}
+    table["preparation"] |= {"transpose": 3}
+    recipe = recipe_of(dataclasses.replace(base, recipe=table))
+    assert recipe.settings["preparation"].own_key == 0.6
+    assert recipe.override(["preparation.transpose=0"]).settings["preparation"].own_key is None
+    assert recipe_of(base).settings["preparation"].own_key is None  # which has learnt in no other key
+    with pytest.raises(InvalidSettings, match="own_key needs other keys"):
+        recipe.override(["preparation.transpose=0", "preparation.own_key=0.5"])

@@ -153,6 +153,8 @@ class Recipe:
                 if table == "model":
                     document["player"], document["plan"]["sizes"] = {}, []
             put(document[table], field, value)
+            if (table, field, value) == ("preparation", "transpose", 0):
+                document["preparation"]["own_key"] = None  # there are no others; said after it, it is refused
             for decided in UNPLANNED.get((table, field), ()):
                 document["plan"][decided] = None
             if table == "model" and any(field in size["model"] for size in document["plan"]["sizes"]):
