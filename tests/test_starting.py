@@ -160,11 +160,11 @@ def test_a_run_that_makes_it_worse_ends_as_it_came(place: Path, base: Bundle, tm
 
 
 def test_the_keys_of_the_pieces_are_learnt_more_often_than_others(base: Bundle) -> None:
-    table = {name: dict(value) if isinstance(value, dict) else value for name, value in base.recipe.items()}
-    table["preparation"] |= {"transpose": 3}
-    recipe = recipe_of(dataclasses.replace(base, recipe=table))
+    recipe = recipe_of(base)
+    assert recipe.settings["preparation"].transpose == 1
     assert recipe.settings["preparation"].own_key == 0.6
     assert recipe.override(["preparation.transpose=0"]).settings["preparation"].own_key is None
-    assert recipe_of(base).settings["preparation"].own_key is None  # which has learnt in no other key
+    in_one = {**base.recipe, "preparation": {**base.recipe["preparation"], "transpose": 0}}
+    assert recipe_of(dataclasses.replace(base, recipe=in_one)).settings["preparation"].own_key is None
     with pytest.raises(InvalidSettings, match="own_key needs other keys"):
         recipe.override(["preparation.transpose=0", "preparation.own_key=0.5"])

@@ -8,8 +8,10 @@ import json
 import subprocess
 import sys
 import time
+import types
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -228,17 +230,20 @@ def test_a_run_at_work_is_heard_now_and_then(tmp_path: Path, monkeypatch: pytest
         studio = Studio(tmp_path)
         corpus = studio.corpora.new("mine")["id"]
         order = Train(corpus=corpus)
-        row = studio.shelves.there("jobs", studio.start(order, "me")["id"])
+        row = studio.shelves.there("jobs", (await studio.start(order, "me"))["id"])
         points = studio.places.job(row["id"]) / "run" / "training" / "checkpoints"
         points.mkdir(parents=True)
         for second in range(0, 300, 10):
-            monkeypatch.setattr("partimento.studio.studio.time.monotonic", lambda now=second: float(now))
+            clock = types.SimpleNamespace(monotonic=lambda now=second: float(now))
+            monkeypatch.setattr("partimento.studio.studio.time", clock)
             if second % 100 == 0:
                 (points / f"{second:07d}.safetensors").touch()
-            studio._far(row, order, {"job": "Training"})
-            studio._far(row, Train(corpus=corpus, heard=False), {"job": "Training"})
-            studio._far(row, order, {"job": "Planning"})
-        await asyncio.sleep(0)
+            studio.far(row, order, {"job": "Training"})
+            studio.far(row, Train(corpus=corpus, heard=False), {"job": "Training"})
+            studio.far(row, order, {"job": "Planning"})
+            await asyncio.sleep(0.05)
+            for asked in studio.shelves.all("jobs", kind="audition", state="waiting"):
+                studio.shelves.change("jobs", {"state": "done"}, id=asked["id"])
         found = studio.shelves.all("jobs", kind="audition")
         await studio.close()
         return found
@@ -310,6 +315,31 @@ def test_a_training_is_paused_and_goes_on(visitor: Visitor, corpus: dict[str, An
     visitor.post(f"jobs/{job['id']}/stop")
     assert visitor.done(job)["state"] == "stopped"
     assert len(visitor.get(f"jobs/{job['id']}/curves")) >= rows
+
+
+def test_uploads_at_one_time_do_not_take_one_number(studio: Serving) -> None:
+    corpus = studio.visitor().post("corpora", {"name": "many"})["id"]
+
+    def send(seed: int) -> Any:
+        return studio.visitor().upload(f"corpora/{corpus}/files", f"{seed}.mid", to_bytes(tune(seed, bars=1 + seed)))
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(found["added"] == 1 for found in threads.map(send, range(12)))
+    for file in studio.visitor().get(f"corpora/{corpus}")["list"]:
+        seed = int(file["name"].removesuffix(".mid"))
+        score = studio.visitor().get(f"corpora/{corpus}/files/{file['number']}/score")
+        assert sum(len(track["notes"]) for track in score["tracks"]) == tune(seed, bars=1 + seed).note_num()
+
+
+def test_stopping_what_just_ends_harms_nobody_else(studio: Serving) -> None:
+    visitor = studio.visitor()
+    for _ in range(5):
+        first = visitor.post("jobs/compose", {"bars": 2, "n": 4})
+        visitor.when(lambda job=first["id"]: visitor.get(f"jobs/{job}"), lambda found: bool(found["pieces"]))
+        visitor.ask("POST", f"/api/jobs/{first['id']}/stop")
+        others = [visitor.post("jobs/compose", {"bars": 2}) for _ in range(2)]
+        assert [visitor.done(job)["state"] for job in others] == ["done", "done"]
+        assert visitor.done(first)["state"] in ("done", "stopped")
 
 
 def test_a_job_is_stopped_as_soon_as_it_is_asked_for(visitor: Visitor) -> None:

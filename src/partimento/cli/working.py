@@ -1,7 +1,7 @@
 """Commands that another program gives, a line of JSON each, and what comes of them, as the studio works.
 
-    python -m partimento.cli.working
-    {"arguments": ["compose", "--to", "music", "--bars", "8"], "folder": "where/to/work"}
+    python -m partimento.cli.working [NICENESS]
+    {"arguments": ["compose", "--to", "music", "--bars", "8"], "folder": "where/to/work", "log": "log.txt"}
 
 Each command is one of the command line, with all that it checks and says. It is answered by any number of
 
@@ -39,6 +39,7 @@ from partimento.progress import Progress
 
 TELL_EVERY = 0.1  # seconds between two events of one job
 LISTENING = 0.1  # share of the time that hearing what is being made may take
+STOPPED = "It was stopped."
 FAULT = "Something went wrong inside of Partimento, which is a bug; what the program said of it is in the job's log."
 
 
@@ -122,6 +123,7 @@ def _given(working: threading.Event) -> Iterator[dict[str, Any]]:
 
     threading.Thread(target=read, daemon=True).start()
     while (line := lines.get()) is not None:
+        working.set()  # before anything else, lest the end of the input goes unheard
         yield json.loads(line)
 
 
@@ -132,13 +134,20 @@ def work(arguments: list[str]) -> str:
     except CycloptsError as error:
         return " ".join(str(error).split())
     except KeyboardInterrupt:
-        return "It was stopped."
+        return STOPPED
     except BaseException as error:
         sentence = explained(error)
         if sentence is None:
             traceback.print_exc()
         return FAULT if sentence is None else sentence
     return ""
+
+
+def _say_beside_into(log: str | None) -> None:
+    """Let all that is said beside the answers, by whichever library, stand in a file."""
+    if log is not None:
+        with open(log, "ab") as file:  # noqa: PTH123 - its number is what counts
+            os.dup2(file.fileno(), 2)
 
 
 def main() -> None:
@@ -148,12 +157,25 @@ def main() -> None:
     tell = _Teller(out)
     sys.stdout = _Lines(tell)
     working = threading.Event()
+
+    def stop(*_: Any) -> None:
+        if working.is_set():
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)  # a training has a way of its own
+    if len(sys.argv) > 1 and hasattr(os, "nice"):
+        os.nice(int(sys.argv[1]))
     for command in _given(working):
         tell.begin()
-        os.chdir(command["folder"])
-        working.set()
-        with heard_by(tell.hear):
-            why = work([str(word) for word in command["arguments"]])
+        try:
+            os.chdir(command["folder"])
+            _say_beside_into(command.get("log"))
+            with heard_by(tell.hear):
+                why = work([str(word) for word in command["arguments"]])
+        except OSError as error:
+            why = explained(error) or FAULT
+        except KeyboardInterrupt:
+            why = STOPPED
         working.clear()
         tell({"end": True, "why": why})
 

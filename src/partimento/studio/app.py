@@ -7,7 +7,7 @@ cannot be, 409 where it cannot be done. The page itself is what `page/` builds.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +18,7 @@ from fastapi import Path as InPath
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import ClientDisconnect
 
 from partimento.errors import ImpossibleRequest, PartimentoError, explained
 from partimento.studio import forms, scores
@@ -81,7 +82,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def make_app(studio: Studio, *, hosts: Iterator[str] | list[str] = (), token: str = "", page: Path = PAGE) -> Any:  # type: ignore[assignment]
+def make_app(studio: Studio, *, hosts: Iterable[str] = (), token: str = "", page: Path = PAGE) -> Any:
     """The app of a studio.
 
     Args:
@@ -122,13 +123,15 @@ def make_app(studio: Studio, *, hosts: Iterator[str] | list[str] = (), token: st
 
 def _refusals(app: FastAPI) -> None:
     async def answer(_: Request, error: Exception) -> Response:
-        if isinstance(error, KeyError | ValueError):
+        if isinstance(error, ClientDisconnect):
+            return Response(status_code=499)
+        if isinstance(error, KeyError):
             return _refusal(404, NOT_THERE)
         if isinstance(error, TooLarge):
             return _refusal(413, str(error))
         return _refusal(409 if isinstance(error, ImpossibleRequest) else 422, explained(error) or str(error))
 
-    for kind in (KeyError, PartimentoError, TooLarge, OSError):
+    for kind in (KeyError, PartimentoError, TooLarge, OSError, ClientDisconnect):
         app.add_exception_handler(kind, answer)
 
     async def invalid(_: Request, error: Exception) -> Response:
@@ -247,7 +250,7 @@ def _jobs(app: FastAPI, studio: Studio) -> None:
     @app.get("/api/jobs")
     def jobs() -> list[dict[str, Any]]:
         """Every job."""
-        return [studio.jobs.told(row) for row in studio.shelves.all("jobs")]
+        return studio.jobs.all()
 
     @app.get("/api/jobs/{id}")
     def job(id: Id) -> dict[str, Any]:
@@ -270,7 +273,7 @@ def _jobs(app: FastAPI, studio: Studio) -> None:
     @app.delete("/api/jobs/{id}", status_code=204)
     async def forget_job(id: Id) -> None:
         """Take a job off the list."""
-        studio.jobs.forget(id)
+        await studio.jobs.forget(id)
 
     @app.get("/api/jobs/{id}/curves")
     def curves(id: Id) -> list[dict[str, float]]:
@@ -288,7 +291,7 @@ def _starting(studio: Studio, shape: type[Order]) -> Callable[..., Any]:
 
     async def start(sent: Any, request: Request) -> dict[str, Any]:
         host = request.client.host if request.client else ""
-        return studio.start(sent, request.cookies.get(CLIENT, host)[:64])
+        return await studio.start(sent, request.cookies.get(CLIENT, host)[:64])
 
     start.__annotations__ = {"sent": shape, "request": Request, "return": dict[str, Any]}
     return start

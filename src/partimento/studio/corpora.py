@@ -70,7 +70,8 @@ class Corpora:
     def forget(self, id: str) -> None:
         """Take a corpus away; what has learnt from it has its own copy."""
         self._shelves.there("corpora", id)
-        if any(row["asked"].get("corpus") == id for row in self._shelves.all("jobs", state="running")):
+        looking = self._shelves.all("jobs", kind="inspect", state="running")
+        if any(row["asked"].get("corpus") == id for row in looking):
             raise ImpossibleRequest("A job looks at this corpus: stop it first.")
         self._shelves.forget("corpora", id=id)
         shutil.rmtree(self._places.corpus(id), ignore_errors=True)

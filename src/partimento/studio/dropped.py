@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -27,6 +29,7 @@ MOST_FILES = 20_000  # of a corpus
 MOST_FILE = 16 << 20  # bytes of one piece of music
 LONGEST_NAME = 300
 IN, OUT = "music", "out"
+_one_at_a_time = threading.Lock()  # so that two uploads do not take one number, nor all memory
 
 
 def add(shelves: Shelves, places: Places, corpus: str, name: str, data: bytes) -> tuple[int, list[str]]:
@@ -38,6 +41,11 @@ def add(shelves: Shelves, places: Places, corpus: str, name: str, data: bytes) -
     Raises:
         ImpossibleRequest: there would be too many, or the ZIP is none, or a bomb.
     """
+    with _one_at_a_time:
+        return _add(shelves, places, corpus, name, data)
+
+
+def _add(shelves: Shelves, places: Places, corpus: str, name: str, data: bytes) -> tuple[int, list[str]]:
     if name.lower().endswith(".zip"):
         found, refused = unpacked(data, name)
     else:
@@ -74,6 +82,8 @@ def unpacked(data: bytes, name: str) -> tuple[list[tuple[str, bytes]], list[str]
     """
     try:
         return _unpacked(zipfile.ZipFile(io.BytesIO(data)), len(data), name)
+    except ImpossibleRequest:
+        raise
     except (zipfile.BadZipFile, NotImplementedError, EOFError, zipfile.LargeZipFile, ValueError, OSError) as error:
         raise ImpossibleRequest(f"{name} is no ZIP that can be read ({error}); drop its files themselves.") from error
     except RuntimeError as error:  # as zipfile says that a password is wanted
@@ -86,7 +96,7 @@ def _unpacked(archive: zipfile.ZipFile, size: int, name: str) -> tuple[list[tupl
     parts = [part for part in archive.infolist() if not part.is_dir() and not _hidden(part.filename)]
     whole = sum(part.file_size for part in parts)
     if len(parts) > MOST_FILES or whole > MOST_UNPACKED or whole > MOST_RATIO * max(size, 1 << 16):
-        raise ImpossibleRequest(f"{name} unpacks to {len(parts):,} files of {whole >> 20:,} MB, which is too much.")
+        raise ImpossibleRequest(f"{name} unpacks to {whole >> 20:,} MB in {len(parts):,} files, which is too much.")
     found, refused = [], []
     for part in parts:
         called = clean(part.filename)
@@ -128,13 +138,18 @@ def leave_out(shelves: Shelves, places: Places, corpus: str, numbers: set[int]) 
     Each lies where it belongs before the list says so, and is looked for in both places.
     """
     folder = places.corpus(corpus)
+    with _one_at_a_time:
+        _move(shelves, folder, corpus, numbers)
+        shelves.leave_out(corpus, numbers)
+
+
+def _move(shelves: Shelves, folder: Path, corpus: str, numbers: set[int]) -> None:
     for row in shelves.all("files", corpus=corpus):
         name = file_name(row["number"], row["suffix"])
         wanted, other = (OUT, IN) if row["number"] in numbers else (IN, OUT)
         if (folder / other / name).exists():
             (folder / wanted).mkdir(exist_ok=True)
             (folder / other / name).replace(folder / wanted / name)
-    shelves.leave_out(corpus, numbers)
 
 
 def place_of(places: Places, corpus: str, row: Row) -> Path:
@@ -176,8 +191,7 @@ def _verdict(
     row: Row, pieces: list[dict[str, Any]], out: dict[str, Any] | None, names: dict[str, str]
 ) -> dict[str, Any]:
     reason = "" if out is None else f"{out['reason']} {out['advice']}".strip()
-    for kept, called in names.items() if out is not None and "." in reason else ():
-        reason = reason.replace(kept, called)
+    reason = re.sub(r"\d{5,}\.\w+", lambda found: names.get(found[0], found[0]), reason)
     first = pieces[0] if pieces else {}
     return {
         "number": row["number"],

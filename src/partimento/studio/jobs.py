@@ -8,14 +8,14 @@ training goes on from its last checkpoint, all else begins anew with the same se
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import logging
 import shutil
+import sqlite3
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from partimento.errors import ImpossibleRequest
+from partimento.errors import ImpossibleRequest, explained
 from partimento.studio.hub import Hub
 from partimento.studio.orders import MADE, RUN, Desk, Order, orders
 from partimento.studio.places import Places, new_id
@@ -26,12 +26,31 @@ LANES = {"compose": (2, 0), "look": (1, 2), "learn": (1, 5)}  # workers of each,
 GOES_ON = ("train", "compare")  # kinds that go on where they were
 MOST_WAITING = 200  # jobs of one client
 MOST_REMARKS = 200
+TOLD_AHEAD = 50  # jobs that wait, and hear that one less is before them
 LOG = "log.txt"
 WAITING, RUNNING, PAUSED, DONE, FAILED, STOPPED = "waiting", "running", "paused", "done", "failed", "stopped"
 OVER = (DONE, FAILED, STOPPED)
 
-Finish = Callable[[Row, Order, Path], dict[str, Any]]
-Far = Callable[[Row, Order, dict[str, Any]], None]
+GONE = "What this job needs has been deleted."
+
+
+class Keeper(Protocol):
+    """Who knows what jobs are about."""
+
+    def desk(self, folder: Path) -> Desk:
+        """What an order needs, for the folder of a job."""
+
+    def begin(self, row: Row) -> None:
+        """A job begins, maybe not for the first time: nothing that it has made is to be listed."""
+
+    def far(self, row: Row, order: Order, event: dict[str, Any]) -> None:
+        """How far a job is."""
+
+    def finish(self, row: Row, order: Order, folder: Path) -> dict[str, Any]:
+        """List what a job has made, which has done what it was asked; gives what else of it is to be listed."""
+
+    def over(self, row: Row) -> None:
+        """A job is over, however it ended, and listed so."""
 
 
 class Jobs:
@@ -41,27 +60,20 @@ class Jobs:
         places: where jobs work.
         shelves: where they are listed.
         hub: hears of them.
-        desk: what an order needs, for a job's folder.
-        far: hears how far each job is.
-        finish: called when a job has done what it was asked; gives what of it is to be listed.
+        keeper: knows what they are about.
     """
 
-    def __init__(
-        self, places: Places, shelves: Shelves, hub: Hub, desk: Callable[[Path], Desk], far: Far, finish: Finish
-    ) -> None:
+    def __init__(self, places: Places, shelves: Shelves, hub: Hub, keeper: Keeper) -> None:
         self._places = places
         self._shelves = shelves
         self._hub = hub
-        self._desk = desk
-        self._far = far
-        self._finish = finish
+        self._keeper = keeper
         self._progress: dict[str, dict[str, Any]] = {}
         self._at_work: dict[str, Worker] = {}
-        self._wanted: dict[str, str] = {}  # what a job at work is to be when it has stopped
         self._turns: dict[str, int] = {}  # when each client was last served
         self._woken = {lane: asyncio.Condition() for lane in LANES}
         self._tasks: list[asyncio.Task[None]] = []
-        self._closing = False
+        self._finishing: set[asyncio.Future[Any]] = set()
 
     async def open(self) -> None:
         """Begin: what was at work waits again."""
@@ -72,26 +84,24 @@ class Jobs:
 
     async def close(self) -> None:
         """Ask all that is at work to stop and to keep what it has; it is listed as at work, and goes on next time."""
-        self._closing = True
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, *self._finishing, return_exceptions=True)
 
-    def add(self, order: Order, client: str) -> Row:
+    async def add(self, order: Order, client: str) -> Row:
         """A new job.
 
         Raises:
             ImpossibleRequest: the client has too many that wait.
         """
-        waiting = [row for row in self._shelves.all("jobs", client=client) if row["state"] == WAITING]
-        if len(waiting) >= MOST_WAITING:
+        if len(self._shelves.all("jobs", client=client, state=WAITING)) >= MOST_WAITING:
             raise ImpossibleRequest(f"{MOST_WAITING} jobs wait already; let some of them be done, or stop them.")
         id = new_id()
         folder = self._places.job(id)
         folder.mkdir(parents=True)
         try:
-            desk = self._desk(folder)
-            order.words(desk)  # refuses what is not there, and takes copies of what it needs
+            desk = self._keeper.desk(folder)
+            await asyncio.to_thread(order.words, desk)  # refuses what is not there, and takes copies of what it needs
             label = order.label(desk)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -145,21 +155,31 @@ class Jobs:
             raise ImpossibleRequest("This job is over already.")
         return self._end(row, STOPPED)
 
-    def forget(self, id: str) -> None:
+    async def forget(self, id: str) -> None:
         """Take a job off the list, with all that lies in its folder; pieces that it made stay.
 
         Raises:
             ImpossibleRequest: it is at work.
         """
         row = self._row(id)
-        if row["state"] == RUNNING:
-            raise ImpossibleRequest("This job is at work: stop it first.")
+        if row["state"] == RUNNING or id in self._at_work:
+            raise ImpossibleRequest(
+                "This job is at work, or still keeps what it has: stop it first, and wait a little."
+            )
         self._shelves.forget("jobs", id=id)
-        shutil.rmtree(self._places.job(id), ignore_errors=True)
+        await asyncio.to_thread(shutil.rmtree, self._places.job(id), ignore_errors=True)
         self._hub.tell("gone", {"kind": "job", "id": id})
+
+    def all(self) -> list[dict[str, Any]]:
+        """Every job, as a page hears of it."""
+        ahead = {row["id"]: place for lane in LANES for place, row in enumerate(self._in_turn(lane))}
+        return [self._as_told(row, ahead.get(row["id"], 0)) for row in self._shelves.all("jobs")]
 
     def told(self, row: Row) -> dict[str, Any]:
         """A job, as a page hears of it."""
+        return self._as_told(row, self._ahead(row) if row["state"] == WAITING else 0)
+
+    def _as_told(self, row: Row, ahead: int) -> dict[str, Any]:
         id = row["id"]
         shown = {name: row[name] for name in ("id", "kind", "label", "state", "made", "began", "ended", "why", "asked")}
         pieces = [piece["id"] for piece in self._shelves.all("pieces", job=id)]
@@ -167,7 +187,7 @@ class Jobs:
             **shown,
             "progress": self._progress.get(id, row["progress"]),
             "remarks": row["remarks"],
-            "ahead": self._ahead(row) if row["state"] == WAITING else 0,
+            "ahead": ahead,
             "pieces": pieces,
             "files": row["files"],
             "model": id if row["model"] else None,
@@ -184,13 +204,12 @@ class Jobs:
         return told
 
     def _end(self, row: Row, state: str) -> Row:
-        """Let a job be over, or as soon as it has kept what it has."""
+        """List a job as over, so that it is whatever happens; what is at work keeps what it has meanwhile."""
         id = row["id"]
+        ended, why = (now(), "It was stopped.") if state in OVER else (None, "")
+        self._shelves.change("jobs", {"state": state, "ended": ended, "why": why}, id=id)
         if id in self._at_work:
-            self._wanted[id] = state
             self._at_work[id].stop()
-        else:
-            self._shelves.change("jobs", {"state": state, "ended": now() if state in OVER else None}, id=id)
         return self._told(id)
 
     def _wake(self, lane: str) -> None:
@@ -202,10 +221,12 @@ class Jobs:
 
     def _in_turn(self, lane: str) -> list[Row]:
         """What waits in a lane, the next first: of each client one, of those first that were served longest ago."""
-        waiting = [row for row in self._shelves.all("jobs", lane=lane) if row["state"] == WAITING]
+        waiting = self._shelves.all("jobs", lane=lane, state=WAITING)
         before: dict[str, int] = {}
         keyed = []
         for number, row in enumerate(waiting):
+            if row["id"] in self._at_work:
+                continue  # it has been let go on, and still keeps what it had
             turn = before.get(row["client"], 0)
             before[row["client"]] = turn + 1
             keyed.append(((turn, self._turns.get(row["client"], 0), number), row))
@@ -225,7 +246,14 @@ class Jobs:
                     self._turns[row["client"]] = max(self._turns.values(), default=0) + 1
                     self._shelves.change("jobs", {"state": RUNNING, "began": now(), "why": ""}, id=row["id"])
                     self._at_work[row["id"]] = worker
-                await self._do(row, worker)
+                try:
+                    await self._do(row, worker)
+                except Exception:
+                    logging.getLogger(__name__).exception("a job ended in a fault of the studio")
+                    await asyncio.sleep(1)
+                finally:
+                    self._at_work.pop(row["id"], None)
+                    self._wake(lane)
                 if lane != "compose":
                     await worker.close()  # what has trained holds much memory
         finally:
@@ -233,50 +261,68 @@ class Jobs:
 
     async def _do(self, row: Row, worker: Worker) -> None:
         id, folder = row["id"], self._places.job(row["id"])
-        remarks: list[str] = list(row["remarks"]) if row["kind"] in GOES_ON else []
+        self._told(id)
+        for other in self._in_turn(row["lane"])[:TOLD_AHEAD]:  # which have one less ahead now
+            self._told(other["id"])
         try:
-            self._told(id)
-            order = orders()[row["kind"]].model_validate(row["asked"])
-            if row["kind"] not in GOES_ON:
-                for left in (MADE, RUN, "audition", "report.json", "report.html"):  # of a time before the studio died
-                    _clear(folder / left)
-            words = order.words(self._desk(folder))
-
-            def hear(answer: dict[str, Any]) -> None:
-                for note in answer.get("notes", ()):
-                    self._hub.tell("note", {"job": id, "note": note})
-                event = answer.get("progress")
-                if event is None:
-                    return
-                if event["remark"] and event["remark"] not in remarks and len(remarks) < MOST_REMARKS:
-                    remarks.append(event["remark"])
-                    self._shelves.change("jobs", {"remarks": remarks}, id=id)
-                self._progress[id] = {name: value for name, value in event.items() if name != "remark"}
-                self._far(row, order, event)
-                self._told(id)
-
-            why = await worker.do(words, folder, hear, folder / LOG)
-            wanted = self._wanted.pop(id, None)
-            if wanted is not None and why:
-                values: dict[str, Any] = {"state": wanted, "why": "" if wanted == PAUSED else "It was stopped."}
-            elif why:
-                values = {"state": FAILED, "why": why}
-            else:
-                found = await asyncio.to_thread(self._finish, row, order, folder)
-                values = {"state": DONE, "why": "", **found}
+            values = await self._done(row, worker, folder)
         except asyncio.CancelledError:
             raise
+        except KeyError:
+            values = {"state": FAILED, "why": GONE}
         except Exception as error:
-            from partimento.errors import explained
-
-            values = {"state": FAILED, "why": explained(error) or f"The studio stumbled ({type(error).__name__})."}
-        finally:
-            self._at_work.pop(id, None)
-        ended = None if values["state"] == PAUSED else now()
+            sentence = explained(error)
+            if sentence is None:
+                logging.getLogger(__name__).exception("a job ended in a fault of the studio")
+            values = {"state": FAILED, "why": sentence or f"The studio stumbled ({type(error).__name__})."}
         progress = self._progress.pop(id, None)
-        self._shelves.change("jobs", {**values, "ended": ended, "progress": progress}, id=id)
-        with contextlib.suppress(KeyError):
+        while True:
+            try:
+                there = self._shelves.there("jobs", id)
+                if there["state"] != RUNNING and values["state"] != DONE:  # it was stopped, paused, or let go on again
+                    values = {"state": there["state"], "why": there["why"]}
+                ended = now() if values["state"] in OVER else None
+                self._shelves.change("jobs", {**values, "ended": ended, "progress": progress}, id=id)
+                break
+            except sqlite3.Error:  # a full disk: what has been done must not be forgotten
+                await asyncio.sleep(1)
+        self._keeper.over(self._shelves.there("jobs", id))
+        self._told(id)
+
+    async def _done(self, row: Row, worker: Worker, folder: Path) -> dict[str, Any]:
+        """Do a job; gives what is to be listed of how it ended."""
+        id = row["id"]
+        order = orders()[row["kind"]].model_validate(row["asked"])
+        remarks: list[str] = list(row["remarks"]) if row["kind"] in GOES_ON else []
+        if row["kind"] not in GOES_ON:
+            self._keeper.begin(row)
+            for left in (MADE, RUN, "audition", "report.json", "report.html"):  # of a time before the studio died
+                _clear(folder / left)
+        words = await asyncio.to_thread(order.words, self._keeper.desk(folder))
+
+        def hear(answer: dict[str, Any]) -> None:
+            for note in answer.get("notes", ()):
+                self._hub.tell("note", {"job": id, "note": note})
+            event = answer.get("progress")
+            if event is None:
+                return
+            if event["remark"] and event["remark"] not in remarks and len(remarks) < MOST_REMARKS:
+                remarks.append(event["remark"])
+                self._shelves.change("jobs", {"remarks": remarks}, id=id)
+            self._progress[id] = {name: value for name, value in event.items() if name != "remark"}
+            self._keeper.far(row, order, event)
             self._told(id)
+
+        if self._shelves.there("jobs", id)["state"] != RUNNING:
+            return {"state": STOPPED}  # while it was being prepared
+        if why := await worker.do(words, folder, hear, folder / LOG):
+            return {"state": FAILED, "why": why}
+        finishing = asyncio.ensure_future(asyncio.to_thread(self._keeper.finish, row, order, folder))
+        self._finishing.add(finishing)
+        try:
+            return {"state": DONE, "why": "", **await asyncio.shield(finishing)}
+        finally:
+            self._finishing.discard(finishing)
 
 
 def _clear(path: Path) -> None:

@@ -17,6 +17,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from partimento.bundle import COMES_ALONG
+from partimento.training.resuming import HAS_A_PLAN
 
 MADE = "made"  # the folder in which a job's pieces come
 RUN = "run"  # that of a training
@@ -336,7 +337,8 @@ class Train(Order):
 
     def words(self, desk: Desk) -> list[str]:
         """`partimento train`, which begins, or goes on where it was broken off."""
-        start = None if self.model is None else desk.model(self.model)
+        planned = (desk.folder / RUN / HAS_A_PLAN).is_file()  # then it has its own copy of the model
+        start = None if self.model is None or planned else desk.model(self.model)
         told = {"--to": RUN, "--recipe": self.recipe, "--from": start, "--minutes": self.minutes}
         words = ["train", desk.music(self.corpus), *_flags({**told, "--data-licence": self.data_licence})]
         words += ["--resume"] if (desk.folder / RUN).exists() else []
@@ -387,10 +389,9 @@ class Evaluate(Order):
 
     def words(self, desk: Desk) -> list[str]:
         """`partimento evaluate`."""
-        folder = desk.folder / "pieces"
-        folder.mkdir(exist_ok=True)
+        (desk.folder / "pieces").mkdir(exist_ok=True)
         for number, piece in enumerate(self.pieces, start=1):
-            shutil.copyfile(desk.piece(piece), folder / f"{number:04d}.mid")
+            desk.copied(piece, f"pieces/{number:04d}.mid")
         told: dict[str, Any] = {"--like": desk.music(self.like), "--html": "report.html", "--json": "report.json"}
         if self.model is not None:
             told |= {"--model": desk.model(self.model)}
@@ -459,7 +460,7 @@ Format = Literal["mid", "wav", "flac", "ogg", "mp3", "png", "svg", "pdf", "music
 def _flags(told: Mapping[str, Any]) -> Iterator[str]:
     """Flags and their values; what is None is not said."""
     for flag, value in told.items():
-        if value is not None:
-            yield flag if not str(value).startswith("-") else f"{flag}={value}"
-            if not str(value).startswith("-"):
-                yield str(value)
+        if value is not None and str(value).startswith("-"):
+            yield f"{flag}={value}"
+        elif value is not None:
+            yield from (flag, str(value))

@@ -18,7 +18,7 @@ from typing import Any
 
 SCHEMA = """
 create table if not exists corpora (
-    id text primary key, name text not null, made real not null, pieces integer, inspecting text
+    id text primary key, name text not null, made real not null, pieces integer
 );
 create table if not exists files (
     corpus text not null references corpora (id) on delete cascade, number integer not null, name text not null,
@@ -35,6 +35,7 @@ create table if not exists pieces (
     id text primary key, name text not null, job text, made real not null, notes integer not null,
     seconds real not null, bars integer not null, "from" text, begins_bar integer
 );
+create index if not exists jobs_of_lane on jobs (lane, state);
 create index if not exists pieces_of_job on pieces (job);
 """
 JSON = ("asked", "progress", "remarks", "files")

@@ -7,6 +7,8 @@ responsive.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import csv
 import json
 import shutil
@@ -75,7 +77,7 @@ class Studio:
         self.corpora = Corpora(self.places, self.shelves, self.hub)
         self.models = Models(self.places, self.shelves)
         self.pieces = Pieces(self.places, self.shelves, self.hub, soundfont)
-        self.jobs = Jobs(self.places, self.shelves, self.hub, self._desk, self._far, self._finish)
+        self.jobs = Jobs(self.places, self.shelves, self.hub, self)
         self._heard: dict[str, tuple[float, str]] = {}  # of runs at work: when each was heard, and its checkpoint then
 
     async def open(self) -> None:
@@ -92,14 +94,16 @@ class Studio:
         self.shelves.close()
         self._lock.close()
 
-    def start(self, order: Order, client: str) -> dict[str, Any]:
+    async def start(self, order: Order, client: str) -> dict[str, Any]:
         """A new job."""
-        told = self.jobs.add(order, client)
+        told = await self.jobs.add(order, client)
         if order.kind == "inspect":
             self.corpora.tell(told["asked"]["corpus"])
         return told
 
-    def _desk(self, folder: Path) -> Desk:
+    def desk(self, folder: Path) -> Desk:
+        """What an order needs of the studio."""
+
         def midi(id: str) -> Path:
             self.shelves.there("pieces", id)
             return self.pieces.midi(id)
@@ -119,7 +123,17 @@ class Studio:
                 return str(row[column])
         raise KeyError(id)
 
-    def _far(self, row: Row, order: Order, event: dict[str, Any]) -> None:
+    def begin(self, row: Row) -> None:
+        """Take away what a job has listed before the studio died."""
+        for piece in self.shelves.all("pieces", job=row["id"]):
+            self.pieces.forget(piece["id"])
+
+    def over(self, row: Row) -> None:
+        """Tell of a corpus that it is looked at no more."""
+        if row["kind"] == "inspect" and self.shelves.one("corpora", id=row["asked"]["corpus"]):
+            self.corpora.tell(row["asked"]["corpus"])
+
+    def far(self, row: Row, order: Order, event: dict[str, Any]) -> None:
         """Let the last checkpoint of a run at work compose, if there is another and it is time."""
         if not isinstance(order, Train) or not order.heard or event["job"] != "Training":
             return
@@ -129,10 +143,18 @@ class Studio:
         points = sorted((self.places.job(row["id"]) / RUN / FOLDER / CHECKPOINTS).glob("*.safetensors"))
         newest = points[-1].name if points else last
         self._heard[row["id"]] = time.monotonic(), newest
-        if newest != last:
-            self.start(Audition(run=row["id"], last=1), row["client"])
+        others = [
+            one for state in ("waiting", "running") for one in self.shelves.all("jobs", kind="audition", state=state)
+        ]
+        if newest != last and not any(one["asked"]["run"] == row["id"] for one in others):
+            self._hearing = asyncio.ensure_future(self._hear(row))
 
-    def _finish(self, row: Row, order: Order, folder: Path) -> dict[str, Any]:
+    async def _hear(self, row: Row) -> None:
+        """Let the last checkpoint of a run compose, where that can be."""
+        with contextlib.suppress(ImpossibleRequest, OSError, KeyError):
+            await self.start(Audition(run=row["id"], last=1), row["client"])
+
+    def finish(self, row: Row, order: Order, folder: Path) -> dict[str, Any]:
         """List what a job has made."""
         if row["kind"] == "inspect":
             self.corpora.take_report(row["asked"]["corpus"], folder / "report.json")
@@ -149,7 +171,7 @@ class Studio:
         with atomic_file(target) as temporary:
             shutil.copyfile(midi, temporary)
         try:
-            title = order.title(self._desk(self.places.job(row["id"])))
+            title = order.title(self.desk(self.places.job(row["id"])))
         except KeyError:  # what it was made of is gone
             title = str(row["label"])
         name = f"{title}{which}" if title else self.pieces.next_name()

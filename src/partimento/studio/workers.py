@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,8 @@ class Worker:
         self._niceness = niceness
         self._process: asyncio.subprocess.Process | None = None
         self._stopping: asyncio.Task[None] | None = None
-        self._unstarted = False  # whether it was asked to stop before its process was there
+        self._busy = False
+        self._asked = False  # whether what is at work was asked to stop, be it before its process was there
 
     async def do(self, arguments: Sequence[str], folder: Path, hear: Hear, log: Path) -> str:
         """Do a command.
@@ -45,12 +46,24 @@ class Worker:
         Returns:
             Why it failed, a sentence; empty where it did not.
         """
-        given, told = await self._ready(log)
-        if self._unstarted:
-            self._unstarted = False
+        self._busy, self._asked = True, False
+        try:
+            why = await self._do(arguments, folder, hear, log)
+        except Exception:  # whatever it says now would be taken for an answer to the next command
+            self._busy = self._asked = False
+            if self._process is not None:
+                self._let_go(self._process)
+                self._process = None
+            raise
+        self._busy = self._asked = False  # not where the studio ends: then `close` lets it keep what it has
+        return why
+
+    async def _do(self, arguments: Sequence[str], folder: Path, hear: Hear, log: Path) -> str:
+        given, told = await self._ready()
+        if self._asked:
             await self.close()
             return STOPPED
-        order = json.dumps({"arguments": list(arguments), "folder": str(folder)}) + "\n"
+        order = json.dumps({"arguments": list(arguments), "folder": str(folder), "log": str(log)}) + "\n"
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             given.write(order.encode())
             await given.drain()
@@ -62,20 +75,16 @@ class Worker:
         await self.close()
         return CRASHED
 
-    async def _ready(self, log: Path) -> tuple[asyncio.StreamWriter, asyncio.StreamReader]:
+    async def _ready(self) -> tuple[asyncio.StreamWriter, asyncio.StreamReader]:
         if self._process is None or self._process.returncode is not None:
-            with log.open("ab") as errors:
-                self._process = await asyncio.create_subprocess_exec(
-                    sys.executable,
-                    "-m",
-                    "partimento.cli.working",
-                    stdin=asyncio.subprocess.PIPE,
-                    stdout=asyncio.subprocess.PIPE,
-                    stderr=errors,
-                    limit=LONGEST_LINE,
-                    start_new_session=True,  # Ctrl-C is for the studio, which tells its workers
-                    preexec_fn=self._be_nice if hasattr(os, "nice") else None,
-                )
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", "partimento.cli.working", str(self._niceness)),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                limit=LONGEST_LINE,
+                start_new_session=True,  # Ctrl-C is for the studio, which tells its workers
+            )
         process = self._process
         if process.stdin is None or process.stdout is None:
             raise RuntimeError("a worker has neither an ear nor a mouth")
@@ -94,23 +103,29 @@ class Worker:
             reading.cancel()
             ending.cancel()
 
-    def _be_nice(self) -> None:
-        os.nice(self._niceness)
-
     def stop(self) -> None:
-        """Ask what is at work to stop and to keep what it has; what does not within a minute is killed."""
+        """Ask what is at work to stop and to keep what it has, once; what does not within a minute is killed."""
+        if not self._busy or self._asked:
+            return
+        self._asked = True
         process = self._process
         if process is None or process.returncode is not None:
-            self._unstarted = True
             return
+        self._let_go(process)
+
+    def _let_go(self, process: asyncio.subprocess.Process) -> None:
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGTERM)
-        if self._stopping is None or self._stopping.done():
-            self._stopping = asyncio.create_task(self._kill_later(process))
+        if self._stopping is not None:
+            self._stopping.cancel()
+        self._stopping = asyncio.create_task(self._kill_later(process))
 
     async def _kill_later(self, process: asyncio.subprocess.Process) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), PATIENCE)
+        began = time.monotonic()
+        while process.returncode is None and time.monotonic() - began < PATIENCE:
+            await asyncio.sleep(0.2)
+            if process is self._process and not self._asked:
+                return  # it has stopped what it did, and waits for more
         if process.returncode is None:
             process.kill()
 
@@ -119,6 +134,9 @@ class Worker:
         process, self._process = self._process, None
         if process is None:
             return
+        if self._asked and process.stdout is not None:  # a second word would make it hurry
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(_until_end(process.stdout), PATIENCE)
         if process.stdin is not None:
             process.stdin.close()
         with contextlib.suppress(TimeoutError):
@@ -135,3 +153,9 @@ class Worker:
 async def _ended(process: asyncio.subprocess.Process | None) -> None:
     if process is not None:
         await process.wait()
+
+
+async def _until_end(told: asyncio.StreamReader) -> None:
+    """Hear what is told until a command is over."""
+    while (line := await told.readline()) and not json.loads(line).get("end"):
+        pass
