@@ -187,6 +187,8 @@ def test_an_edited_piece_has_the_notes_that_were_sent(visitor: Visitor, piece: d
     status, _, data = visitor.ask("PATCH", f"/api/pieces/{made['id']}", {"name": "Called otherwise"})
     assert (status, json.loads(data)["name"]) == (200, "Called otherwise")
     assert visitor.get(f"pieces/{made['id']}")["name"] == "Called otherwise"
+    far = {"name": "far", "tracks": [{**track, "notes": [[0, 24, 60, 80], [2**28, 24, 60, 80]]}]}
+    assert "far beyond" in visitor.refused("POST", f"pieces/{piece['id']}/edited", far, 409)
     for wrong in ([[0, 0, 60, 80]], [[0, 1, 128, 80]], [[-1, 1, 60, 80]], [[0, 1, 60]], [[0, 1, 60, 0]]):
         body = {"name": "edited", "tracks": [{**track, "notes": wrong}]}
         assert "tracks.0.notes" in visitor.refused("POST", f"pieces/{piece['id']}/edited", body, 422)
@@ -407,6 +409,7 @@ def test_only_its_own_page_is_answered(studio: Serving, visitor: Visitor) -> Non
         {"Host": f"evil.example:{studio.port}"},
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://["},
         {"Origin": f"http://127.0.0.1:{studio.port + 1}"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
@@ -445,7 +448,7 @@ def test_another_address_needs_its_token(tmp_path: Path) -> None:
         assert (status, headers["location"]) == (303, "/")
         cookie = headers["set-cookie"]
         assert "HttpOnly" in cookie
-        assert "SameSite=Strict" in cookie
+        assert "SameSite=Lax" in cookie
         assert visitor.ask("GET", "/api/about", headers={"Cookie": cookie.split(";")[0]})[0] == 200
 
 

@@ -19,6 +19,7 @@ import socket
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 
@@ -26,8 +27,11 @@ from partimento.errors import InvalidSettings
 from partimento.studio.app import make_app
 from partimento.studio.studio import Studio
 
+HTTP = 80  # which browsers do not name
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PORT = 8765
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - only where it is asked for, and then with a token
+WAITING = 128  # connections that may wait
 TRIED = 20  # ports from that one on, where none is named
 
 
@@ -62,17 +66,33 @@ def serve(
     token = "" if host in LOOPBACK else secrets.token_urlsafe(24)
     listening = _listening(host, port)
     port = listening.getsockname()[1]
-    shown = f"[{host}]" if ":" in host else host
-    hosts = [] if token else [f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")]
-    app = make_app(Studio(folder, soundfont), hosts=hosts, token=token)
+    name = socket.gethostname() if host in EVERYWHERE else host
+    shown = f"[{name}]" if ":" in name else name
+    own = ("127.0.0.1", "localhost", "[::1]")
+    hosts = [] if token else [f"{name}:{port}" for name in own] + (list(own) if port == HTTP else [])
+    studio = Studio(folder, soundfont)
+    app = make_app(studio, hosts=hosts, token=token)
     address = f"http://{shown}:{port}/" + (f"?token={token}" if token else "")
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2, server_header=False)
-    server = uvicorn.Server(config)
+    server = _Server(config, studio)
     say(f"The studio: {address}")
     say(f"It keeps everything in {folder}. Ctrl-C ends it; what is at work goes on next time.")
     if browser:
         webbrowser.open(address)
     server.run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """A server that lets go of the pages that listen as soon as it is to end, which would wait for them."""
+
+    def __init__(self, config: uvicorn.Config, studio: Studio) -> None:
+        super().__init__(config)
+        self._studio = studio
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to end."""
+        self._studio.hub.close()
+        super().handle_exit(sig, frame)
 
 
 def _listening(host: str, port: int | None) -> socket.socket:
@@ -85,9 +105,11 @@ def _listening(host: str, port: int | None) -> socket.socket:
     why: OSError | None = None
     for number in [port] if port is not None else range(PORT, PORT + TRIED):
         found = socket.socket(family, socket.SOCK_STREAM)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if os.name == "posix":  # elsewhere it would take a port that is in use
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             found.bind((host, number))
+            found.listen(WAITING)  # before the browser comes
         except OSError as error:
             found.close()
             why = error

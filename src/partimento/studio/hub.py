@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -22,6 +23,7 @@ class Hub:
     def __init__(self) -> None:
         self._listeners: set[asyncio.Queue[str | None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
 
     def open(self) -> None:
         """Tell from the loop that runs now, whichever thread has something to tell."""
@@ -30,11 +32,11 @@ class Hub:
     @property
     def full(self) -> bool:
         """Whether no more can listen."""
-        return len(self._listeners) >= MOST_LISTENERS
+        return self._closed or len(self._listeners) >= MOST_LISTENERS
 
     def tell(self, kind: str, what: Any) -> None:
         """Tell all; from any thread."""
-        event = f"event: {kind}\ndata: {json.dumps(what, ensure_ascii=False)}\n\n"
+        event = f"event: {kind}\ndata: {json.dumps(_finite(what), ensure_ascii=False, allow_nan=False)}\n\n"
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._spread, event)
 
@@ -65,6 +67,20 @@ class Hub:
             self._listeners.discard(mine)
 
     def close(self) -> None:
-        """Let everybody go."""
+        """Let everybody go, and those who come later; from any thread."""
+        self._closed = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._let_go)
+
+    def _let_go(self) -> None:
         for listener in tuple(self._listeners):
             listener.put_nowait(None)
+
+
+def _finite(what: Any) -> Any:
+    """The same with nothing for what is no number, which JSON cannot say."""
+    if isinstance(what, float) and not math.isfinite(what):
+        return None
+    if isinstance(what, dict):
+        return {name: _finite(value) for name, value in what.items()}
+    return [_finite(value) for value in what] if isinstance(what, list) else what

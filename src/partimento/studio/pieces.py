@@ -87,7 +87,7 @@ class Pieces:
         score = await read_in_thread(self.midi(id))
         known = before is not None and self.midi(before).is_file()
         old = await read_in_thread(self.midi(before)) if known else None
-        return scores.told(score, old, row["begins_bar"])
+        return await asyncio.to_thread(scores.told, score, old, row["begins_bar"])
 
     async def add(self, name: str, data: bytes) -> dict[str, Any]:
         """A piece of somebody's, in any format that is read."""
@@ -115,9 +115,13 @@ class Pieces:
     async def edited(self, id: str, name: str, tracks: list[scores.EditedTrack]) -> dict[str, Any]:
         """A piece as it was edited by hand, beside the one that it was."""
         self._shelves.there("pieces", id)
-        score = scores.edited(await read_in_thread(self.midi(id)), tracks)
+        score = await asyncio.to_thread(scores.edited, await read_in_thread(self.midi(id)), tracks)
         new = new_id()
-        files.write(score, self._places.piece(new) / MIDI)
+        files.write(score, self.midi(new))
+        kept = await read_in_thread(self.midi(new))
+        if kept.note_num() != score.note_num():
+            shutil.rmtree(self._places.piece(new), ignore_errors=True)
+            raise ImpossibleRequest("Some notes lie far beyond the others, or one upon the other; move them, and save.")
         return self.list(new, name, score, parent=id)
 
     def rename(self, id: str, name: str) -> dict[str, Any]:

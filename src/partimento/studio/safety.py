@@ -79,7 +79,7 @@ class Safety:
         if self._hosts and host not in self._hosts:
             return NOT_OURS
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and _place(origin) != host:
             return ELSEWHERE
         if path.startswith("/api/") and headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
             return ELSEWHERE
@@ -103,8 +103,16 @@ class Safety:
             return "address"
         return ""
 
-    def _cookie(self) -> str:
-        return f"{COOKIE}={self._token}; Path=/; HttpOnly; SameSite=Strict"
+    def _cookie(self) -> str:  # Lax: who follows the address from a message has it; what changes anything asks Origin
+        return f"{COOKIE}={self._token}; Path=/; HttpOnly; SameSite=Lax"
+
+
+def _place(origin: str) -> str:
+    """The host of an origin, with its port; nothing of what is none."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def _bounded(receive: Receive, most: int) -> Receive:
