@@ -184,7 +184,10 @@ def test_an_edited_piece_has_the_notes_that_were_sent(visitor: Visitor, piece: d
     assert found["tracks"][1]["drums"]
     assert found["metres"] == score["metres"]
     assert found["quarter"] == score["quarter"]
+    sheet = f"/api/pieces/{made['id']}/file?format=musicxml"
+    assert b"edited" in visitor.ask("GET", sheet)[2]
     status, _, data = visitor.ask("PATCH", f"/api/pieces/{made['id']}", {"name": "Called otherwise"})
+    assert b"Called otherwise" in visitor.ask("GET", sheet)[2]
     assert (status, json.loads(data)["name"]) == (200, "Called otherwise")
     assert visitor.get(f"pieces/{made['id']}")["name"] == "Called otherwise"
     far = {"name": "far", "tracks": [{**track, "notes": [[0, 24, 60, 80], [2**28, 24, 60, 80]]}]}

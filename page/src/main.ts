@@ -87,4 +87,5 @@ whenLanguageChanges(() => {
 });
 window.addEventListener("hashchange", () => void go());
 store.start();
+store.restWhileUnseen();
 void go();

@@ -7,6 +7,7 @@ type Hear = () => void;
 type HearNote = (heard: { job: string; note: Heard }) => void;
 
 const TOGETHER = 60; // milliseconds in which changes are told as one
+const UNSEEN = 20_000; // milliseconds after which a page that nobody sees listens no more
 const AGAIN = 3000; // milliseconds until the next try where the browser has given up
 
 class Store {
@@ -21,6 +22,7 @@ class Store {
 
   private readonly hearers = new Map<Hear, Set<Topic>>();
   private readonly noteHearers = new Set<HearNote>();
+  private source: EventSource | null = null;
   private changed = new Set<Topic>();
   private timer = 0;
   private waiting: (() => void)[] | null = null; // what was told while everything is fetched
@@ -51,7 +53,19 @@ class Store {
         else if (source.readyState === EventSource.CLOSED) window.setTimeout(() => this.start(), AGAIN);
       },
     };
+    this.source?.close();
     const source = listen(told);
+    this.source = source;
+  }
+
+  /** Listen no more while the page is in a tab that nobody sees: browsers allow one server six connections in all. */
+  restWhileUnseen(): void {
+    let timer = 0;
+    document.addEventListener("visibilitychange", () => {
+      window.clearTimeout(timer);
+      if (document.hidden) timer = window.setTimeout(() => this.source?.close(), UNSEEN);
+      else if (this.source?.readyState === EventSource.CLOSED) this.start();
+    });
   }
 
   /** Take an answer to the page's own call at once, before the server tells of it. */

@@ -6,6 +6,9 @@ import { complain, sentenceOf } from "./messages";
 import { store } from "./store";
 import { t } from "./texts";
 
+const TRIES = 6;
+const AGAIN = 1000; // milliseconds until the second try, and so much more until each that follows
+
 export interface Upload {
   corpus: Corpus;
   files: number;
@@ -72,11 +75,11 @@ async function sendAll(gathered: Gathered, upload: Upload): Promise<void> {
     try {
       const most = store.about?.most_bytes ?? Infinity;
       if (file.size > most) throw new Refused(t("upload.large", { most: size(most) }));
-      const answer = await api.addFile(upload.corpus.id, file, path);
+      const answer = await sent(() => api.addFile(upload.corpus.id, file, path), () => upload.state === "sending");
       upload.added += answer.added;
       upload.refused.push(...answer.refused);
     } catch (error) {
-      if (!(error instanceof Refused) && !navigator.onLine) upload.state = "broken off";
+      if (!(error instanceof Refused)) upload.state = "broken off"; // whoever drops the same again sends what is lacking
       upload.refused.push(t("upload.refusedFile", { file: path, why: sentenceOf(error) }));
     }
     upload.sent += 1;
@@ -85,6 +88,18 @@ async function sendAll(gathered: Gathered, upload: Upload): Promise<void> {
   }
   if (upload.state === "sending") upload.state = "done";
   tell();
+}
+
+/** Send once more, and once more, while the studio cannot be reached: it may be starting again. */
+async function sent<T>(send: () => Promise<T>, wanted: () => boolean): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await send();
+    } catch (error) {
+      if (error instanceof Refused || tries === TRIES || !wanted()) throw error;
+      await new Promise((go) => window.setTimeout(go, tries * AGAIN));
+    }
+  }
 }
 
 window.addEventListener("beforeunload", (event) => {

@@ -175,7 +175,7 @@ def _about(app: FastAPI, studio: Studio) -> None:
     @app.get("/api/soundfont", response_class=FileResponse)
     def soundfont() -> Response:
         """What pieces are played with in the page: a SoundFont (SF2)."""
-        kept = {"cache-control": "private, max-age=86400"}
+        kept = {"cache-control": "no-cache"}  # asked again, and answered in a word where it is the same
         return FileResponse(studio.soundfont, media_type="application/octet-stream", headers=kept)
 
     @app.get("/api/recipes")
@@ -324,14 +324,14 @@ def _pieces(app: FastAPI, studio: Studio) -> None:
         return await studio.pieces.edited(id, sent.name, sent.tracks)
 
     @app.patch("/api/pieces/{id}")
-    def rename(id: Id, called: Called) -> dict[str, Any]:
+    async def rename(id: Id, called: Called) -> dict[str, Any]:
         """Call a piece otherwise."""
-        return studio.pieces.rename(id, called.name)
+        return await studio.pieces.rename(id, called.name)
 
     @app.delete("/api/pieces/{id}", status_code=204)
-    def forget_piece(id: Id) -> None:
+    async def forget_piece(id: Id) -> None:
         """Take a piece away."""
-        studio.pieces.forget(id)
+        await studio.pieces.forget(id)
 
     @app.get("/api/pieces/{id}/file", response_class=FileResponse)
     async def piece_file(id: Id, format: Format) -> Response:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 from partimento import files
 from partimento.errors import ImpossibleRequest, PartimentoError
 from partimento.files import SUFFIXES, read_safely
+from partimento.render import SOUNDS
 from partimento.score import Score, bar_lines, end_tick, seconds_at
 from partimento.studio import scores
 from partimento.studio.dropped import clean
@@ -39,6 +41,12 @@ async def read_in_thread(path: Path) -> Score:
     return (await asyncio.to_thread(read_safely, path)).score
 
 
+def _told_apart(soundfont: Path) -> str:
+    """A word for a SoundFont, since what was played with another must be played again."""
+    there = soundfont.stat()
+    return f"{zlib.crc32(f'{soundfont.resolve()} {there.st_size} {there.st_mtime_ns}'.encode()):08x}"
+
+
 class Pieces:
     """The pieces of a studio.
 
@@ -54,6 +62,7 @@ class Pieces:
         self._shelves = shelves
         self._hub = hub
         self._soundfont = soundfont
+        self._voice = "" if soundfont is None else f"-{_told_apart(soundfont)}"
         self._renderers = [Worker() for _ in range(RENDERERS)]
         self._idle = asyncio.Queue[Worker]()
         self._rendering: dict[Path, asyncio.Task[str]] = {}
@@ -124,9 +133,10 @@ class Pieces:
             raise ImpossibleRequest("Some notes lie far beyond the others, or one upon the other; move them, and save.")
         return self.list(new, name, score, parent=id)
 
-    def rename(self, id: str, name: str) -> dict[str, Any]:
+    async def rename(self, id: str, name: str) -> dict[str, Any]:
         """Call a piece otherwise; what is engraved of it is engraved anew."""
         self._shelves.there("pieces", id)
+        await self._rendered(id)
         self._shelves.change("pieces", {"name": name}, id=id)
         for titled in TITLED:
             (self._places.piece(id) / f"piece{titled}").unlink(missing_ok=True)
@@ -134,8 +144,19 @@ class Pieces:
         self._hub.tell("piece", row)
         return row
 
-    def forget(self, id: str) -> None:
+    async def forget(self, id: str) -> None:
         """Take a piece away."""
+        await self._rendered(id)
+        self.drop(id)
+
+    async def _rendered(self, id: str) -> None:
+        """Wait until nothing is rendered of a piece."""
+        folder = self._places.piece(id)
+        if tasks := [task for path, task in self._rendering.items() if path.parent == folder]:
+            await asyncio.wait(tasks)
+
+    def drop(self, id: str) -> None:
+        """Take a piece away of which nothing is rendered."""
         self._shelves.there("pieces", id)
         self._shelves.forget("pieces", id=id)
         shutil.rmtree(self._places.piece(id), ignore_errors=True)
@@ -145,14 +166,12 @@ class Pieces:
         """A piece as a file of some kind, which is made where it has not been yet."""
         row = self._shelves.there("pieces", id)
         folder = self._places.piece(id)
-        path = folder / f"piece.{format}"
+        path = folder / (f"piece{self._voice}.{format}" if f".{format}" in SOUNDS else f"piece.{format}")
         if not path.is_file():
             if path not in self._rendering:
                 self._rendering[path] = asyncio.create_task(self._render(folder, path.name, row["name"]))
-            try:
-                why = await asyncio.shield(self._rendering[path])
-            finally:
-                self._rendering.pop(path, None)
+                self._rendering[path].add_done_callback(lambda _: self._rendering.pop(path, None))
+            why = await asyncio.shield(self._rendering[path])
             if why:
                 raise ImpossibleRequest(why)
         return path

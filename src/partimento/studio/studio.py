@@ -126,7 +126,7 @@ class Studio:
     def begin(self, row: Row) -> None:
         """Take away what a job has listed before the studio died."""
         for piece in self.shelves.all("pieces", job=row["id"]):
-            self.pieces.forget(piece["id"])
+            self.pieces.drop(piece["id"])
 
     def over(self, row: Row) -> None:
         """Tell of a corpus that it is looked at no more."""
