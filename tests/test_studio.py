@@ -230,6 +230,34 @@ def test_a_run_can_be_watched_heard_and_composed_with(visitor: Visitor, corpus: 
     assert "sandbox" in headers["content-security-policy"]
 
 
+def test_a_model_is_shrunk_and_pieces_between_two_are_made(
+    visitor: Visitor, corpus: dict[str, Any], piece: dict[str, Any]
+) -> None:
+    small = {
+        "model.encoder": 16,
+        "model.conductor": 16,
+        "model.decoder": 16,
+        "plan.most_passes": 1,
+        "training.batch": 4,
+    }
+    run = visitor.does("train", corpus=corpus["id"], recipe="vae", settings=small, minutes=0.1)
+    other = visitor.upload("pieces", "Another.mid", to_bytes(tune(4, bars=8)))
+    asked = {"first": piece["id"], "second": other["id"], "model": run["id"], "steps": 3}
+    made = visitor.done(visitor.post("jobs/interpolate", asked))
+    assert made["pieces"] or "has no notes" in made["why"]
+    lstm = visitor.does("train", corpus=corpus["id"], recipe="lstm", settings=TINY)
+    shrunk = visitor.does("shrink", model=lstm["id"])
+    told = {model["id"]: model["modes"] for model in visitor.get("models")}
+    assert not told[run["id"]]["interpolate"]
+    assert [bool(told[id]["shrink"]) for id in (run["id"], lstm["id"], shrunk["id"])] == [True, False, True]
+    composed = visitor.done(visitor.post("jobs/compose", {"model": shrunk["id"], "bars": 2, "n": 4}))
+    assert composed["pieces"] or "has no notes" in composed["why"]  # it has learnt for seconds
+    refused = visitor.done(
+        visitor.post("jobs/interpolate", {"first": piece["id"], "second": other["id"], "model": "shipped"})
+    )
+    assert "no space in which pieces lie" in refused["why"]
+
+
 def test_a_run_at_work_is_heard_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def told() -> list[dict[str, Any]]:
         studio = Studio(tmp_path)

@@ -34,7 +34,7 @@ export function page(root: HTMLElement, query: URLSearchParams): () => void {
     });
   };
   const ends = [
-    store.subscribe(["jobs", "pieces"], drawRuns),
+    store.subscribe(["jobs", "pieces", "models"], drawRuns),
     store.subscribe(["corpora", "models"], () => form.refresh()),
   ];
   drawRuns();

@@ -197,6 +197,8 @@ export const zh: Record<keyof typeof en, string> = {
   "run.from": "来自 {corpus}",
   "run.goesOn": "接续 {model}",
   "run.compose": "用它作曲",
+  "run.shrink": "压缩模型",
+  "run.shrinkHelp": "另存一份位数更少的副本：体积减半，速度加倍；代价会被测量",
   "run.hear": "听它如何学会",
   "run.samples": "途中试听",
   "run.samplesComing": "各检查点正在作曲，稍后可听……",

@@ -67,7 +67,8 @@ export class RunCard {
   }
 
   private showButtons(job: Job): void {
-    const now = `${job.state} ${job.model}`;
+    const can = store.models.find((one) => one.id === job.model)?.modes;
+    const now = `${job.state} ${job.model} ${can?.shrink}`;
     if (now === this.drawn.buttons) return;
     this.drawn.buttons = now;
     const button = (word: "pause" | "resume" | "stop" | "again", call: (id: string) => Promise<Job>): HTMLElement =>
@@ -81,6 +82,10 @@ export class RunCard {
       over && job.state !== "failed" && !hearings(job).length && h("button", {
         type: "button", id: `hear-${job.id}`, onclick: () => void this.act(api.start("audition", { run: job.id })),
       }, t("run.hear")),
+      can?.shrink === "" && h("button", {
+        type: "button", id: `shrink-${job.id}`, title: t("run.shrinkHelp"),
+        onclick: () => void this.act(api.start("shrink", { model: job.id })),
+      }, t("run.shrink")),
       over && h("button", { type: "button", class: "danger", id: `delete-${job.id}`, onclick: () => void this.forget(job) }, t("delete")),
       job.model && h("a", { class: "button primary", href: `#/compose?model=${encodeURIComponent(job.model)}` }, t("run.compose")));
   }

@@ -23,6 +23,8 @@ FILLS = (
 )
 NO_SPACE = "Only a model with a space in which pieces lie near one another can do this; train one by the recipe vae."
 GRIDS = "This model draws grids, and cannot be heard while it composes."
+SMALL = "It is in few bits already."
+NO_PRODUCTS = "Only a model that writes one id after another by a network can be made smaller."
 NO_RUN = "Only a run that was trained here has checkpoints to hear."
 
 
@@ -84,5 +86,13 @@ def modes(bundle: Bundle, *, trained_here: bool) -> dict[str, str]:
         **dict.fromkeys(("fill", "vary", "accompany", "harmonise", "plan"), why),
         "interpolate": "" if bundle.player_name == "graph" and bundle.model_name == "vae" else NO_SPACE,
         "audition": "" if trained_here else NO_RUN,
-        "shrink": "" if trained_here else NO_RUN,
+        "shrink": _shrinks(bundle) if trained_here else NO_RUN,
     }
+
+
+def _shrinks(bundle: Bundle) -> str:
+    """Why a model cannot be made smaller; nothing where it can."""
+    if "shrunk" in bundle.facts:
+        return SMALL
+    writes = isinstance(bundle.codec().spec, TokenSpec) and any(bundle.player_folder.glob("*.onnx"))
+    return "" if writes else NO_PRODUCTS

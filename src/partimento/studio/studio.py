@@ -19,7 +19,7 @@ from typing import Any
 
 from partimento.atomic import atomic_file
 from partimento.bundle import COMES_ALONG
-from partimento.errors import ImpossibleRequest
+from partimento.errors import ImpossibleRequest, Unreadable
 from partimento.files import read_safely
 from partimento.render.audio import require_soundfont
 from partimento.studio.corpora import Corpora
@@ -39,6 +39,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 LOCK = ".lock"
+NO_NOTES = "What the model wrote has no notes; it has learnt too little. Train it longer, or try another seed."
 HEARD_EVERY = 60.0  # seconds after which a run at work is heard again
 SHOWN = {  # what jobs write for a page to show
     "evaluate": ("report.html", "report.json"),
@@ -160,9 +161,21 @@ class Studio:
             self.corpora.take_report(row["asked"]["corpus"], folder / "report.json")
             return {"files": []}
         made = sorted(_made(row["kind"], folder))
+        silent = []
         for number, midi in enumerate(made, start=1):
-            self._keep(row, order, midi, f" {number}" if len(made) > 1 else "")
-        return {"files": list(_files(row["kind"], folder)), "model": int(row["kind"] in ("train", "shrink"))}
+            try:
+                self._keep(row, order, midi, f" {number}" if len(made) > 1 else "")
+            except Unreadable:  # as what has no notes is
+                silent.append(number)
+        if made and len(silent) == len(made):
+            raise ImpossibleRequest(NO_NOTES)
+        remarks = self.shelves.there("jobs", row["id"])["remarks"]
+        remarks += [f"Piece {number} has no notes, and is not listed." for number in silent]
+        return {
+            "remarks": remarks,
+            "files": list(_files(row["kind"], folder)),
+            "model": int(row["kind"] in ("train", "shrink")),
+        }
 
     def _keep(self, row: Row, order: Order, midi: Path, which: str) -> None:
         id = new_id()
