@@ -197,7 +197,6 @@ export const api = {
   rename: (id: string, called: string) => call<Piece>("PATCH", `pieces/${id}`, { name: called }),
   forgetPiece: (id: string) => call<null>("DELETE", `pieces/${id}`),
   pieceFile: (id: string, format: string) => `/api/pieces/${id}/file?format=${format}`, // an address to download
-  corpusFile: (id: string, number: number) => `/api/corpora/${id}/files/${number}/midi`,
   jobFile: (id: string, file: string) => `/api/jobs/${id}/files/${file.split("/").map(name).join("/")}`,
   soundfont: "/api/soundfont",
 };

@@ -57,6 +57,11 @@ def told(score: Score, notes: NoteArray) -> list[Heard]:
 
 
 def new_in(score: Score, before: Score) -> list[Heard]:
+    """The notes of a score that another of the same ticks does not have, as they are heard in it."""
+    return told(score, fresh_notes(score, before))
+
+
+def fresh_notes(score: Score, before: Score) -> NoteArray:
     """The notes of a score that another of the same ticks does not have."""
     notes = note_array(score)
     old = Counter(map(tuple, note_array(before)[KEYS].tolist()))
@@ -65,4 +70,5 @@ def new_in(score: Score, before: Score) -> list[Heard]:
         if old[key]:
             old[key] -= 1
             fresh[place] = False
-    return told(score, notes[fresh])
+    found: NoteArray = notes[fresh]
+    return found

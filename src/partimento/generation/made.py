@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partimento.score import Score, bar_lines, end_tick, excerpt, note_array, seconds_at
+from partimento.heard import fresh_notes
+from partimento.score import Score, bar_lines, end_tick, excerpt, seconds_at
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,18 +61,10 @@ class Made:
 
 def new_notes(score: Score, before: Score) -> tuple[int, int]:
     """Where the notes that `before` does not have begin, in ticks, and how many they are."""
-    whole = note_array(score)
     if not before.note_num():
-        return 0, len(whole)
-    keys = ["onset", "pitch", "program"]
-    old = Counter(map(tuple, note_array(before)[keys].tolist()))
-    new = []
-    for note in map(tuple, whole[keys].tolist()):
-        if old[note]:
-            old[note] -= 1
-        else:
-            new.append(note[0])
-    return min(new, default=end_tick(before)), len(new)
+        return 0, score.note_num()
+    new = fresh_notes(score, before)
+    return int(new["onset"][0]) if len(new) else end_tick(before), len(new)
 
 
 def guards_acted(acted: Counter[str]) -> list[str]:

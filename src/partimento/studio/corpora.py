@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import shutil
 from pathlib import Path
@@ -115,5 +114,3 @@ class Corpora:
         with atomic_file(self._places.corpus(id) / "report.json") as temporary:
             shutil.copyfile(file, temporary)
         self._shelves.change("corpora", {"pieces": len(report["kept"])}, id=id)
-        with contextlib.suppress(KeyError):
-            self.tell(id)

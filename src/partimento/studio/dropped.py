@@ -84,12 +84,10 @@ def unpacked(data: bytes, name: str) -> tuple[list[tuple[str, bytes]], list[str]
         return _unpacked(zipfile.ZipFile(io.BytesIO(data)), len(data), name)
     except ImpossibleRequest:
         raise
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, zipfile.LargeZipFile, ValueError, OSError) as error:
-        raise ImpossibleRequest(f"{name} is no ZIP that can be read ({error}); drop its files themselves.") from error
-    except RuntimeError as error:  # as zipfile says that a password is wanted
-        raise ImpossibleRequest(f"{name} is locked by a password; unpack it and drop its files.") from error
     except Exception as error:  # zlib.error and what else a broken file makes of it
-        raise ImpossibleRequest(f"{name} is broken ({error}); drop its files themselves.") from error
+        locked = type(error) is RuntimeError  # as zipfile says that a password is wanted
+        why = "is locked by a password" if locked else f"is no ZIP that can be read ({error})"
+        raise ImpossibleRequest(f"{name} {why}; drop its files themselves.") from error
 
 
 def _unpacked(archive: zipfile.ZipFile, size: int, name: str) -> tuple[list[tuple[str, bytes]], list[str]]:

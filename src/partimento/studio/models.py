@@ -5,13 +5,15 @@ Whether a model can do something is told with the reason where it cannot, so tha
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from partimento.bundle import COMES_ALONG, Bundle, open_bundle
 from partimento.codec import TokenSpec
-from partimento.codecs.cells import Cells
 from partimento.errors import PartimentoError
+from partimento.filling.writing import require_filling
+from partimento.interpolation import settings_of
 from partimento.studio.orders import RUN
 from partimento.studio.places import Places
 from partimento.studio.shelves import Shelves
@@ -77,17 +79,24 @@ class Models:
 def modes(bundle: Bundle, *, trained_here: bool) -> dict[str, str]:
     """What a model can do: nothing by a name where it can, else why not."""
     codec = bundle.codec()
-    fills = isinstance(codec, Cells) and bundle.recipe.get("preparation", {}).get("hidden", 0)
-    why = "" if fills and bundle.model_name == "nested" else FILLS
     return {
         "compose": "",
         "continue": "",
         "stream": "" if isinstance(codec.spec, TokenSpec) else GRIDS,
-        **dict.fromkeys(("fill", "vary", "accompany", "harmonise", "plan"), why),
-        "interpolate": "" if bundle.player_name == "graph" and bundle.model_name == "vae" else NO_SPACE,
+        **dict.fromkeys(("fill", "vary", "accompany", "harmonise", "plan"), _unless(require_filling, bundle, FILLS)),
+        "interpolate": _unless(settings_of, bundle, NO_SPACE),
         "audition": "" if trained_here else NO_RUN,
         "shrink": _shrinks(bundle) if trained_here else NO_RUN,
     }
+
+
+def _unless(require: Callable[[Bundle], Any], bundle: Bundle, why: str) -> str:
+    """Why a model cannot do something that is refused where it is done; nothing where it can."""
+    try:
+        require(bundle)
+    except PartimentoError:
+        return why
+    return ""
 
 
 def _shrinks(bundle: Bundle) -> str:

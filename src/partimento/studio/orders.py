@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,13 +90,13 @@ class Order(BaseModel):
     kind: ClassVar[str]
     lane: ClassVar[str]
 
+    @abstractmethod
     def words(self, desk: Desk) -> list[str]:
         """The command."""
-        raise NotImplementedError
 
+    @abstractmethod
     def label(self, desk: Desk) -> str:
         """The job, for a person."""
-        raise NotImplementedError
 
     def parent(self) -> str | None:
         """The piece that what it makes is made of."""
@@ -451,7 +452,7 @@ def orders() -> dict[str, type[Order]]:
                 yield one
             yield from below(one)
 
-    return {kind.kind: kind for kind in below(Order)}
+    return {kind.kind: kind for kind in below(Order)}  # type: ignore[type-abstract]
 
 
 Format = Literal["mid", "wav", "flac", "ogg", "mp3", "png", "svg", "pdf", "musicxml"]
