@@ -21,6 +21,7 @@ from partimento.atomic import atomic_file
 from partimento.bundle import COMES_ALONG
 from partimento.errors import ImpossibleRequest, Unreadable
 from partimento.files import read_safely
+from partimento.holding import hold
 from partimento.render.audio import require_soundfont
 from partimento.studio.corpora import Corpora
 from partimento.studio.dropped import IN
@@ -32,11 +33,6 @@ from partimento.studio.pieces import MIDI, Pieces
 from partimento.studio.places import Places, new_id
 from partimento.studio.shelves import Row, Shelves
 from partimento.training.checkpoints import CHECKPOINTS, FOLDER
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 LOCK = ".lock"
 NO_NOTES = "What the model wrote has no notes; it has learnt too little. Train it longer, or try another seed."
@@ -64,15 +60,12 @@ class Studio:
         self.places = Places(root)
         self.soundfont = require_soundfont(soundfont)
         root.mkdir(parents=True, exist_ok=True)
-        self._lock = (root / LOCK).open("w")
-        if fcntl is not None:
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                self._lock.close()
-                raise ImpossibleRequest(
-                    f"Another studio works in {root}: use that one, or name another folder by --folder."
-                ) from error
+        lock = hold(root / LOCK)
+        if lock is None:
+            raise ImpossibleRequest(
+                f"Another studio works in {root}: use that one, or name another folder by --folder."
+            )
+        self._lock = lock
         self.shelves = Shelves(self.places.shelves)
         self.hub = Hub()
         self.corpora = Corpora(self.places, self.shelves, self.hub)

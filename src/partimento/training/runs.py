@@ -26,6 +26,7 @@ from partimento.corpus.doctor import Piece
 from partimento.errors import InvalidSettings
 from partimento.evaluation.features import measured
 from partimento.evaluation.scorecard import cut
+from partimento.holding import hold
 from partimento.model import Counted, Judged, Learns, Model, held_out_figure, likelihood_kind, model_named
 from partimento.progress import Progress, Watch, ignore
 from partimento.recipes import Recipe, read_recipe
@@ -40,11 +41,6 @@ from partimento.training.rehearsing import rehearsal
 from partimento.training.resuming import HAS_A_PLAN, began_with, told_anew
 from partimento.training.starting import START, begun, kept, require_same_codec
 from partimento.windows import Windows
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 LOCK = ".lock"
 CAME = "as-it-came.json"  # what the model reached that it began from
@@ -147,20 +143,16 @@ def _before_plan(path: Path) -> bool:
 
 @contextmanager
 def _alone(run: Path) -> Iterator[None]:
-    """Hold a run for this process, until it ends however it ends; without `fcntl` (Windows) nobody is kept out.
+    """Hold a run for this process, until it ends however it ends.
 
     Raises:
         RunExists: another process holds it.
     """
     run.mkdir(parents=True, exist_ok=True)
-    with (run / LOCK).open("w") as lock:
-        if fcntl is not None:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise RunExists(
-                    f"Another process is training in {run}: wait for it, or choose a new folder for --to."
-                ) from error
+    lock = hold(run / LOCK)
+    if lock is None:
+        raise RunExists(f"Another process is training in {run}: wait for it, or choose a new folder for --to.")
+    with lock:
         yield
 
 
