@@ -23,7 +23,7 @@ from partimento.files import read_bytes, to_bytes
 from partimento.score import Note, Score, Track
 from partimento.studio import scores
 from partimento.studio.dropped import clean, unpacked
-from partimento.studio.orders import Train
+from partimento.studio.orders.learning import Train
 from partimento.studio.scores import EditedTrack
 from partimento.studio.studio import Studio
 

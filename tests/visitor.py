@@ -64,11 +64,11 @@ class Visitor:
         """A file."""
         return self.post(f"{path}?name={urllib.parse.quote(name)}", data)
 
-    def done(self, job: dict[str, Any], seconds: float = 90, until: tuple[str, ...] = OVER) -> dict[str, Any]:
+    def done(self, job: dict[str, Any], seconds: float = 300, until: tuple[str, ...] = OVER) -> dict[str, Any]:
         """A job when it is over."""
         return self.when(lambda: self.get(f"jobs/{job['id']}"), lambda found: found["state"] in until, seconds)
 
-    def when(self, look: Callable[[], Any], there: Callable[[Any], bool], seconds: float = 90) -> Any:
+    def when(self, look: Callable[[], Any], there: Callable[[Any], bool], seconds: float = 300) -> Any:
         """What is there as soon as it is as it should be."""
         end = time.monotonic() + seconds
         while not there(found := look()):

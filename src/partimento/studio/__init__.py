@@ -3,7 +3,7 @@
     safety.py      who may speak with it
     app.py         what it answers
     studio.py      what it has: corpora.py, models.py, pieces.py, and jobs
-    jobs.py        what waits and who is next; workers.py does it, orders.py says by which command
+    jobs.py        what waits and who is next; workers.py does it, orders/ says by which command
     dropped.py     files as they were dropped; scores.py notes for the page; forms.py recipes as forms
     shelves.py     the database; places.py the folder; hub.py what is told to the page
     page/          the page, built from the repository's page/ (TypeScript)

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi import Path as InPath
@@ -23,14 +23,15 @@ from starlette.requests import ClientDisconnect
 from partimento.errors import ImpossibleRequest, PartimentoError, explained
 from partimento.studio import forms, scores
 from partimento.studio.dropped import MOST_BYTES
-from partimento.studio.orders import Format, Name, Order, orders
+from partimento.studio.orders import ORDERS
+from partimento.studio.orders.order import Name, Order
+from partimento.studio.pieces import Format
 from partimento.studio.places import new_id
 from partimento.studio.safety import Safety, TooLarge
 from partimento.studio.studio import Studio
 
 PAGE = Path(__file__).parent / "page"
 CLIENT = "partimento-client"
-FORMATS = ["mid", "wav", "mp3", "flac", "ogg", "musicxml", "svg", "pdf", "png"]
 NOT_THERE = "There is no such thing here any more; load the page again."
 OF_JOBS = (  # what a job has written is shown in a frame, and may not run anything
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; media-src 'self' data:; sandbox "
@@ -159,7 +160,7 @@ def _about(app: FastAPI, studio: Studio) -> None:
             "version": version("partimento"),
             "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
             "soundfont": studio.soundfont.name,
-            "formats": FORMATS,
+            "formats": get_args(Format),
             "most_bytes": MOST_BYTES,
         }
 
@@ -257,7 +258,7 @@ def _jobs(app: FastAPI, studio: Studio) -> None:
         """A job."""
         return studio.jobs.told(studio.shelves.there("jobs", id))
 
-    for kind, shape in orders().items():
+    for kind, shape in ORDERS.items():
         app.post(f"/api/jobs/{kind}", status_code=201, name=kind, description=shape.__doc__)(_starting(studio, shape))
 
     @app.post("/api/jobs/{id}/{what}")

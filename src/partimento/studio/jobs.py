@@ -17,7 +17,8 @@ from typing import Any, Protocol
 
 from partimento.errors import ImpossibleRequest, explained
 from partimento.studio.hub import Hub
-from partimento.studio.orders import MADE, RUN, Desk, Order, orders
+from partimento.studio.orders import ORDERS
+from partimento.studio.orders.order import MADE, RUN, Desk, Order
 from partimento.studio.places import Places, new_id
 from partimento.studio.shelves import Row, Shelves, now
 from partimento.studio.workers import Worker
@@ -292,7 +293,7 @@ class Jobs:
     async def _done(self, row: Row, worker: Worker, folder: Path) -> dict[str, Any]:
         """Do a job; gives what is to be listed of how it ended."""
         id = row["id"]
-        order = orders()[row["kind"]].model_validate(row["asked"])
+        order = ORDERS[row["kind"]].model_validate(row["asked"])
         remarks: list[str] = list(row["remarks"]) if row["kind"] in GOES_ON else []
         if row["kind"] not in GOES_ON:
             self._keeper.begin(row)

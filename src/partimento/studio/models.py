@@ -14,7 +14,7 @@ from partimento.codec import TokenSpec
 from partimento.errors import PartimentoError
 from partimento.filling.writing import require_filling
 from partimento.interpolation import settings_of
-from partimento.studio.orders import RUN
+from partimento.studio.orders.order import RUN
 from partimento.studio.places import Places
 from partimento.studio.shelves import Shelves
 

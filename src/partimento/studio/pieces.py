@@ -10,7 +10,7 @@ import asyncio
 import shutil
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -30,6 +30,7 @@ MIDI = "piece.mid"
 RENDERERS = 2
 TITLED = (".svg", ".pdf", ".png", ".musicxml")  # what has the piece's name in it
 UNNAMED = "Piece "
+Format = Literal["mid", "wav", "mp3", "flac", "ogg", "musicxml", "svg", "pdf", "png"]
 
 
 async def read_in_thread(path: Path) -> Score:

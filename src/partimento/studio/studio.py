@@ -28,7 +28,10 @@ from partimento.studio.dropped import IN
 from partimento.studio.hub import Hub
 from partimento.studio.jobs import Jobs
 from partimento.studio.models import NAME, Models
-from partimento.studio.orders import MADE, RUN, Audition, Compose, Desk, Order, Train
+from partimento.studio.orders.composing import Compose
+from partimento.studio.orders.learning import Train
+from partimento.studio.orders.looking import Audition
+from partimento.studio.orders.order import MADE, RUN, Desk, Order
 from partimento.studio.pieces import MIDI, Pieces
 from partimento.studio.places import Places, new_id
 from partimento.studio.shelves import Row, Shelves
