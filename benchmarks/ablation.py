@@ -1,13 +1,14 @@
-"""What the flagship's form is worth: each part of it changed, within the same processor time.
+"""What the flagship's form is worth: each part of it changed, at equal compute.
 
-    python benchmarks/ablation.py MUSIC --minutes 8 --work runs/ablation [--rows as-it-is,by-place]
+    python benchmarks/ablation.py MUSIC --updates 900 --work runs/ablation [--rows as-it-is,by-place]
 
-Every row learns from the same training pieces of MUSIC on the codec `cells`, one thread, for as many updates as the
-minutes of processor time have room for. Bits a note of held-out pieces, whole, exactly; the validation pieces choose
-the weights, the test pieces nothing. A row that is there is not made again, so the command can be broken off between
-two.
+Every row learns from the same training pieces of MUSIC on the codec `cells`, one thread, the first for so many updates,
+each other for as many as take it as long: what an update of each takes is measured first, the rows by turns, so that
+whatever else the machine does slows them alike. Bits a note of held-out pieces, whole, exactly; the validation pieces
+choose the weights, the test pieces nothing. What is measured and learnt is not made again, so the command can be broken
+off between two rows.
 
-    as-it-is    the recipe nested, four blocks of 256: attention over events, half of it by musical time
+    as-it-is    the recipe nested with four blocks of 256: attention over events, half of it by musical time
     by-place    queries and keys turned by the number of the event alone
     distance    a learnt number for each head and distance instead
     no-headings no event is told its track and what is asked of it
@@ -25,7 +26,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Iterator
+import functools
+import hashlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -35,28 +38,31 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, trainers
 
-from flagship import CELLS, COMMON, HEAD, kept, learnt, place, tell
+from flagship import CELLS, COMMON, by_processor_time, kept, place, planned
 from partimento.codec import TokenSpec
 from partimento.codecs.cells.fields import vocabulary
-from partimento.corpus import inspect
+from partimento.corpus import Corpus, inspect
 from partimento.pieces import Pieces
-from partimento.recipes import Recipe, recipe_named
+from partimento.recipes import recipe_named
+from partimento.training.loop import seconds_per_update
+from partimento.training.planning import new_model, windows_of
 from partimento.training.preparing import Prepared, prepare
 
-FLAT = ["model.name=transformer", "preparation.hidden=0", "model.context=1536", "model.dropout=0", "plan.sizes=[]"]
+FLAT = ["model.name=transformer", "preparation.hidden=0", "model.context=1536", "model.dropout=0"]
 ROWS: dict[str, list[str]] = {
     "as-it-is": [],
     "by-place": ["model.positions=rotary"],
     "distance": ["model.positions=distance"],
     "no-headings": ["model.headings=false"],
     "not-hidden": ["preparation.hidden=0"],
-    "3x192": ["plan.sizes=[]", "model.layers=3", "model.width=192", "model.heads=3"],
-    "2x256": ["plan.sizes=[]", "model.layers=2"],
-    "8x192": ["plan.sizes=[]", "model.layers=8", "model.width=192", "model.heads=3"],
-    "3x384": ["plan.sizes=[]", "model.layers=3", "model.width=384", "model.heads=6"],
+    "3x192": ["model.layers=3", "model.width=192", "model.heads=3"],
+    "2x256": ["model.layers=2"],
+    "8x192": ["model.layers=8", "model.width=192", "model.heads=3"],
+    "3x384": ["model.layers=3", "model.width=384", "model.heads=6"],
     "flat": FLAT,
     "flat-bpe": [*FLAT, "training.length=1024"],
 }
+ROUNDS = 7  # of timing
 PAIRS = 4096  # ids of byte pair encoding
 FIRST = 0x4E00  # characters that stand for ids
 
@@ -91,28 +97,60 @@ def merged(prepared: Prepared, folder: Path) -> Prepared:
     return dataclasses.replace(prepared, codec=cast(Any, SimpleNamespace(spec=spec)), pieces=pieces)
 
 
+class Row:
+    """A way, and what it learns from."""
+
+    def __init__(self, name: str, corpus: Corpus, work: Path) -> None:
+        self.name = name
+        recipe = recipe_named("nested").override([*COMMON, *CELLS, "plan.sizes=[]", *ROWS[name]])
+        self.folder = place(work, name, corpus, recipe, 0)
+        self.prepared = prepare(corpus, recipe, self.folder / "encoded")
+        if name.endswith("bpe"):
+            self.prepared = merged(self.prepared, self.folder)
+        self.recipe = recipe
+
+    def seconds(self) -> float:
+        """What an update takes of the processor."""
+        model = new_model(self.recipe, self.prepared.codec.spec)
+        windows = windows_of(self.prepared, self.recipe, "train", model)
+        return seconds_per_update(model, windows, self.recipe.settings["training"], most=1.0)
+
+    def learn(self, updates: int, share: float) -> dict[str, Any]:
+        """Train and measure; `share` is what an update takes of one as it is."""
+        recipe = self.recipe.replace("training", updates=updates)
+        return {**planned(self.prepared, recipe, self.folder / "fit"), "share": share}
+
+
+def timed(rows: Sequence[Row]) -> dict[str, float]:
+    """What an update of each takes, beside one of the first."""
+    with by_processor_time():
+        rounds = [[row.seconds() for row in rows] for _ in range(ROUNDS)]
+    return {
+        row.name: float(np.median([seconds[number] / seconds[0] for seconds in rounds]))
+        for number, row in enumerate(rows)
+    }
+
+
 def main() -> None:
     """Print a row for each way."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("music", type=Path)
-    parser.add_argument("--minutes", type=float, default=8.0)
+    parser.add_argument("--updates", type=int, default=900)
     parser.add_argument("--work", type=Path, default=Path("runs") / "ablation")
     parser.add_argument("--rows", default=",".join(ROWS))
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     corpus = inspect(chosen.music)
-    print(HEAD.format("row"))
-    for name in chosen.rows.split(","):
-        recipe = recipe_named("nested").override([*COMMON, *CELLS, *ROWS[name]])
-        folder = place(chosen.work / chosen.music.name, name, corpus, recipe, chosen.minutes)
-
-        def learn(name: str = name, folder: Path = folder, recipe: Recipe = recipe) -> dict[str, Any]:
-            prepared = prepare(corpus, recipe, folder / "encoded")
-            if name.endswith("bpe"):
-                prepared = merged(prepared, folder)
-            return learnt(prepared, recipe, chosen.minutes, folder / "fit")
-
-        tell(name, kept(folder, learn))
+    rows = [Row(name, corpus, chosen.work / chosen.music.name) for name in chosen.rows.split(",")]
+    what = hashlib.sha256(" ".join(str(row.folder) for row in rows).encode()).hexdigest()[:8]
+    shares = kept(chosen.work / chosen.music.name / f"shares-{what}", lambda: timed(rows))
+    print("| row | parameters | an update takes | updates | valid | test |\n|---|---:|---:|---:|---:|---:|")
+    for row in rows:
+        updates = round(chosen.updates / shares[row.name])
+        learn = functools.partial(row.learn, updates, shares[row.name])
+        found = kept(row.folder / str(updates), learn)
+        told = f"{found['parameters']:,} | {found['share']:.2f} | {found['updates']:,}"
+        print(f"| {row.name} | {told} | {found['valid']:.3f} | {found['test']:.3f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -68,12 +68,13 @@ def by_processor_time() -> Iterator[None]:
 def learnt(prepared: Prepared, recipe: Recipe, minutes: float, folder: Path) -> dict[str, Any]:
     """Train for some minutes of processor time, and measure on the validation and the test pieces."""
     with by_processor_time():
-        return _learnt(prepared, recipe, minutes, folder)
+        recipe, _ = plan(recipe, prepared, minutes)
+        return planned(prepared, recipe, folder)
 
 
-def _learnt(prepared: Prepared, recipe: Recipe, minutes: float, folder: Path) -> dict[str, Any]:
+def planned(prepared: Prepared, recipe: Recipe, folder: Path) -> dict[str, Any]:
+    """Train for as many updates as the recipe says, and measure on the validation and the test pieces."""
     shutil.rmtree(folder, ignore_errors=True)  # of a row that was broken off
-    recipe, _ = plan(recipe, prepared, minutes)
     model = new_model(recipe, prepared.codec.spec)
     windows = {split: windows_of(prepared, recipe, split, model) for split in ("train", "valid", "test")}
     began = time.process_time()

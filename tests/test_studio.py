@@ -20,8 +20,9 @@ from symusic.core import PedalTick as Pedal
 
 from partimento.errors import ImpossibleRequest
 from partimento.files import read_bytes, to_bytes
+from partimento.recipes import presets, recipe_named
 from partimento.score import Note, Score, Track
-from partimento.studio import scores
+from partimento.studio import forms, scores
 from partimento.studio.dropped import clean, unpacked
 from partimento.studio.orders.learning import Train
 from partimento.studio.scores import EditedTrack
@@ -208,6 +209,14 @@ def test_a_track_that_goes_takes_its_pedals_along() -> None:
     (kept,) = scores.edited(score, sent).tracks
     assert [pedal.time for pedal in kept.pedals] == [1]
     assert len(score.tracks) == 2
+
+
+@pytest.mark.parametrize("name", presets())
+def test_what_a_form_holds_can_be_sent_as_it_is(name: str) -> None:
+    settings = {one["name"]: one["value"] for one in forms.form(name)["settings"] if one["type"] != "other"}
+    recipe = recipe_named(name)
+    sent = recipe.override(Train(corpus="0" * 12, settings=settings).overrides())
+    assert {**sent.settings, "plan": None} == {**recipe.settings, "plan": None}  # what is set by hand is not planned
 
 
 def test_a_run_can_be_watched_heard_and_composed_with(visitor: Visitor, corpus: dict[str, Any]) -> None:

@@ -30,7 +30,7 @@ SHOTS = ROOT / "studio-shots"
 PAGES = ("corpus", "train", "compose", "report", "score")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 NODE = Path(playwright.__file__).parent / "driver" / ("node.exe" if os.name == "nt" else "node")
-MINUTES = float(os.environ.get("STUDIO_MINUTES", "0.4"))  # of the training in the middle
+MINUTES = 2  # of the training
 DROP = """
 async files => {
     const transfer = new DataTransfer();
@@ -153,12 +153,20 @@ def test_a_model_is_trained(page: Page, studio: Serving) -> None:
     page.get_by_role("link", name="Train with this").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Train")
     page.get_by_label("Name of the run").fill("My first run")
-    page.get_by_role("spinbutton", name="Minutes").fill("1")
+    page.get_by_role("spinbutton", name="Minutes").fill(str(MINUTES))
+    page.get_by_text("More settings").click()
+    betas = page.get_by_role("textbox", name="Betas")
+    expect(betas).to_have_value("0.9, 0.98")
+    betas.fill("0.9, much")
+    page.get_by_role("button", name="Start training").click()
+    assert betas.evaluate("input => input.validationMessage") == "Only numbers, with commas between them."
+    betas.fill("0.9, 0.97")
     shoot(page, "3 train, the form")
     page.get_by_role("button", name="Start training").click()
     expect(page.get_by_role("heading", name="My first run")).to_be_visible()
     (job,) = [one for one in studio.visitor().get("jobs") if one["kind"] == "train"]
     assert job["asked"]["recipe"] == "nested"
+    assert job["asked"]["settings"] == {"training.betas": [0.9, 0.97]}
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_role("article").get_by_text("paused", exact=True).first).to_be_visible()
     page.get_by_role("button", name="Resume").click()
@@ -166,6 +174,24 @@ def test_a_model_is_trained(page: Page, studio: Serving) -> None:
     assert done["state"] == "done", done["why"]
     expect(page.get_by_role("link", name="Compose with it")).to_be_visible()
     shoot(page, "4 train, done")
+    page.get_by_role("radio", name="Go on from a model").check()
+    page.get_by_role("combobox", name="The model to go on from").select_option(label="My first run")
+    expect(page.get_by_role("spinbutton", name="Own key")).to_have_value("0.6")  # it knows the other keys
+
+
+def test_what_was_trained_composes(page: Page, studio: Serving) -> None:
+    page.get_by_role("link", name="Compose with it").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Compose")
+    page.get_by_role("spinbutton", name="Length").fill("4")
+    page.get_by_role("button", name="Compose", exact=True).click()
+    name = page.get_by_role("region", name="The open piece").get_by_role("textbox", name="Name of the piece")
+    expect(name).to_have_value("Piece 1", timeout=60_000)
+    (run,) = [one for one in studio.visitor().get("jobs") if one["kind"] == "train"]
+    (composed,) = [one for one in studio.visitor().get("jobs") if one["kind"] == "compose"]
+    assert composed["asked"]["model"] == run["id"]
+    page.get_by_role("region", name="Playing").get_by_role("button", name="Play", exact=True).click()
+    sounds(page)
+    page.get_by_role("region", name="Playing").get_by_role("button", name="Stop").click()
 
 
 def test_a_piece_is_composed_heard_filled_edited_and_taken_home(page: Page, studio: Serving) -> None:
@@ -178,7 +204,7 @@ def test_a_piece_is_composed_heard_filled_edited_and_taken_home(page: Page, stud
     page.get_by_role("spinbutton", name="Seed").fill("4")
     page.get_by_role("button", name="Compose", exact=True).click()
     status = page.get_by_role("region", name="The open piece")
-    expect(status.get_by_role("textbox", name="Name of the piece")).to_have_value("Piece 1", timeout=60_000)
+    expect(status.get_by_role("textbox", name="Name of the piece")).to_have_value("Piece 2", timeout=60_000)
     expect(page.get_by_role("radio", name="Work on track 2")).to_be_visible()
     composed = visitor.get("pieces")[0]
     assert composed["bars"] == 8

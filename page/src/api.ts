@@ -114,11 +114,12 @@ export interface Recipe {
 export interface Setting {
   name: string; // e.g. "training.learning_rate"
   help: string;
-  type: "number" | "whole" | "truth" | "text" | "choice" | "other";
+  type: "number" | "whole" | "truth" | "text" | "choice" | "list" | "other";
   value: unknown;
   minimum: number | null;
   maximum: number | null;
   choices: string[];
+  items: "number" | "whole" | "text" | "other" | ""; // what a list is of
   optional: boolean; // whether it can be nothing
 }
 
@@ -178,6 +179,7 @@ export const api = {
   recipes: () => call<Recipe[]>("GET", "recipes"),
   recipe: (called: string) => call<RecipeForm>("GET", `recipes/${name(called)}`),
   models: () => call<Model[]>("GET", "models"),
+  model: (id: string) => call<RecipeForm>("GET", `models/${id}`), // how it would go on
   jobs: () => call<Job[]>("GET", "jobs"),
   job: (id: string) => call<Job>("GET", `jobs/${id}`),
   // asked: see POST /api/jobs/{kind} in the OpenAPI for what each kind takes

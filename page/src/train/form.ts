@@ -14,7 +14,13 @@ export class TrainForm {
   private readonly corpus = h("select", { id: "train-corpus", required: true, onchange: () => this.changed() });
   private readonly name = h("input", { id: "train-name", type: "text", maxlength: 120, autocomplete: "off" });
   private readonly minutes = minutesField("train-minutes", 5);
-  private readonly model = h("select", { id: "train-model", onchange: () => this.changed() });
+  private readonly model = h("select", {
+    id: "train-model",
+    onchange: () => {
+      this.showSettings();
+      this.changed();
+    },
+  });
   private readonly modelField = field("train-model", t("train.model"), this.model);
   private readonly heard = h("input", { id: "train-heard", type: "checkbox", checked: true });
   private readonly cards = h("div", { class: "cards" });
@@ -36,7 +42,7 @@ export class TrainForm {
 
   constructor(private readonly wanted: string | null) {
     this.refresh();
-    void this.settings.load(this.chosen);
+    this.showSettings();
   }
 
   /** Draw anew what depends on the corpora, recipes and models that there are; what is chosen stays. */
@@ -89,8 +95,12 @@ export class TrainForm {
     this.chosen = value;
     const radio = document.getElementById(`recipe-${value}`) as HTMLInputElement | null;
     if (radio) radio.checked = true;
-    void this.settings.load(value === FROM_A_MODEL ? null : value);
+    this.showSettings();
     this.changed();
+  }
+
+  private showSettings(): void {
+    void this.settings.load(this.chosen === FROM_A_MODEL ? api.model(this.model.value) : api.recipe(this.chosen));
   }
 
   private changed(): void {

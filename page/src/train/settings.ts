@@ -1,5 +1,5 @@
 // Every setting of a recipe as a form; only what was changed is sent.
-import { api, type Setting } from "../api";
+import type { RecipeForm, Setting } from "../api";
 import { fill, h } from "../dom";
 import { attempt } from "../messages";
 import { named, said, t } from "../texts";
@@ -14,10 +14,10 @@ export class SettingsForm {
     h("summary", {}, t("settings.more"), " ", this.changes), this.fields);
   private asked = 0;
 
-  /** Show the settings of a recipe; none for no recipe. */
-  async load(recipe: string | null): Promise<void> {
+  /** Show the settings of a recipe, or of a model to go on from. */
+  async load(asked: Promise<RecipeForm>): Promise<void> {
     const mine = ++this.asked;
-    const form = recipe === null ? null : await attempt(api.recipe(recipe));
+    const form = await attempt(asked);
     if (mine !== this.asked) return;
     this.controls.clear();
     const settings = (form?.settings ?? []).filter((setting) => setting.type !== "other");
@@ -43,7 +43,7 @@ export class SettingsForm {
         return null;
       }
       const value = valueOf(setting, control);
-      if (value !== setting.value) found[setting.name] = value;
+      if (!same(value, setting.value)) found[setting.name] = value;
     }
     return found;
   }
@@ -54,7 +54,7 @@ export class SettingsForm {
     this.controls.set(setting, control);
     control.addEventListener("input", () => this.mark());
     const label = h("label", { for: id }, wordsOf(setting.name));
-    const help = h("small", { id: `${id}-help`, class: "muted" }, [said(setting.help), rangeOf(setting)].filter(Boolean).join(" "));
+    const help = h("small", { id: `${id}-help`, class: "muted" }, [said(setting.help), setting.type === "list" && t("settings.list"), rangeOf(setting)].filter(Boolean).join(" "));
     return setting.type === "truth"
       ? h("div", { class: "field truth" }, h("div", { class: "row" }, control, label), help)
       : h("div", { class: "field" }, label, control, help);
@@ -68,17 +68,22 @@ export class SettingsForm {
       return h("select", { ...shared, value: String(value) }, setting.choices.map((one) => h("option", { value: one }, one)));
     }
     if (setting.type === "text") return h("input", { ...shared, type: "text", value: value === null ? "" : String(value) });
+    if (setting.type === "list") {
+      const list = h("input", { ...shared, type: "text", value: (value as unknown[]).join(", "), placeholder: t("settings.none") });
+      list.addEventListener("input", () => list.setCustomValidity(listOf(setting, list.value) ? "" : t("settings.numbers")));
+      return list;
+    }
     return h("input", {
-      ...shared, type: "number", value: value === null ? "" : String(value), required: value !== null,
+      ...shared, type: "number", value: value === null ? "" : String(value), required: !setting.optional,
       step: setting.type === "whole" ? 1 : "any", min: setting.minimum, max: setting.maximum,
-      placeholder: value === null ? t("settings.none") : "",
+      placeholder: setting.optional ? t("settings.none") : "",
     });
   }
 
   private mark(): void {
     let n = 0;
     for (const [setting, control] of this.controls) {
-      const changed = valueOf(setting, control) !== setting.value;
+      const changed = !same(valueOf(setting, control), setting.value);
       control.closest(".field")?.classList.toggle("changed", changed);
       n += Number(changed);
     }
@@ -88,10 +93,22 @@ export class SettingsForm {
 
 function valueOf(setting: Setting, control: Control): unknown {
   if (setting.type === "truth") return (control as HTMLInputElement).checked;
+  if (setting.type === "list") return listOf(setting, control.value);
   if (control.value === "" && setting.value === null) return null;
   if (setting.type === "number" || setting.type === "whole") return control.value === "" ? null : Number(control.value);
   return control.value;
 }
+
+/** Items between commas; null where they are not all of the kind that they are to be. */
+function listOf({ items }: Setting, text: string): unknown[] | null {
+  const parts = text.split(",").map((part) => part.trim()).filter(Boolean);
+  if (items === "text") return parts;
+  const numbers = parts.map(Number);
+  const right = items === "whole" ? Number.isInteger : Number.isFinite;
+  return numbers.every((one) => right(one)) ? numbers : null;
+}
+
+const same = (one: unknown, other: unknown): boolean => JSON.stringify(one) === JSON.stringify(other);
 
 /** The last part of a name, as words: "Learning rate". */
 function wordsOf(name: string): string {

@@ -20,6 +20,7 @@ from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import ClientDisconnect
 
+from partimento.bundle import COMES_ALONG
 from partimento.errors import ImpossibleRequest, PartimentoError, explained
 from partimento.studio import forms, scores
 from partimento.studio.dropped import MOST_BYTES
@@ -42,6 +43,7 @@ NO_PAGE = (
     "registry can be reached."
 )
 Id = Annotated[str, InPath(pattern=r"^[0-9a-f]{12}$")]
+ModelId = Annotated[str, InPath(pattern=rf"^([0-9a-f]{{12}}|{COMES_ALONG})$")]
 Sent = Annotated[str, Query(min_length=1, max_length=1000)]
 
 
@@ -195,6 +197,11 @@ def _about(app: FastAPI, studio: Studio) -> None:
     def models() -> list[dict[str, Any]]:
         """What there is to compose with."""
         return studio.models.all()
+
+    @app.get("/api/models/{id}")
+    def model(id: ModelId) -> dict[str, Any]:
+        """How a model would go on from what it knows: its recipe with all settings that may still be others."""
+        return forms.form_from(studio.models.bundle(id))
 
 
 async def body(request: Request) -> bytes:

@@ -66,6 +66,10 @@ class Models:
             self._bundles[id] = bundle, modes(bundle, trained_here=id != COMES_ALONG)
         return self._bundles[id]
 
+    def bundle(self, id: str) -> Bundle:
+        """A model."""
+        return self._bundle(id)[0]
+
     def place(self, id: str) -> str:
         """The place of a model, as the command line takes it."""
         if id == COMES_ALONG:

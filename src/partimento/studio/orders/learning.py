@@ -40,9 +40,11 @@ class Train(Order):
         told = {"--to": RUN, "--recipe": self.recipe, "--from": start, "--minutes": self.minutes}
         words = ["train", desk.music(self.corpus), *flags({**told, "--data-licence": self.data_licence})]
         words += ["--resume"] if (desk.folder / RUN).exists() else []
-        for name, value in self.settings.items():
-            words += ["--set", f"{name}={'none' if value is None else json.dumps(value)}"]
-        return words
+        return words + [word for one in self.overrides() for word in ("--set", one)]
+
+    def overrides(self) -> list[str]:
+        """The settings, as `--set` takes them."""
+        return [f"{name}={'none' if value is None else json.dumps(value)}" for name, value in self.settings.items()]
 
     def label(self, desk: Desk) -> str:
         """Its name, or of what it learns."""
