@@ -57,6 +57,7 @@ export interface Job {
   why: string; // a sentence where it failed or was stopped
   progress: Progress | null;
   remarks: string[];
+  ending: boolean; // it was stopped or paused, and still keeps what it has
   ahead: number; // jobs that run before it while it waits
   asked: Record<string, unknown>; // what was sent
   pieces: string[]; // ids of what it made

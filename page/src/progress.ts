@@ -35,6 +35,7 @@ export function share(job: Job): number | null {
 }
 
 export function wordsOf(job: Job): string {
+  if (job.ending) return t("job.ending");
   if (job.state === "waiting") return job.ahead > 0 ? t("job.ahead", { n: job.ahead }) : t("job.begins");
   if (job.state === "failed" || job.state === "stopped") return job.why || named("state", job.state);
   if (job.state === "done" || !job.progress) return named("state", job.state);

@@ -8,7 +8,7 @@ import { active, ProgressLine } from "../progress";
 import { compareForm } from "../report/compare";
 import { EvaluateForm } from "../report/evaluate";
 import { store } from "../store";
-import { named, t, type Key } from "../texts";
+import { named, said, t, type Key } from "../texts";
 
 const TABS = ["evaluate", "compare"] as const;
 type Tab = (typeof TABS)[number];
@@ -115,6 +115,6 @@ function report(job: Job, line: ProgressLine): Child {
   return [
     h("div", { class: "row head" }, title,
       h("a", { class: "button", href: at, target: "_blank", rel: "noopener" }, t("report.open"))),
-    job.remarks.length > 0 && h("ul", { class: "remarks" }, job.remarks.map((remark) => h("li", {}, remark))),
+    job.remarks.length > 0 && h("ul", { class: "remarks" }, job.remarks.map((remark) => h("li", {}, said(remark)))),
     h("iframe", { src: at, sandbox: "allow-same-origin allow-popups", title: job.label })];
 }

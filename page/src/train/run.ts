@@ -20,10 +20,11 @@ export class RunCard {
   private readonly facts = h("dl", { class: "facts" });
   private readonly remarks = h("ul", { class: "remarks" });
   private readonly samples = h("div", { class: "samples" });
+  private readonly smaller = h("div", { class: "samples" });
   private readonly line: ProgressLine;
   private readonly curve: Curve;
   readonly element: HTMLElement;
-  private drawn = { buttons: "", remarks: -1, samples: "" };
+  private drawn = { buttons: "", remarks: -1, samples: "", smaller: "" };
   private latest = ""; // how far the run is, and was when its curve was fetched last
   private curveKnown = "";
   private timer = 0;
@@ -36,7 +37,7 @@ export class RunCard {
       h("div", { class: "row head" }, h("div", { class: "row title" }, this.title, this.state), this.buttons),
       this.about, this.line.element,
       h("div", { class: "run-body" }, this.curve.element, h("div", { class: "stack" }, this.facts, this.remarks)),
-      this.samples);
+      this.samples, this.smaller);
   }
 
   show(job: Job): void {
@@ -53,6 +54,7 @@ export class RunCard {
       fill(this.remarks, job.remarks.map((remark) => h("li", {}, said(remark))));
     }
     this.showSamples(job);
+    this.showSmaller(job);
     this.lookAtCurve(job);
   }
 
@@ -68,7 +70,7 @@ export class RunCard {
 
   private showButtons(job: Job): void {
     const can = store.models.find((one) => one.id === job.model)?.modes;
-    const now = `${job.state} ${job.model} ${can?.shrink}`;
+    const now = `${job.state} ${job.ending} ${job.model} ${can?.shrink}`;
     if (now === this.drawn.buttons) return;
     this.drawn.buttons = now;
     const button = (word: "pause" | "resume" | "stop" | "again", call: (id: string) => Promise<Job>): HTMLElement =>
@@ -86,7 +88,7 @@ export class RunCard {
         type: "button", id: `shrink-${job.id}`, title: t("run.shrinkHelp"),
         onclick: () => void this.act(api.start("shrink", { model: job.id })),
       }, t("run.shrink")),
-      over && h("button", { type: "button", class: "danger", id: `delete-${job.id}`, onclick: () => void this.forget(job) }, t("delete")),
+      over && !job.ending && h("button", { type: "button", class: "danger", id: `delete-${job.id}`, onclick: () => void this.forget(job) }, t("delete")),
       job.model && h("a", { class: "button primary", href: `#/compose?model=${encodeURIComponent(job.model)}` }, t("run.compose")));
   }
 
@@ -116,6 +118,19 @@ export class RunCard {
       h("h4", {}, t("run.samples")),
       pieces.length > 0 && h("ul", { class: "plain chips" }, items),
       waits && h("p", { class: "muted" }, t("run.samplesComing"))]);
+  }
+
+  /** The copies in fewer bits that were made of it: what each costs, and the way to compose with it. */
+  private showSmaller(job: Job): void {
+    const copies = store.jobsOf("shrink").filter((one) => one.asked.model === job.id);
+    const now = JSON.stringify(copies);
+    if (now === this.drawn.smaller) return;
+    this.drawn.smaller = now;
+    fill(this.smaller, copies.length > 0 && h("h4", {}, t("run.smaller")), copies.map((copy) => h("div", { class: "row" },
+      copy.state === "done" ? h("span", {}, copy.remarks.map(said).join(" ") || when(copy.made)) : new ProgressLine(copy).element,
+      active(copy) && h("button", { type: "button", class: "small", id: `stop-${copy.id}`, onclick: () => void this.act(api.stop(copy.id)) }, t("stop")),
+      !active(copy) && h("button", { type: "button", class: "small danger", id: `delete-${copy.id}`, onclick: () => void this.forget(copy) }, t("delete")),
+      copy.model && h("a", { class: "button small", href: `#/compose?model=${encodeURIComponent(copy.model)}` }, t("run.compose")))));
   }
 
   private lookAtCurve(job: Job): void {

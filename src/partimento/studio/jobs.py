@@ -8,6 +8,7 @@ training goes on from its last checkpoint, all else begins anew with the same se
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import shutil
 import sqlite3
@@ -189,6 +190,7 @@ class Jobs:
             "progress": self._progress.get(id, row["progress"]),
             "remarks": row["remarks"],
             "ahead": ahead,
+            "ending": id in self._at_work and row["state"] in (WAITING, PAUSED, STOPPED),  # it still keeps what it has
             "pieces": pieces,
             "files": row["files"],
             "model": id if row["model"] else None,
@@ -254,6 +256,8 @@ class Jobs:
                     await asyncio.sleep(1)
                 finally:
                     self._at_work.pop(row["id"], None)
+                    with contextlib.suppress(KeyError, sqlite3.Error):
+                        self._told(row["id"])
                     self._wake(lane)
                 if lane != "compose":
                     await worker.close()  # what has trained holds much memory
@@ -288,7 +292,6 @@ class Jobs:
             except sqlite3.Error:  # a full disk: what has been done must not be forgotten
                 await asyncio.sleep(1)
         self._keeper.over(self._shelves.there("jobs", id))
-        self._told(id)
 
     async def _done(self, row: Row, worker: Worker, folder: Path) -> dict[str, Any]:
         """Do a job; gives what is to be listed of how it ended."""
