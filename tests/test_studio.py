@@ -256,6 +256,7 @@ def test_a_model_is_shrunk_and_pieces_between_two_are_made(
     assert made["pieces"] or "has no notes" in made["why"]
     lstm = visitor.does("train", corpus=corpus["id"], recipe="lstm", settings=TINY)
     shrunk = visitor.does("shrink", model=lstm["id"])
+    assert "bits a note instead of" in shrunk["remarks"][-1]
     told = {model["id"]: model["modes"] for model in visitor.get("models")}
     assert not told[run["id"]]["interpolate"]
     assert [bool(told[id]["shrink"]) for id in (run["id"], lstm["id"], shrunk["id"])] == [True, False, True]
@@ -347,8 +348,9 @@ def test_a_training_is_paused_and_goes_on(visitor: Visitor, corpus: dict[str, An
         return bool(progress and progress["job"] == "Training" and 30 < progress["done"] < 2500)
 
     visitor.when(lambda: visitor.get(f"jobs/{job['id']}"), training)
-    visitor.post(f"jobs/{job['id']}/pause")
+    assert visitor.post(f"jobs/{job['id']}/pause")["ending"]
     paused = visitor.done(job, until=("paused",))
+    visitor.when(lambda: visitor.get(f"jobs/{job['id']}"), lambda found: not found["ending"])
     rows = len(visitor.get(f"jobs/{job['id']}/curves"))
     assert paused["why"] == ""
     visitor.post(f"jobs/{job['id']}/resume")
@@ -414,8 +416,12 @@ def test_nothing_is_lost_when_it_is_killed(tmp_path: Path) -> None:
         )
         before = {row["id"] for row in visitor.get("jobs")}, {row["id"] for row in visitor.get("corpora")}
         studio.kill()
+        left = studio.folder / "pieces" / ("0" * 12), studio.folder / "corpora" / corpus / "music" / "00099.mid"
+        left[0].mkdir()
+        left[1].write_bytes(b"half of")  # as it was when the studio died
         studio.begin()
         visitor = studio.visitor()
+        assert not any(path.exists() for path in left)
         assert ({row["id"] for row in visitor.get("jobs")}, {row["id"] for row in visitor.get("corpora")}) == before
         begun = visitor.when(
             lambda: visitor.get(f"jobs/{train['id']}"),
@@ -520,5 +526,20 @@ def test_a_zip_that_lies_about_its_size_is_refused() -> None:
     data = bytearray(packed.getvalue())
     at = data.rindex(b"PK\x01\x02") + 24
     data[at : at + 4] = (100).to_bytes(4, "little")
-    with pytest.raises(ImpossibleRequest):
-        unpacked(bytes(data), "a.zip")
+    (file,), refused = unpacked(bytes(data), "a.zip")
+    assert not refused
+    with pytest.raises(ImpossibleRequest, match="Bad CRC"):
+        file.read()
+
+
+def test_of_a_zip_with_a_broken_file_nothing_is_kept(visitor: Visitor, studio: Serving) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("right.mid", to_bytes(tune(1)))
+        archive.writestr("wrong.mid", to_bytes(tune(2)))
+    data = bytearray(packed.getvalue())
+    data[data.index(b"wrong.mid") + 60] ^= 255  # its checksum is wrong now
+    id = visitor.post("corpora", {"name": "broken"})["id"]
+    assert "no ZIP that can be read" in visitor.refused("POST", f"corpora/{id}/files?name=a.zip", bytes(data))
+    assert visitor.get(f"corpora/{id}")["list"] == []
+    assert list((studio.folder / "corpora" / id / "music").iterdir()) == []

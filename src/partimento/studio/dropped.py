@@ -7,12 +7,15 @@ by hand lies in a folder beside the others, so that every command that is given 
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import re
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -29,7 +32,8 @@ MOST_FILES = 20_000  # of a corpus
 MOST_FILE = 16 << 20  # bytes of one piece of music
 LONGEST_NAME = 300
 IN, OUT = "music", "out"
-_one_at_a_time = threading.Lock()  # so that two uploads do not take one number, nor all memory
+NUMBERED = re.compile(r"\d{5,}\.[a-z]+")  # names of files as they are kept
+_one_at_a_time = threading.Lock()  # so that two uploads do not take one number
 
 
 def add(shelves: Shelves, places: Places, corpus: str, name: str, data: bytes) -> tuple[int, list[str]]:
@@ -49,39 +53,67 @@ def _add(shelves: Shelves, places: Places, corpus: str, name: str, data: bytes) 
     if name.lower().endswith(".zip"):
         found, refused = unpacked(data, name)
     else:
-        found, refused = [(name, data)], []
+        found, refused = [Dropped(name, len(data), lambda: data)], []
     there = shelves.all("files", corpus=corpus)
     if len(there) + len(found) > MOST_FILES:
         raise ImpossibleRequest(f"A corpus has {MOST_FILES:,} files at most; split it.")
     number = max((row["number"] for row in there), default=0)
     known = {row["name"] for row in there}
-    rows = []
-    for called, content in found:
-        suffix = PurePosixPath(called).suffix.lower()
-        if suffix not in SUFFIXES:
-            refused.append(f"{called}: files whose name ends in {suffix or 'nothing'} are not read as music.")
-        elif len(content) > MOST_FILE:
-            refused.append(f"{called}: it has {len(content) >> 20} MB, and a piece {MOST_FILE >> 20} at most.")
-        elif called in known:
-            refused.append(f"{called}: it is there already.")
-        else:
-            number += 1
-            known.add(called)
-            with atomic_file(places.corpus(corpus) / IN / file_name(number, suffix)) as temporary:
-                temporary.write_bytes(content)
-            rows.append({"corpus": corpus, "number": number, "name": called, "suffix": suffix, "bytes": len(content)})
-    shelves.put_all("files", rows)
+    rows: list[Row] = []
+    try:
+        for file in found:
+            suffix = PurePosixPath(file.name).suffix.lower()
+            if suffix not in SUFFIXES:
+                refused.append(f"{file.name}: files whose name ends in {suffix or 'nothing'} are not read as music.")
+            elif file.size > MOST_FILE:
+                refused.append(f"{file.name}: it has {file.size >> 20} MB, and a piece {MOST_FILE >> 20} at most.")
+            elif file.name in known:
+                refused.append(f"{file.name}: it is there already.")
+            else:
+                number += 1
+                known.add(file.name)
+                told = {"number": number, "name": file.name, "suffix": suffix, "bytes": file.size}
+                rows.append({"corpus": corpus, **told})
+                with atomic_file(places.corpus(corpus) / IN / file_name(number, suffix)) as temporary:
+                    temporary.write_bytes(file.read())
+        shelves.put_all("files", rows)
+    except BaseException:  # all of a ZIP or nothing
+        for row in rows:
+            (places.corpus(corpus) / IN / file_name(row["number"], row["suffix"])).unlink(missing_ok=True)
+        raise
     return len(rows), refused
 
 
-def unpacked(data: bytes, name: str) -> tuple[list[tuple[str, bytes]], list[str]]:
-    """What a ZIP holds: names as they are in it, and bytes.
+@dataclass(frozen=True)
+class Dropped:
+    """A file that was dropped, by itself or in a ZIP.
+
+    Attributes:
+        name: as text.
+        size: its bytes.
+        read: gives them.
+    """
+
+    name: str
+    size: int
+    read: Callable[[], bytes] = field(repr=False)
+
+
+def unpacked(data: bytes, name: str) -> tuple[list[Dropped], list[str]]:
+    """What a ZIP holds, each file to be read by itself, and what of it is refused.
 
     Raises:
-        ImpossibleRequest: it is none, is locked, or unpacks to more than it may.
+        ImpossibleRequest: it is none, is locked, or unpacks to more than it may; reading a file raises it, too.
     """
-    try:
+    with _refusing(name):
         return _unpacked(zipfile.ZipFile(io.BytesIO(data)), len(data), name)
+
+
+@contextmanager
+def _refusing(name: str) -> Iterator[None]:
+    """Say what is wrong with a ZIP."""
+    try:
+        yield
     except ImpossibleRequest:
         raise
     except Exception as error:  # zlib.error and what else a broken file makes of it
@@ -90,7 +122,7 @@ def unpacked(data: bytes, name: str) -> tuple[list[tuple[str, bytes]], list[str]
         raise ImpossibleRequest(f"{name} {why}; drop its files themselves.") from error
 
 
-def _unpacked(archive: zipfile.ZipFile, size: int, name: str) -> tuple[list[tuple[str, bytes]], list[str]]:
+def _unpacked(archive: zipfile.ZipFile, size: int, name: str) -> tuple[list[Dropped], list[str]]:
     parts = [part for part in archive.infolist() if not part.is_dir() and not _hidden(part.filename)]
     whole = sum(part.file_size for part in parts)
     if len(parts) > MOST_FILES or whole > MOST_UNPACKED or whole > MOST_RATIO * max(size, 1 << 16):
@@ -100,22 +132,33 @@ def _unpacked(archive: zipfile.ZipFile, size: int, name: str) -> tuple[list[tupl
         called = clean(part.filename)
         if called.lower().endswith(".zip"):
             refused.append(f"{called}: a ZIP inside of a ZIP is not unpacked.")
-            continue
-        if part.file_size > MOST_FILE:
-            refused.append(f"{called}: it is larger than {MOST_FILE >> 20} MB.")
-            continue
-        with archive.open(part) as file:
-            content = file.read(part.file_size + 1)
-        if len(content) > part.file_size:
-            raise ImpossibleRequest(f"{name} says less than it holds; drop its files themselves.")
-        found.append((called, content))
+        else:
+            found.append(Dropped(called, part.file_size, functools.partial(_content, archive, part, name)))
     return found, refused
+
+
+def _content(archive: zipfile.ZipFile, part: zipfile.ZipInfo, name: str) -> bytes:
+    """One file of a ZIP; zipfile reads no more of it than the ZIP says that there is.
+
+    Raises:
+        ImpossibleRequest: it is broken or locked, or larger than the ZIP says.
+    """
+    with _refusing(name):
+        return archive.read(part)
 
 
 def _hidden(name: str) -> bool:
     """Whether a system has put it there for itself."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
     return any((part.strip(".") and part.startswith(".")) or part == "__MACOSX" for part in parts)
+
+
+def sweep(shelves: Shelves, places: Places, corpus: str) -> None:
+    """Take away files that were never listed: the studio died while they were being kept."""
+    known = {file_name(row["number"], row["suffix"]) for row in shelves.all("files", corpus=corpus)}
+    for path in (places.corpus(corpus) / IN).glob("*"):
+        if NUMBERED.fullmatch(path.name) and path.name not in known:
+            path.unlink()
 
 
 def clean(name: str) -> str:
@@ -189,7 +232,7 @@ def _verdict(
     row: Row, pieces: list[dict[str, Any]], out: dict[str, Any] | None, names: dict[str, str]
 ) -> dict[str, Any]:
     reason = "" if out is None else f"{out['reason']} {out['advice']}".strip()
-    reason = re.sub(r"\d{5,}\.\w+", lambda found: names.get(found[0], found[0]), reason)
+    reason = NUMBERED.sub(lambda found: names.get(found[0], found[0]), reason)
     first = pieces[0] if pieces else {}
     return {
         "number": row["number"],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import threading
 import zlib
 from pathlib import Path
 from typing import Any, Literal
@@ -66,6 +67,7 @@ class Pieces:
         self._voice = "" if soundfont is None else f"-{_told_apart(soundfont)}"
         self._renderers = [Worker() for _ in range(RENDERERS)]
         self._idle = asyncio.Queue[Worker]()
+        self._listing = threading.Lock()  # so that two do not take one number
         self._rendering: dict[Path, asyncio.Task[str]] = {}
 
     def open(self) -> None:
@@ -186,7 +188,7 @@ class Pieces:
         finally:
             self._idle.put_nowait(worker)
 
-    def next_name(self) -> str:
+    def _next_name(self) -> str:
         """The name of a piece that has no other."""
         numbers = (row["name"].removeprefix(UNNAMED) for row in self._shelves.all("pieces"))
         return f"{UNNAMED}{max((int(one) for one in numbers if one.isdecimal()), default=0) + 1}"
@@ -204,7 +206,15 @@ class Pieces:
         parent: str | None = None,
         begins_bar: int | None = None,
     ) -> dict[str, Any]:
-        """Put a piece, which lies where it belongs, on the list; from any thread."""
+        """Put a piece, which lies where it belongs, on the list, by a number where it has no name; from any thread."""
+        with self._listing:
+            row = self._list(id, name or self._next_name(), score, job, parent, begins_bar)
+        self._hub.tell("piece", row)
+        return row
+
+    def _list(
+        self, id: str, name: str, score: Score, job: str | None, parent: str | None, begins_bar: int | None
+    ) -> dict[str, Any]:
         end = end_tick(score)
         row = {
             "id": id,
@@ -217,5 +227,4 @@ class Pieces:
             "from": parent,
         }
         self._shelves.put("pieces", {**row, "begins_bar": begins_bar})
-        self._hub.tell("piece", row)
         return row

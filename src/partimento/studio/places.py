@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,12 @@ class Places:
     def shelves(self) -> Path:
         """The database."""
         return self.root / "studio.sqlite"
+
+    def unknown(self, kind: str, known: Container[str]) -> Iterator[Path]:
+        """The folders of `corpora`, `jobs` or `pieces` whose ids are not known."""
+        for path in (self.root / kind).glob("*"):
+            if ID.fullmatch(path.name) and path.name not in known:
+                yield path
 
     def corpus(self, id: str) -> Path:
         """The folder of a corpus."""

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from partimento.atomic import atomic_file
-from partimento.bundle import COMES_ALONG
+from partimento.bundle import COMES_ALONG, Bundle, open_bundle
 from partimento.errors import ImpossibleRequest, Unreadable
 from partimento.files import read_safely
 from partimento.holding import hold
 from partimento.render.audio import require_soundfont
 from partimento.studio.corpora import Corpora
-from partimento.studio.dropped import IN
+from partimento.studio.dropped import IN, sweep
 from partimento.studio.hub import Hub
 from partimento.studio.jobs import Jobs
 from partimento.studio.models import NAME, Models
@@ -79,9 +79,18 @@ class Studio:
 
     async def open(self) -> None:
         """Begin to work."""
+        self._sweep()
         self.hub.open()
         self.pieces.open()
         await self.jobs.open()
+
+    def _sweep(self) -> None:
+        """Take away what was being made when the studio died, and never got onto its shelf."""
+        for kind in ("corpora", "jobs", "pieces"):
+            for left in self.places.unknown(kind, {row["id"] for row in self.shelves.all(kind)}):
+                shutil.rmtree(left, ignore_errors=True)
+        for row in self.shelves.all("corpora"):
+            sweep(self.shelves, self.places, row["id"])
 
     async def close(self) -> None:
         """Keep everything, and let go."""
@@ -167,6 +176,7 @@ class Studio:
             raise ImpossibleRequest(NO_NOTES)
         remarks = self.shelves.there("jobs", row["id"])["remarks"]
         remarks += [f"Piece {number} has no notes, and is not listed." for number in silent]
+        remarks += _cost(open_bundle(folder / RUN)) if row["kind"] == "shrink" else []
         return {
             "remarks": remarks,
             "files": list(_files(row["kind"], folder)),
@@ -183,7 +193,7 @@ class Studio:
             title = order.title(self.desk(self.places.job(row["id"])))
         except KeyError:  # what it was made of is gone
             title = str(row["label"])
-        name = f"{title}{which}" if title else self.pieces.next_name()
+        name = f"{title}{which}" if title else ""
         if row["kind"] == "audition":
             name = f"{title}, {midi.parent.name}"
         begins_bar = _begins_bar(midi) if isinstance(order, Compose) and order.prompt is not None else None
@@ -210,6 +220,14 @@ class Studio:
             return []
         rows = csv.DictReader(text.splitlines())
         return [{name: float(value) for name, value in row.items() if value} for row in rows]
+
+
+def _cost(shrunk: Bundle) -> list[str]:
+    """What a model in fewer bits has lost, where that was measured."""
+    before, after = (shrunk.facts.get(f"bits_per_note_{when}") for when in ("before_shrinking", "shrunk"))
+    if before is None or after is None:
+        return []
+    return [f"Held-out pieces take {after:.3f} bits a note instead of {before:.3f}."]
 
 
 def _begins_bar(midi: Path) -> int | None:
