@@ -46,7 +46,7 @@ from partimento.codecs.cells.hiding import drawn, hide, unfold
 from partimento.errors import ImpossibleRequest
 from partimento.harmony import chords_named, classes
 from partimento.metres import METRES
-from partimento.score import Score
+from partimento.score import Note, Score
 from test_hiding import filled
 
 from music import scores, tune
@@ -298,6 +298,44 @@ def test_a_cell_has_as_many_notes_as_are_asked_all_over_its_bar(density: float, 
             assert least == most or measured(made)[bar, track, DENSITY] == level
             if len(notes) > 8:
                 assert max(at for at, _, _ in notes) >= 48
+
+
+def thick(seed: int) -> Score:
+    """A tune with three notes more above each."""
+    score = tune(seed)
+    for track in score.tracks[:2]:
+        track.notes.extend(
+            Note(note.time, note.duration, note.pitch + up, note.velocity)
+            for note in list(track.notes)
+            for up in (4, 7, 12)
+        )
+    return score.sort()
+
+
+@settings(max_examples=30, deadline=None)
+@given(polyphony=st.integers(2, 4), density=st.none() | st.floats(1.5, 4), seed=st.integers(0, 100))
+def test_as_many_notes_as_are_asked_sound_at_once_in_each_cell(
+    polyphony: int, density: float | None, seed: int
+) -> None:
+    codec = Cells(Cells.Settings())
+    codec.learn([thick(n) for n in range(3)])
+    x = codec.encode(tune(1, bars=4))
+    cells = np.ones((4, 3), dtype=bool)
+    asked = Asked(polyphony=polyphony, density=density)
+    told = hide(x, lambda _: cells, asked=lambda grid: asked.of(cells, grid.programs))
+    kind, events = events_of(told)
+    prompt = events[: int(np.argmax(kind == ANSWER))].reshape(-1)
+    for whole in (filled(codec, prompt, seed), None):
+        made = left_at_once(codec, prompt, seed) if whole is None else Grid(unfold(whole), Grid(x).program_of)
+        for bar in range(4):
+            for track in np.flatnonzero(made.programs != DRUMS).tolist():
+                each = [
+                    (made.starts[b] + on, made.starts[b] + off, b)
+                    for b in range(4)
+                    for on, off, _ in notes_of(made, b, track)
+                ]
+                voices = [sum(on <= at < off for on, off, _ in each) for at, _, b in each if b == bar]
+                assert max(voices, default=polyphony) == polyphony
 
 
 @pytest.mark.parametrize("seed", range(5))

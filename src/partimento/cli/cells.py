@@ -49,7 +49,7 @@ class Wishes:
     highest: EachOrAll = None
     """No pitch is higher; or one for each track."""
     polyphony: EachOrAll = None
-    """No more notes of a track sound at once; or one for each track: 1,4."""
+    """So many notes of a track sound at once in each bar in which it plays, and no more; or one for each track: 1,4."""
     key: str | None = None
     """No new pitch lies outside of this key or scale, e.g. "G minor" or "D dorian"; drums are not meant."""
     chords: str | None = None

@@ -70,7 +70,7 @@ class Asked:
         density: notes for each quarter note, 0.25 to 16, to the nearest of `densities`.
         lowest: no pitch is lower, 0 to 127; drums are not meant.
         highest: no pitch is higher.
-        polyphony: no more notes of a track sound at once, 1 to 16.
+        polyphony: so many notes of a track sound at once in each bar in which it plays, and no more, 1 to 16.
         key: no pitch lies outside of it (`keys.scale_named`); drums are not meant, and the model is not told.
         chords: of one bar after the other, from the first that is written on and over again (`harmony`): a wish, and
             on the strong beats a rule.

@@ -14,8 +14,8 @@ Filling. After a prompt that begins with `fill` come the answers to its hidden c
 no length counts then. A cell may stay silent, but not all of them, nor all of a bar with which the piece is to end, nor
 all of one that would make a silence too long for its guard.
 What is asked of a cell is told again after its answer, and of it these are rules: its density, its lowest and highest
-pitch, how many of its track's notes sound at once, and on the strong beats of its bar the tones of the chord; the chord
-elsewhere is left to the model.
+pitch, how many of its track's notes sound at once, no more and somewhere in the bar so many, and on the strong beats of
+its bar the tones of the chord; the chord elsewhere is left to the model.
 
 Guards. "silence": a bar is not left, and its first note is not so late, that more than `Request.longest_silence`
 quarter notes pass without a sound; counted once for each gap. "stuck note": no duration over `Request.longest_note`;
@@ -274,7 +274,7 @@ class Cells:
             if audible.any() and (times & ~audible).any():
                 self._tell_silence()
                 return audible
-        return times & self._striking.asked_times()
+        return self._striking.joining(times & self._striking.asked_times())
 
     def _free_tracks(self) -> Mask:
         """(TRACKS,) those that this bar may still have, and that have a pitch to strike in it."""

@@ -68,6 +68,7 @@ class State:
         onset_in_bar: whether a note was struck in this bar since `begin`.
         struck_now: how many notes the present track has struck at the time of its last one.
         struck_in_cell: how many were struck in this cell, or in this answer.
+        most_at_once: how many notes of its track have sounded at once when one of this cell was struck.
         struck: steps at which bars begin in which a note was struck.
         ending: the step at which the piece's last bar begins, where it was told to be the last; else -1.
         filling: whether cells are hidden.
@@ -89,6 +90,7 @@ class State:
         self.struck: set[int] = set()
         self.struck_now = 0
         self.struck_in_cell = 0
+        self.most_at_once = 0
         self.ending = -1
         self.filling = False
         self.pedalled: set[int] = set()
@@ -151,7 +153,7 @@ class State:
     def _enter_track(self, kind: int, track: int, program: int) -> None:
         self.track, self.last = track, (-1, kind, -1)
         self.program[track] = program
-        self.struck_in_cell = 0
+        self.struck_in_cell = self.most_at_once = 0
 
     def _answer(self, track: int, label: int) -> None:
         """Go back to where the cell of that label is hidden."""
@@ -188,4 +190,5 @@ class State:
         self.notes += 1
         self.onset_in_bar = True
         self.struck_in_cell += 1
+        self.most_at_once = max(self.most_at_once, int((self.until[track] > self.clock.bar + at).sum()))
         self.struck.add(self.clock.bar)

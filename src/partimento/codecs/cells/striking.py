@@ -3,6 +3,9 @@
 A pitch is not struck again while it sounds, none is outside of the key, and no more come at once than the instrument
 usually strikes. What is asked decides the lowest and the highest pitch, how many notes sound at once, the pitch classes
 on the strong beats of the bar, and how many notes there are in all, spread over the bar.
+
+As many notes as are asked sound at once somewhere in the bar: up to its middle the model is free, from there on what
+is struck joins what sounds until there are so many, as far as there are pitches, and the density lets.
 """
 
 from __future__ import annotations
@@ -66,7 +69,7 @@ class Striking:
             found &= silent & (asked[POLYPHONY] < 0 or int((~silent).sum()) <= asked[POLYPHONY])
         if asked[CHORD] >= 0 and at in self._strong():
             found &= np.resize(classes(asked[CHORD]), 128)
-        return found
+        return self._with_room_above(found, at) if self._must_join(at) else found
 
     def times(self) -> Mask:
         """(steps of the bar,) where the present track may strike something after all that it has."""
@@ -79,9 +82,41 @@ class Striking:
         return times & (state.clock.bar + steps >= self._silent(state.track))
 
     def wants_more(self) -> bool:
-        """Whether the density that is asked of the present cell wants more notes than it has."""
+        """Whether the density or the polyphony that is asked of the present cell wants more notes than it has."""
         density = self._state.asked[DENSITY]
-        return density >= 0 and self._state.struck_in_cell < counts(density, self._state.clock.steps)[0]
+        dense = density >= 0 and self._state.struck_in_cell < counts(density, self._state.clock.steps)[0]
+        return dense or (self._state.struck_in_cell > 0 and self._too_thin())
+
+    def joining(self, times: Mask) -> Mask:
+        """Of the steps of the bar at which something may be struck, those that the polyphony asked lets it be at."""
+        steps, at = np.arange(len(times)), self._state.last[0]
+        if not self._state.struck_in_cell or not self._must_join(at):
+            return times
+        joined: Mask = times & (steps < self._sounding(at).min(initial=NEVER) - self._state.clock.bar)
+        return joined if joined.any() else times
+
+    def _too_thin(self) -> bool:
+        """Whether more notes of the present cell are to sound at once than have so far."""
+        return self._state.most_at_once <= self._state.asked[POLYPHONY]
+
+    def _must_join(self, at: int) -> bool:
+        """Whether what is struck at a step is to join what sounds; a single note is no more than itself."""
+        return self._state.asked[POLYPHONY] > 0 and at >= self._state.clock.steps // 2 and self._too_thin()
+
+    def _sounding(self, at: int) -> NDArray[np.int64]:
+        """The steps of the piece at which the notes of the present track end that sound at a step of this bar."""
+        until = self._state.until.get(self._state.track, np.zeros(128, dtype=np.int64))
+        return until[until > self._state.clock.bar + at]
+
+    def _with_room_above(self, found: Mask, at: int) -> Mask:
+        """Of pitches those that leave as many above them as are yet to be struck with them; all where none does."""
+        state = self._state
+        struck = state.struck_now if state.last[:2] == (at, NOTE) else 0
+        most = int(self._at_once[state.program.get(state.track, 0)])
+        more = min(state.asked[POLYPHONY] - len(self._sounding(at)), most - struck - 1)
+        above = int(found.sum()) - np.cumsum(found)
+        roomy: Mask = found & (above >= more)
+        return roomy if roomy.any() else found
 
     def dense_times(self) -> Mask:
         """(steps of the bar,) where the density that is asked lets the next note be: neither ahead of it nor behind.
