@@ -2,7 +2,7 @@
 import type { Job } from "./api";
 import { fill, h, write } from "./dom";
 import { left } from "./figures";
-import { active, ProgressLine, share } from "./progress";
+import { active, ProgressLine, share, titleOf } from "./progress";
 import { store } from "./store";
 import { named, t } from "./texts";
 
@@ -41,10 +41,10 @@ export function jobsPanel(): { element: HTMLElement; end: () => void } {
       const known = lines.get(job.id);
       if (known) {
         known.line.show(job);
-        write(known.title, job.label);
+        write(known.title, titleOf(job));
       } else {
         const line = new ProgressLine(job);
-        const title = h("a", { href: placeOf(job) }, job.label);
+        const title = h("a", { href: placeOf(job) }, titleOf(job));
         const item = h("li", {}, title, " ", h("span", { class: "muted" }, named("kind", job.kind)), line.element);
         lines.set(job.id, { item, line, title });
         list.append(item);

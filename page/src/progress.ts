@@ -2,10 +2,13 @@
 import type { Job } from "./api";
 import { h, write } from "./dom";
 import { figure, left } from "./figures";
-import { named, said, t } from "./texts";
+import { named, said, t, titled } from "./texts";
 
 /** Jobs that are not over. */
 export const active = (job: Job): boolean => job.state === "waiting" || job.state === "running" || job.state === "paused";
+
+/** What a job is called; a training as its maker has called it. */
+export const titleOf = (job: Job): string => (job.kind === "train" ? job.label : titled(job.label));
 
 export class ProgressLine {
   private readonly bar = h("progress", { max: 1 });
@@ -17,7 +20,7 @@ export class ProgressLine {
   }
 
   show(job: Job): void {
-    this.bar.setAttribute("aria-label", job.label);
+    this.bar.setAttribute("aria-label", titleOf(job));
     const done = share(job);
     this.bar.hidden = job.state === "failed" || (job.state === "stopped" && !done);
     this.element.classList.toggle("bad", job.state === "failed");
@@ -37,7 +40,7 @@ export function share(job: Job): number | null {
 export function wordsOf(job: Job): string {
   if (job.ending) return t("job.ending");
   if (job.state === "waiting") return job.ahead > 0 ? t("job.ahead", { n: job.ahead }) : t("job.begins");
-  if (job.state === "failed" || job.state === "stopped") return job.why || named("state", job.state);
+  if (job.state === "failed" || job.state === "stopped") return said(job.why) || named("state", job.state);
   if (job.state === "done" || !job.progress) return named("state", job.state);
   const { progress } = job;
   const unit = said(progress.unit);

@@ -1,7 +1,12 @@
 // Every sentence of the page, in the language that the reader has chosen; what the server says, as far as it is known.
 import { en } from "./texts/en";
 import { zh } from "./texts/zh";
-import { said as saidInChinese } from "./texts/said-zh";
+import { translator } from "./texts/matching";
+import { refusals } from "./texts/refusals-zh";
+import { said as words } from "./texts/said-zh";
+import { sentences } from "./texts/sentences-zh";
+import { help, labels } from "./texts/settings-zh";
+import { models, titles } from "./texts/titles-zh";
 
 export type Key = keyof typeof en;
 export type Language = "en" | "zh";
@@ -9,6 +14,11 @@ type Values = Record<string, string | number>;
 
 const KEPT = "partimento.language";
 const texts: Record<Language, Record<Key, string>> = { en, zh };
+const inChinese = {
+  said: translator({ ...words, ...help }, [...sentences, ...refusals]),
+  title: translator({}, titles),
+  model: translator({}, models),
+};
 
 let chosen: Language = first();
 const hearers = new Set<() => void>();
@@ -48,7 +58,21 @@ export function named(family: string, word: string): string {
   return key in en ? t(key as Key) : said(word);
 }
 
-/** A sentence that the server says in English, in the reader's language where it is known word for word. */
-export function said(sentence: string): string {
-  return chosen === "zh" ? (saidInChinese[sentence] ?? sentence) : sentence;
+/** What the server says in English, in the reader's language as far as it is known (`texts/matching`). */
+export const said = (sentence: string): string => (chosen === "zh" ? inChinese.said(sentence) : sentence);
+
+/** Sentences one after the other; nothing of those that are empty. */
+export const joined = (...sentences: (string | false)[]): string => sentences.filter(Boolean).join(chosen === "zh" ? "" : " ");
+
+/** What a job is called. */
+export const titled = (label: string): string => (chosen === "zh" ? inChinese.title(label) : label);
+
+/** What a model is called. */
+export const modelNamed = (name: string): string => (chosen === "zh" ? inChinese.model(name) : name);
+
+/** What a setting is called, e.g. "training.learning_rate": the last part of its name, as words. */
+export function settingNamed(name: string): string {
+  const label = chosen === "zh" ? labels[name] : undefined;
+  const last = (name.split(".").at(-1) ?? name).replaceAll("_", " ");
+  return label ?? last.charAt(0).toUpperCase() + last.slice(1);
 }

@@ -3,7 +3,7 @@
 import { api, type Job, type Kind } from "../api";
 import { fill, h, write } from "../dom";
 import { attempt, tell } from "../messages";
-import { active, ProgressLine } from "../progress";
+import { active, ProgressLine, titleOf } from "../progress";
 import { store } from "../store";
 import { named, t } from "../texts";
 import type { Score } from "../api";
@@ -70,7 +70,7 @@ export class Making {
     }
     known.line.show(job);
     write(known.title, job.asked.prompt ? t("mode.continue") : named("mode", job.kind));
-    known.title.title = job.label;
+    known.title.title = titleOf(job);
     const over = !active(job);
     if (known.button.dataset.over === String(over)) return;
     known.button.dataset.over = String(over);
@@ -95,7 +95,7 @@ export class Making {
     const [first] = job.pieces;
     if (!first) return;
     const busy = before && this.work.edited && this.work.score !== before;
-    if (busy) tell(t("make.ready", { name: job.label }), { label: t("make.open"), act: () => void this.open(first) });
+    if (busy) tell(t("make.ready", { name: titleOf(job) }), { label: t("make.open"), act: () => void this.open(first) });
     else void this.open(first);
   }
 

@@ -3,7 +3,7 @@ import type { Model } from "../api";
 import { fill, h, write } from "../dom";
 import { forgive } from "../messages";
 import { store } from "../store";
-import { said, t, type Key } from "../texts";
+import { modelNamed, said, t, type Key } from "../texts";
 import { anySeed, Fields } from "./fields";
 import type { Making } from "./making";
 import { lacking, MODES, ofPiece, orderOf, Wishes, type Mode, type Subject } from "./wishes";
@@ -114,7 +114,7 @@ export class Panel {
     const now = JSON.stringify([store.models.map((model) => [model.id, model.name]), chosen?.id]);
     if (now === this.drawn) return;
     this.drawn = now;
-    fill(this.model, store.models.map((model) => h("option", { value: model.id }, said(model.name))));
+    fill(this.model, store.models.map((model) => h("option", { value: model.id }, modelNamed(model.name))));
     this.model.value = chosen?.id ?? "";
     this.model.title = chosen ? said(chosen.about) : "";
     const reasons = new Map<string, Mode[]>();

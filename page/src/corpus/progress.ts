@@ -3,7 +3,7 @@ import { fill, h } from "../dom";
 import { count, left } from "../figures";
 import { active, ProgressLine } from "../progress";
 import { store } from "../store";
-import { t } from "../texts";
+import { said, t } from "../texts";
 import { breakOff, dismiss, timeLeft, uploadOf, whenUploadsChange } from "../uploading";
 
 const SHOWN = 5; // refused files that are shown without asking
@@ -54,7 +54,7 @@ function uploadPanel(corpus: string): HTMLElement | null {
 
 function refusals(refused: string[]): HTMLElement | null {
   if (refused.length === 0) return null;
-  const items = refused.map((sentence) => h("li", {}, sentence));
+  const items = refused.map((sentence) => h("li", {}, said(sentence)));
   return h("div", { class: "refused" },
     h("p", {}, t("upload.refused", { n: refused.length })),
     h("ul", {}, items.slice(0, SHOWN)),

@@ -5,7 +5,7 @@ import { clock, count } from "../figures";
 import { listenButton } from "../listening";
 import { look } from "../looking";
 import { tell } from "../messages";
-import { said, t, type Key } from "../texts";
+import { joined, said, t, type Key } from "../texts";
 import { LeavingOut } from "./leaving";
 
 type Column = "name" | "verdict" | "notes" | "seconds" | "bars" | "tempo" | "key" | "instruments";
@@ -68,7 +68,8 @@ export class FileTable {
       const out = this.leaving.numbers.has(file.number);
       if (verdict === "by hand" ? !out : verdict !== "all" && (file.verdict !== verdict || (out && verdict === "serves"))) return false;
       if (words.length === 0) return true;
-      const text = [file.name, file.reason, file.key, ...file.instruments, ...file.repairs].join(" ").toLowerCase();
+      const shown = [file.name, said(file.reason), file.key, ...file.instruments, ...file.repairs.map(said)];
+      const text = shown.join(" ").toLowerCase();
       return words.every((word) => text.includes(word));
     });
     const { column } = this;
@@ -182,8 +183,8 @@ function kind(column: Column): string {
 }
 
 function explained(file: CorpusFile): string {
-  const mended = file.repairs.length > 0 ? t("table.mended", { repairs: file.repairs.map(said).join("; ") }) : "";
-  return [said(file.reason), mended].filter(Boolean).join(" ");
+  const mended = file.repairs.length > 0 ? t("table.mended", { repairs: file.repairs.map(said).join(t("table.and")) }) : "";
+  return joined(said(file.reason), mended);
 }
 
 function commonFolder(files: CorpusFile[]): string {

@@ -4,7 +4,7 @@ import { ask } from "../asking";
 import { fill, h, type Child } from "../dom";
 import { when } from "../figures";
 import { attempt } from "../messages";
-import { active, ProgressLine } from "../progress";
+import { active, ProgressLine, titleOf } from "../progress";
 import { compareForm } from "../report/compare";
 import { EvaluateForm } from "../report/evaluate";
 import { store } from "../store";
@@ -80,7 +80,7 @@ export function page(root: HTMLElement, query: URLSearchParams): () => void {
 function entry(job: Job, wanted: string | null): HTMLElement {
   const bad = job.state === "failed" ? "bad" : job.state === "done" ? "good" : "";
   return h("li", { class: "row" },
-    h("a", { href: address(job.id), id: `report-${job.id}`, "aria-current": job.id === wanted ? "true" : undefined }, job.label),
+    h("a", { href: address(job.id), id: `report-${job.id}`, "aria-current": job.id === wanted ? "true" : undefined }, titleOf(job)),
     h("span", { class: "muted" }, `${named("kind", job.kind)} · ${when(job.made)}`),
     h("span", { class: `badge ${bad}` }, named("state", job.state)),
     h("span", { class: "space" }),
@@ -101,13 +101,13 @@ function button(word: "pause" | "resume" | "again" | "stop", job: Job, call: (id
 }
 
 async function forget(job: Job): Promise<void> {
-  if (!(await ask(t("report.deleteSure", { name: job.label }), t("delete")))) return;
+  if (!(await ask(t("report.deleteSure", { name: titleOf(job) }), t("delete")))) return;
   if (await attempt(api.forgetJob(job.id).then(() => true))) store.remove("job", job.id);
 }
 
 function report(job: Job, line: ProgressLine): Child {
   const file = job.files.find((name) => /(^|\/)(report|index)\.html$/.test(name));
-  const title = h("h2", {}, job.label);
+  const title = h("h2", {}, titleOf(job));
   if (job.state !== "done" || !file) {
     return h("div", { class: `panel ${job.state === "failed" ? "bad" : ""}` }, title, line.element);
   }
@@ -116,5 +116,5 @@ function report(job: Job, line: ProgressLine): Child {
     h("div", { class: "row head" }, title,
       h("a", { class: "button", href: at, target: "_blank", rel: "noopener" }, t("report.open"))),
     job.remarks.length > 0 && h("ul", { class: "remarks" }, job.remarks.map((remark) => h("li", {}, said(remark)))),
-    h("iframe", { src: at, sandbox: "allow-same-origin allow-popups", title: job.label })];
+    h("iframe", { src: at, sandbox: "allow-same-origin allow-popups", title: titleOf(job) })];
 }

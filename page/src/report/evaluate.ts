@@ -5,7 +5,7 @@ import { clock } from "../figures";
 import { choosers, takeDrops, type Gathered } from "../gathering";
 import { attempt, complain } from "../messages";
 import { store } from "../store";
-import { t } from "../texts";
+import { modelNamed, t } from "../texts";
 import { field } from "../train/form";
 
 const kept = new Set<string>(); // what is chosen stays so while other reports are looked at
@@ -49,7 +49,7 @@ export class EvaluateForm {
     const [like, model] = [this.like.value, this.model.value];
     const corpora = [...store.corpora.values()].sort((a, b) => b.made - a.made);
     fill(this.like, corpora.map((one) => h("option", { value: one.id }, one.name)));
-    fill(this.model, h("option", { value: "" }, t("report.noModel")), store.models.map((one) => h("option", { value: one.id }, one.name)));
+    fill(this.model, h("option", { value: "" }, t("report.noModel")), store.models.map((one) => h("option", { value: one.id }, modelNamed(one.name))));
     if (store.corpora.has(like)) this.like.value = like;
     if (store.models.some((one) => one.id === model)) this.model.value = model;
     for (const id of this.chosen) if (store.loaded && !store.pieces.has(id)) this.chosen.delete(id);

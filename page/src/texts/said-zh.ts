@@ -1,4 +1,5 @@
-// What the server says in English, word for word, in Chinese; a sentence that is not here is shown as it is.
+// What the server says in English, word for word, in Chinese. Sentences that hold values are in `sentences-zh` and
+// `refusals-zh`, and those of settings in `settings-zh`; what is nowhere is shown as it is.
 
 export const said: Record<string, string> = {
   // units
@@ -10,6 +11,15 @@ export const said: Record<string, string> = {
   "systems": "个系统",
   "minutes": "分钟",
   "bars": "小节",
+  "steps": "步",
+  "ids": "个词元",
+  "tokens": "个词元",
+  "models": "个模型",
+  "sizes": "种大小",
+  "plans": "个计划",
+  "runs": "次训练",
+  "graphs": "个计算图",
+  "sets": "组",
 
   // what jobs do
   "Reading files": "读取文件",
@@ -17,7 +27,11 @@ export const said: Record<string, string> = {
   "Planning": "计划",
   "Encoding": "编码",
   "Counting": "计数",
+  "Counting a Markov chain": "为马尔可夫链计数",
   "Composing": "作曲",
+  "Composing what it knows": "写下已会的音乐",
+  "Composing with a Markov chain": "用马尔可夫链作曲",
+  "Foretelling music": "预测音乐",
   "Auditioning": "试听",
   "Comparing": "比较",
   "Comparing sets": "比较两组乐曲",
@@ -27,12 +41,12 @@ export const said: Record<string, string> = {
   "Indexing": "建立索引",
   "Interpolating": "插值",
   "Measuring": "测量",
+  "Measuring it as it came": "测量开始时的模型",
   "Shrinking": "压缩",
   "Writing": "写入",
   "Drawing and playing": "绘制与演奏",
 
   // models
-  "the model that comes along": "自带的模型",
   "Only a model with a space in which pieces lie near one another can do this; train one by the recipe vae.":
     "只有能把相似乐曲放在一起的模型才能这样做；请用配方 vae 训练一个。",
   "This model writes pieces from their beginning to their end and has not learnt to fill; train one by the recipe nested.":

@@ -3,7 +3,7 @@ import { api, type Recipe } from "../api";
 import { fill, h } from "../dom";
 import { attempt, forgive, tell } from "../messages";
 import { store } from "../store";
-import { said, t } from "../texts";
+import { modelNamed, said, t } from "../texts";
 import { minutesField } from "./minutes";
 import { SettingsForm } from "./settings";
 
@@ -57,7 +57,7 @@ export class TrainForm {
       one.pieces === null ? one.name : t("train.corpusPieces", { name: one.name, n: one.pieces }))));
     if (chosen && corpora.has(chosen)) this.corpus.value = chosen;
     const before = this.model.value;
-    fill(this.model, models.map((one) => h("option", { value: one.id, disabled: Boolean(one.modes.train) }, one.name)));
+    fill(this.model, models.map((one) => h("option", { value: one.id, disabled: Boolean(one.modes.train) }, modelNamed(one.name))));
     if (models.some((one) => one.id === before)) this.model.value = before;
     this.drawCards(recipes);
     this.changed();
@@ -115,7 +115,7 @@ export class TrainForm {
 
   private standardName(): string {
     const corpus = store.corpora.get(this.corpus.value)?.name ?? "";
-    const model = store.models.find((one) => one.id === this.model.value)?.name ?? "";
+    const model = modelNamed(store.models.find((one) => one.id === this.model.value)?.name ?? "");
     return `${corpus}, ${this.chosen === FROM_A_MODEL ? model : this.chosen}`;
   }
 

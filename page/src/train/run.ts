@@ -8,7 +8,7 @@ import { listenButton } from "../listening";
 import { attempt } from "../messages";
 import { active, ProgressLine } from "../progress";
 import { store } from "../store";
-import { named, said, t } from "../texts";
+import { modelNamed, named, said, t } from "../texts";
 
 const AT_MOST_EVERY = 1000; // milliseconds between two looks at the curve
 
@@ -154,7 +154,7 @@ function aboutOf(job: Job): string {
   const model = store.models.find((one) => one.id === job.asked.model)?.name;
   const parts = [
     corpus && t("run.from", { corpus }),
-    typeof job.asked.recipe === "string" ? job.asked.recipe : model && t("run.goesOn", { model }),
+    typeof job.asked.recipe === "string" ? job.asked.recipe : model && t("run.goesOn", { model: modelNamed(model) }),
     typeof job.asked.minutes === "number" && t("minutes.value", { n: job.asked.minutes }),
     when(job.began ?? job.made),
   ];

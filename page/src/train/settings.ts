@@ -2,7 +2,7 @@
 import type { RecipeForm, Setting } from "../api";
 import { fill, h } from "../dom";
 import { attempt } from "../messages";
-import { named, said, t } from "../texts";
+import { joined, named, said, settingNamed, t } from "../texts";
 
 type Control = HTMLInputElement | HTMLSelectElement;
 
@@ -53,8 +53,8 @@ export class SettingsForm {
     const control = this.control(setting, id);
     this.controls.set(setting, control);
     control.addEventListener("input", () => this.mark());
-    const label = h("label", { for: id }, wordsOf(setting.name));
-    const help = h("small", { id: `${id}-help`, class: "muted" }, [said(setting.help), setting.type === "list" && t("settings.list"), rangeOf(setting)].filter(Boolean).join(" "));
+    const label = h("label", { for: id }, settingNamed(setting.name));
+    const help = h("small", { id: `${id}-help`, class: "muted" }, joined(said(setting.help), setting.type === "list" && t("settings.list"), rangeOf(setting)));
     return setting.type === "truth"
       ? h("div", { class: "field truth" }, h("div", { class: "row" }, control, label), help)
       : h("div", { class: "field" }, label, control, help);
@@ -109,12 +109,6 @@ function listOf({ items }: Setting, text: string): unknown[] | null {
 }
 
 const same = (one: unknown, other: unknown): boolean => JSON.stringify(one) === JSON.stringify(other);
-
-/** The last part of a name, as words: "Learning rate". */
-function wordsOf(name: string): string {
-  const words = (name.split(".").at(-1) ?? name).replaceAll("_", " ");
-  return words.charAt(0).toUpperCase() + words.slice(1);
-}
 
 function rangeOf({ minimum, maximum }: Setting): string {
   if (minimum !== null && maximum !== null) return t("settings.between", { minimum, maximum });
