@@ -48,7 +48,10 @@ from partimento.training.loop import seconds_per_update
 from partimento.training.planning import new_model, windows_of
 from partimento.training.preparing import Prepared, prepare
 
-FLAT = ["model.name=transformer", "preparation.hidden=0", "model.context=1536", "model.dropout=0"]
+FLAT = [
+    *("model.name=transformer", "model.context=1024", "model.dropout=0", "preparation.hidden=0"),
+    *("training.length=1024", "training.batch=4"),
+]
 ROWS: dict[str, list[str]] = {
     "as-it-is": [],
     "by-place": ["model.positions=rotary"],
@@ -60,9 +63,9 @@ ROWS: dict[str, list[str]] = {
     "8x192": ["model.layers=8", "model.width=192", "model.heads=3"],
     "3x384": ["model.layers=3", "model.width=384", "model.heads=6"],
     "flat": FLAT,
-    "flat-bpe": [*FLAT, "training.length=1024"],
+    "flat-bpe": FLAT,
 }
-ROUNDS = 7  # of timing
+ROUNDS = 5  # of timing
 PAIRS = 4096  # ids of byte pair encoding
 FIRST = 0x4E00  # characters that stand for ids
 
