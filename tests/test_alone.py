@@ -19,8 +19,9 @@ from partimento.progress import Progress, Watch
 
 
 def job(how: str, tell: Watch) -> Any:
+    nothing: list[Any] = []
     for step in range(3):
-        tell(Progress("Working", step + 1, 3, "steps", remark=f"step {step + 1}"))
+        tell(Progress("Working", step + 1, 3, "steps", remark=f"step {step + 1}", heard=lambda: nothing))
     sys.stdout.write("this goes into the log\n")
     match how:
         case "refuse":

@@ -30,6 +30,7 @@ from partimento.recipes import Recipe, from_tables, recipe_named
 from partimento.render.listening import Strong
 from partimento.training.loop import RunExists
 
+from commands import run
 from music import tune
 
 TERMS = Terms(minutes=0.05, seed=3, bars=2, pieces=3, sound="ogg")
@@ -260,6 +261,15 @@ def test_what_an_earlier_version_did_not_measure_is_measured_in_its_music(desk: 
     assert "key clarity" not in desk.systems()["markov"]["near"]
     done.write_text(json.dumps(before))
     desk.go_on()
+
+
+def test_where_every_system_fails_so_does_the_command(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text('[codec]\nname = "roll"\n\n[model]\nname = "lstm"\n')
+    words = ["compare", desk.music, "--to", "all", "--recipes", "bad.toml", "--no-common", "--sound", "none"]
+    done = run([sys.executable, "-m", "partimento", *map(str, words)], tmp_path)
+    assert done.returncode == 1
+    assert "Every system failed, the first so: " in done.stderr
+    assert (tmp_path / "all" / "compare.md").is_file()
 
 
 def test_other_terms_are_another_comparison(desk: Desk, tmp_path: Path) -> None:

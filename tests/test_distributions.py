@@ -36,6 +36,16 @@ def test_both_sets_lie_where_their_figures_are() -> None:
     assert tallest[1] == pytest.approx(highest[1], abs=3)  # as high as one another
 
 
+@pytest.mark.parametrize("all_alike", [1.0, 0.0, 0.1, 2.0, 120.0, 1e-6])
+def test_figures_that_are_all_alike_are_drawn(all_alike: float) -> None:
+    """As those of tunes for one voice are: of all of them one note sounds at once."""
+    spread = 0.15 * max(all_alike, 1e-7)
+    at = np.linspace(all_alike - spread, all_alike + spread, 201)
+    one = Distribution("polyphony", "pitches", at, bump(5), bump(5), inside=True)
+    numbers = [text.text for text in distributions([one], "Alike").shapes if isinstance(text, Text)]
+    assert sum(text.replace(".", "").replace("-", "").replace("e", "").isdigit() for text in numbers) >= 2
+
+
 def test_what_lies_outside_is_said_in_words_and_nothing_else_is() -> None:
     said = [
         s.text for s in distributions([CURVE, BARS], "Two sets").shapes if isinstance(s, Text) and s.fill == VERMILION

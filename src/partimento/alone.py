@@ -18,6 +18,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
@@ -120,7 +121,7 @@ def _work(connection: Connection, function: Callable[[Any, Watch], Any], argumen
         now = time.monotonic()
         if event.remark or now - told >= TELL_EVERY:
             told = now
-            _send(connection, ("progress", event))
+            _send(connection, ("progress", replace(event, heard=None)))  # what is heard does not pickle
 
     try:
         reply = ("done", function(argument, tell))

@@ -31,8 +31,8 @@ def compare(
 ) -> None:
     """Train every system on the same music in the same time, and set what they make beside people's pieces.
 
-    A system that fails costs a row, which says why. The same command goes on with a comparison that was broken off,
-    leaves alone what is finished, and tries again what failed.
+    A system that fails costs a row, which says why; where all fail, so does the command. The same command goes on with
+    a comparison that was broken off, leaves alone what is finished, and tries again what failed.
 
     Args:
         folder: The music: MIDI, MusicXML, ABC or Humdrum, in any folders below it. Nothing in it is changed.
@@ -47,6 +47,7 @@ def compare(
         sound: The sounds' format, or none.
     """
     with needs_training("Comparing systems", "train"):
+        from partimento.alone import Broken
         from partimento.comparing import Terms
         from partimento.comparing import compare as compare_systems
         from partimento.recipes import presets, recipe_named
@@ -63,3 +64,5 @@ def compare(
         show(table)
     say("")
     say(f"Listen and look: {to / 'index.html'}")
+    if all(row.result is None for row in made.rows):
+        raise Broken(f"Every system failed, the first so: {made.rows[0].why}")

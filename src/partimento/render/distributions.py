@@ -138,7 +138,7 @@ def _ticks(low: float, high: float) -> list[float]:
         >>> _ticks(-0.23, 6.44)
         [0.0, 2.0, 4.0, 6.0]
     """
-    rough = (high - low) / 3
+    rough = (high - low) / 3 * (1 + 1e-9)  # for the powers of ten that floats miss by little
     power = 10.0 ** math.floor(math.log10(rough))
     step = max(n * power for n in (1, 2, 5) if n * power <= rough)
     first, last = math.ceil(low / step), math.floor(high / step)
