@@ -37,7 +37,15 @@ def test_a_name_says_which_pitch_classes(name: str, classes: list[int]) -> None:
     assert np.flatnonzero(scale_named(name)).tolist() == classes
 
 
-@pytest.mark.parametrize("name", ["", "H", "C sharp", "Cm minor", "G nonsense", "12"])
+@pytest.mark.parametrize(
+    ("name", "same"),
+    [("B flat", "Bb"), ("b-flat minor", "Bb minor"), ("F Sharp minor", "F#m"), ("E FLAT dorian", "Eb dorian")],
+)
+def test_signs_may_be_said_in_words(name: str, same: str) -> None:
+    assert (scale_named(name) == scale_named(same)).all()
+
+
+@pytest.mark.parametrize("name", ["", "H", "C sharply", "H flat", "Cm minor", "G nonsense", "12"])
 def test_what_is_no_key_is_refused(name: str) -> None:
     with pytest.raises(ImpossibleRequest, match="is no key"):
         scale_named(name)

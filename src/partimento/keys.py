@@ -78,6 +78,7 @@ SCALES = {
 """Semitones from the tonic, by the scale's name; minor has its leading note as well as its seventh."""
 _NATURAL = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _NAME = re.compile(r"([A-Ga-g])([#b♯♭]?)(m(?=\s*$))?\s*(.*)")
+_IN_WORDS = {"flat": "b", "sharp": "#"}
 
 
 def pitch_class(letter: str, signs: str) -> int:
@@ -91,7 +92,7 @@ def pitch_class(letter: str, signs: str) -> int:
 
 
 def scale_named(text: str) -> NDArray[np.bool_]:
-    """(12,) the pitch classes, from C up, of a key or scale by its name: "G minor", "Bb", "F#m", "D dorian".
+    """(12,) the pitch classes, from C up, of a key or scale by its name: "G minor", "Bb", "B flat", "F#m", "D dorian".
 
     Raises:
         ImpossibleRequest: there is none of that name.
@@ -100,13 +101,16 @@ def scale_named(text: str) -> NDArray[np.bool_]:
         >>> np.flatnonzero(scale_named("G major")).tolist()
         [0, 2, 4, 6, 7, 9, 11]
     """
-    found = _NAME.fullmatch(text.strip())
+    signed = re.sub(
+        r"(?<=^[A-Ga-g])[\s-]+(flat|sharp)\b", lambda word: _IN_WORDS[word[1].lower()], text.strip(), flags=re.I
+    )
+    found = _NAME.fullmatch(signed)
     name = "" if found is None else " ".join(found[4].lower().replace("-", " ").split())
     scale = SCALES.get(name or ("minor" if found and found[3] else "major"))
     if found is None or scale is None or (found[3] and name):
         raise ImpossibleRequest(
-            f"{text!r} is no key: name a tonic and, unless it is major, a scale, e.g. G, F# minor or D dorian. There "
-            f"are {', '.join(SCALES)}."
+            f"{text!r} is no key: name a tonic and, unless it is major, a scale, e.g. G, Bb, F# minor or D dorian. "
+            f"There are {', '.join(SCALES)}."
         )
     there = np.zeros(12, dtype=np.bool_)
     there[(pitch_class(found[1], found[2]) + np.array(scale)) % 12] = True
