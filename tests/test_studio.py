@@ -361,6 +361,31 @@ def test_a_training_is_paused_and_goes_on(visitor: Visitor, corpus: dict[str, An
     assert len(visitor.get(f"jobs/{job['id']}/curves")) >= rows
 
 
+def test_what_a_run_cannot_be_is_refused_before_it_waits(visitor: Visitor, corpus: dict[str, Any]) -> None:
+    asked = {"corpus": corpus["id"], "recipe": "lstm", "settings": {"request.key": "H flat"}}
+    assert "'H flat' is no key" in visitor.refused("POST", "jobs/train", asked, 409)
+    asked = {"corpus": corpus["id"], "model": "shipped", "settings": {"training.nothing": 1}}
+    assert "nothing" in visitor.refused("POST", "jobs/train", asked, 422)
+    assert visitor.refused("POST", "jobs/compose", {"form": "ABC9"}, 422) == (
+        "form: a form is a letter for each section, such as AABA."
+    )
+
+
+def test_two_corpora_are_told_apart_by_name(visitor: Visitor) -> None:
+    first, second, third = (visitor.post("corpora", {"name": "alike"})["name"] for _ in range(3))
+    assert (first, second, third) == ("alike", "alike 2", "alike 3")
+
+
+def test_who_waits_hears_how_many_are_before(visitor: Visitor, corpus: dict[str, Any]) -> None:
+    settings = {**TINY, "training.updates": 5000, "training.patience": None}
+    runs = [visitor.post("jobs/train", {"corpus": corpus["id"], "settings": settings}) for _ in range(3)]
+    visitor.when(lambda: visitor.get(f"jobs/{runs[0]['id']}"), lambda found: found["state"] == "running")
+    assert [visitor.get(f"jobs/{run['id']}")["ahead"] for run in runs] == [0, 1, 2]
+    assert {job["id"]: job["ahead"] for job in visitor.get("jobs")}[runs[2]["id"]] == 2
+    for run in reversed(runs):
+        visitor.post(f"jobs/{run['id']}/stop")
+
+
 def test_uploads_at_one_time_do_not_take_one_number(studio: Serving) -> None:
     corpus = studio.visitor().post("corpora", {"name": "many"})["id"]
 

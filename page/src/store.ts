@@ -90,7 +90,9 @@ class Store {
   remove(kind: "job" | "piece" | "corpus", id: string): void {
     const [topic, map] = kind === "job" ? (["jobs", this.jobs] as const)
       : kind === "piece" ? (["pieces", this.pieces] as const) : (["corpora", this.corpora] as const);
-    if (map.delete(id)) this.tell(topic);
+    if (!map.delete(id)) return;
+    this.tell(topic);
+    if (kind === "job") void this.refetchModels();
   }
 
   jobsOf(...kinds: Job["kind"][]): Job[] {

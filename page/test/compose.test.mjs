@@ -12,7 +12,11 @@ const { carried } = await bundled("compose/mixing");
 const { INSTRUMENTS, DRUMS, nameForServer } = await bundled("compose/instruments");
 
 const subject = (more = {}) => ({ piece: "abc", bars: 8, region: null, notes: [4, 0, 7], ...more });
-const wished = (more = {}) => Object.assign(new Wishes(), { seed: "5" }, more);
+const wished = ({ instruments = [], ...more } = {}) => {
+  const wishes = Object.assign(new Wishes(), { seed: "5" }, more);
+  wishes.instruments.push(...instruments);
+  return wishes;
+};
 
 test("only what was said is sent", () => {
   const { kind, asked } = orderOf(wished(), "shipped", subject(), true);
@@ -29,6 +33,13 @@ test("composing takes all wishes, and drums among the instruments", () => {
     model: "shipped", seed: 5, n: 8, best: 2, seconds: 30, instruments: "violin,drums", form: "AABA", varied: 0.2, metre: "3/4", tempo: 96,
     key: "G minor", chords: "Gm Cm", density: "2,-", lowest: "C3", highest: "C6", polyphony: "1,4", temperature: 1.1, top_p: 0.95,
   });
+});
+
+test("who was chosen for one way plays in no other", () => {
+  const wishes = wished({ instruments: [33] });
+  assert.equal(orderOf(wishes, "shipped", subject(), true).asked.instruments, "fingered bass");
+  wishes.mode = "accompany";
+  assert.ok(!("instruments" in orderOf(wishes, "shipped", subject(), true).asked));
 });
 
 test("a model that knows no plan is asked for length and key alone; without a form nothing returns", () => {

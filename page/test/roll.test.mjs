@@ -107,6 +107,8 @@ test("with nothing selected arrows move the cursor, and Enter writes there", () 
   const { desk, press } = seat(score([]));
   for (const key of ["ArrowRight", "ArrowRight", "ArrowUp", "Shift+ArrowUp", "Enter"]) press(key);
   assert.deepEqual(desk.notes, [[240, 120, 73, 90]]);
+  for (const key of ["ArrowUp", "Enter", "ArrowRight", "Enter"]) press(key);
+  assert.deepEqual(desk.notes.map((note) => [note[0], note[2]]), [[240, 73], [240, 74], [360, 74]]);
 });
 
 test("bars are selected by keys, and Escape lets go of them", () => {

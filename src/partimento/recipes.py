@@ -49,7 +49,7 @@ class Preparation:
 
     rehearsal: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """The share of the updates that hears again what the model knew which a run goes on from, as it composes it before
-    it begins; 0 for none. Only with --from."""
+    it begins; 0 for none. Only for a run that goes on from a model."""
 
     def __post_init__(self) -> None:
         if self.own_key is not None and not self.transpose:
@@ -73,7 +73,7 @@ class Plan:
     minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Minutes to train where `--minutes` does not say; not set for as many updates as `[training]` has."""
     epochs: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    """Passes over the music, in every key asked for, to make where `--minutes` does not say, however long they take;
+    """Passes over the music, in every key asked for, to make where no minutes are given, however long they take;
     not set for as many as there are minutes for."""
     passes: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     """Passes over the music, in every key asked for, for which there must be time; else a smaller size is taken."""

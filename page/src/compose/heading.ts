@@ -15,6 +15,9 @@ export class Heading {
     onkeydown: (event: KeyboardEvent) => {
       if (event.key === "Enter" && !event.isComposing) void this.save();
     },
+    onblur: () => {
+      if (!this.name.value.trim() && this.work.piece) this.work.rename(this.work.piece.name); // a piece has a name
+    },
   });
   private readonly state = h("span", { class: "muted piece-state", role: "status", "aria-live": "polite" });
   private readonly keep = h("button", { type: "button", id: "save", title: `${t("compose.save")} (Ctrl+S)`, onclick: () => void this.save() }, t("compose.save"));

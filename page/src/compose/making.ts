@@ -5,12 +5,13 @@ import { fill, h, write } from "../dom";
 import { attempt, tell } from "../messages";
 import { active, ProgressLine, titleOf } from "../progress";
 import { store } from "../store";
-import { named, t } from "../texts";
+import { joined, named, said, t } from "../texts";
 import type { Score } from "../api";
 import { iconButton } from "./icons";
 import type { Work } from "./work";
 
 export const COMPOSING: readonly Kind[] = ["compose", "fill", "vary", "accompany", "harmonise", "interpolate"];
+const MOST_REMARKS = 4; // that are told of what is done
 const KEPT = "partimento.compose.jobs";
 
 const dismissed = new Set<string>();
@@ -36,6 +37,10 @@ export class Making {
   async start(kind: Kind, asked: Record<string, unknown>): Promise<boolean> {
     const job = await attempt(api.start(kind, asked));
     if (!job) return false;
+    for (const id of [...this.ours.keys()]) { // what failed before has been read
+      const state = store.jobs.get(id)?.state;
+      if (state === "failed" || state === "stopped") this.forget(id);
+    }
     this.ours.set(job.id, this.work.score);
     this.keep();
     store.takeJob(job);
@@ -94,6 +99,7 @@ export class Making {
     this.forget(job.id);
     const [first] = job.pieces;
     if (!first) return;
+    if (job.remarks.length) tell(joined(...job.remarks.slice(0, MOST_REMARKS).map(said)));
     const busy = before && this.work.edited && this.work.score !== before;
     if (busy) tell(t("make.ready", { name: titleOf(job) }), { label: t("make.open"), act: () => void this.open(first) });
     else void this.open(first);

@@ -103,7 +103,7 @@ export class Panel {
   private words(): string {
     const { region } = this.work.roll;
     const { mode } = wishes;
-    if ((mode === "fill" || mode === "vary") && region) {
+    if ((mode === "fill" || mode === "vary" || mode === "accompany") && region) {
       return region.from === region.to ? t(`make.${mode}.bar`, { n: region.from }) : t(`make.${mode}.bars`, { from: region.from, to: region.to });
     }
     return t(`mode.${mode}.do` as Key);

@@ -13,7 +13,7 @@ export class Wishes {
   unit: "bars" | "seconds" = "bars";
   more = "8"; // bars or seconds that are written when a piece is continued
   keep = ""; // bars of the piece that it goes on from; all of them if empty
-  instruments: number[] = []; // programs, in order; drums stand after them
+  readonly players = new Map<Mode, number[]>(); // programs for each way, in order; drums stand after them
   form = "";
   varied = "";
   metre = "";
@@ -34,6 +34,13 @@ export class Wishes {
   versions = "1";
   of = ""; // how many are made for the best of them to be kept
   seed = "";
+
+  /** Programs for the way that is chosen. */
+  get instruments(): number[] {
+    const there = this.players.get(this.mode) ?? [];
+    this.players.set(this.mode, there);
+    return there;
+  }
 }
 
 /** The piece that it is about. */
@@ -44,7 +51,7 @@ export interface Subject {
   notes: number[]; // how many each track has: the server counts those only that have some
 }
 
-export type Wish = Exclude<keyof Wishes, "mode" | "tracks">;
+export type Wish = Exclude<keyof Wishes, "mode" | "tracks" | "players">;
 
 const LIKE = ["key", "density", "chords", "lowest", "highest", "polyphony"] as const;
 const DRAWN = ["temperature", "topP"] as const;

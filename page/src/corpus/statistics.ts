@@ -10,9 +10,11 @@ const PITCHES = ["C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "
 
 type Found = Record<string, unknown>;
 
-export function statistics(found: Found): HTMLElement {
+/** What was found at the last look; `since` pieces have been left out after it. */
+export function statistics(found: Found, since: number): HTMLElement {
   return h("section", { class: "statistics", "aria-label": t("statistics") },
     h("h3", {}, t("statistics")),
+    since > 0 && h("p", { class: "muted" }, t("statistics.since", { n: since })),
     h("div", { class: "figures" },
       list(t("statistics.instruments"), found.instruments),
       list(t("statistics.metres"), found.metres),

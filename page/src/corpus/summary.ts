@@ -13,12 +13,11 @@ export function summary(report: CorpusReport, table: FileTable): HTMLElement | n
   if (report.pieces === null) return null;
   const serving = report.list.filter((file) => file.verdict === "serves" && !file.left_out);
   const out = report.list.filter((file) => file.verdict === "left out" && !file.left_out);
-  const sinceTheLook = report.list.filter((file) => file.verdict === "serves" && file.left_out).length;
   const notes = serving.reduce((sum, file) => sum + file.notes, 0);
   const seconds = serving.reduce((sum, file) => sum + file.seconds, 0);
   return h("section", { class: "summary", "aria-label": t("summary.label") },
     h("dl", { class: "counts" },
-      number(Math.max(0, report.pieces - sinceTheLook), "summary.serve", "good"),
+      number(report.pieces, "summary.serve", "good"),
       number(out.length, "summary.out", out.length > 0 ? "bad" : ""),
       report.left_out_by_hand > 0 && number(report.left_out_by_hand, "summary.byHand"),
       number(notes, "summary.notes"),

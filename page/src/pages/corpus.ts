@@ -83,7 +83,8 @@ function corpusView(view: HTMLElement, corpus: Corpus, take: (gathered: Gathered
     report = found;
     table.show(report);
     fill(facts, summary(report, table));
-    fill(figures, report.statistics && statistics(report.statistics));
+    const since = report.list.filter((file) => file.verdict === "serves" && file.left_out).length;
+    fill(figures, report.statistics && statistics(report.statistics, since));
   };
 
   let known = "";

@@ -116,5 +116,20 @@ function report(job: Job, line: ProgressLine): Child {
     h("div", { class: "row head" }, title,
       h("a", { class: "button", href: at, target: "_blank", rel: "noopener" }, t("report.open"))),
     job.remarks.length > 0 && h("ul", { class: "remarks" }, job.remarks.map((remark) => h("li", {}, said(remark)))),
-    h("iframe", { src: at, sandbox: "allow-same-origin allow-popups", title: titleOf(job) })];
+    frame(at, titleOf(job))];
+}
+
+/** A page that a job has written, as tall as it is: nobody scrolls in what scrolls. */
+function frame(at: string, title: string): HTMLElement {
+  const made = h("iframe", { src: at, sandbox: "allow-same-origin allow-popups", title });
+  const fit = (): void => {
+    const page = made.contentDocument?.documentElement;
+    if (page) made.style.height = `${page.scrollHeight + 2}px`;
+  };
+  made.addEventListener("load", () => {
+    fit();
+    const page = made.contentDocument?.documentElement;
+    if (page) new ResizeObserver(fit).observe(page); // pictures come later
+  });
+  return made;
 }

@@ -13,7 +13,7 @@ export function page(root: HTMLElement, query: URLSearchParams): () => void {
 
   const cards = new Map<string, RunCard>();
   const drawRuns = (): void => {
-    const jobs = store.jobsOf("train");
+    const jobs = store.jobsOf("train", "shrink").filter((job) => job.kind === "train" || !store.jobs.has(String(job.asked.model)));
     for (const [id, card] of cards) {
       if (!store.jobs.has(id)) {
         card.end();

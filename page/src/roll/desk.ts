@@ -205,6 +205,7 @@ export class Desk {
     this.apply(edits.add(this.sheet, this.track, [[tick, Math.round(this.step), pitch, 90]]));
     const [note] = this.chosen;
     if (!note) return;
+    this.choose([]); // the arrows go on with the cursor
     this.told.hear(note);
     this.told.sayNote(note, true);
   }

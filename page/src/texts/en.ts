@@ -151,6 +151,7 @@ export const en = {
   "leave.use": "Use {n} again",
 
   "statistics": "What this music is like",
+  "statistics.since": "With {n} {n:piece|pieces} that you have left out since it was looked at; look again to see it without.",
   "statistics.instruments": "Instruments, by notes",
   "statistics.metres": "Metres, by bars",
   "statistics.keys": "Keys, by pieces",
@@ -347,6 +348,8 @@ export const en = {
   "mode.interpolate.do": "Go from one to the other",
   "make.fill.bar": "Fill bar {n}",
   "make.fill.bars": "Fill bars {from} to {to}",
+  "make.accompany.bar": "Accompany bar {n}",
+  "make.accompany.bars": "Accompany bars {from} to {to}",
   "make.vary.bar": "Vary bar {n}",
   "make.vary.bars": "Vary bars {from} to {to}",
   "make.lack.piece": "Open a piece first, or draw some notes.",

@@ -20,6 +20,7 @@ export const refusals: readonly Known[] = [
   ["{file} is no ZIP that can be read ({what}); drop its files themselves.", "{file} 不是可读取的 ZIP（{what}）；请直接拖入其中的文件。"],
   ["{file} says less than it holds; drop its files themselves.", "{file} 标明的内容比实际少；请直接拖入其中的文件。"],
   ["{file} unpacks to {n} MB in {m} files, which is too much.", "{file} 解压后有 {m} 个文件，共 {n} MB，太大了。"],
+  ["{file}: a ZIP is a corpus, not a piece; drop it on the Corpus page.", "{file}：ZIP 是一个语料库，不是一首乐曲；请拖放到“语料库”页面。"],
   ["{file}: files whose name ends in nothing are not read as music.", "{file}：没有后缀的文件不作为音乐读取。"],
   ["{file}: files whose name ends in {suffix} are not read as music.", "{file}：以 {suffix} 结尾的文件不作为音乐读取。"],
   ["{file}: it has {n} MB, and a piece {m} at most.", "{file}：大小为 {n} MB，而一首乐曲最多 {m} MB。"],
@@ -110,6 +111,8 @@ export const refusals: readonly Known[] = [
     "{model} 由旧版本制作，没有记录人类乐曲的特点，因此无法择优。请不要填写“择优自”。"],
 
   // wishes: form, metre, tempo, key, chords, pitches
+  ["form: a form is a letter for each section, such as AABA.", "曲式应为每段一个字母，如 AABA。"],
+  ["Every system failed, the first so: {=why}", "所有系统都失败了，第一个的原因是：{=why}"],
   ["A form is a letter for each section, e.g. AABA; {form} is none.", "曲式应为每段一个字母，如 AABA；{form} 不是。"],
   ["{n} bars cannot be divided into the {m} sections of {form}: ask for a multiple of {k}.",
     "{n} 小节无法平分给曲式 {form} 的 {m} 段：请要求 {k} 的倍数。"],
@@ -118,8 +121,8 @@ export const refusals: readonly Known[] = [
   ["--metre takes two numbers, as in 3/4; {text} is not that.", "拍号应为两个数，如 3/4；{text} 不是。"],
   ["There is no metre {metre} here: 1 to 12 over 4, 8 or 16.", "这里没有拍号 {metre}：分子为 1 至 12，分母为 4、8 或 16。"],
   ["A tempo is from {n} to {m} quarter notes a minute.", "速度应为每分钟 {n} 至 {m} 个四分音符。"],
-  ["{text} is no key: name a tonic and, unless it is major, a scale, e.g. G, F# minor or D dorian. There are {scales}.",
-    "{text} 不是调性：请写主音，大调以外再写音阶，如 G、F# minor 或 D dorian。可用的音阶有 {scales}。"],
+  ["{text} is no key: name a tonic and, unless it is major, a scale, e.g. G, Bb, F# minor or D dorian. There are {scales}.",
+    "{text} 不是调性：请写主音，大调以外再写音阶，如 G、Bb、F# minor 或 D dorian。可用的音阶有 {scales}。"],
   ["The model has learnt no pitch that is in {key}.", "模型没有学过 {key} 中的任何音。"],
   ["{text} is no chord that is known here; there are {chords}, on any root.", "{text} 不是已知的和弦；可用的有 {chords}，根音任意。"],
   ["No chord is named; write some with spaces between them, e.g. 'C G Am F'.", "没有写出和弦；请用空格隔开，如 C G Am F。"],

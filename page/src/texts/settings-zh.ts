@@ -270,7 +270,7 @@ export const help: Record<string, string> = {
     "学习时，让较罕见的音或和弦按出现过这么多次来计；留空则按实际次数。",
   "The share of all that is learnt in which some of the music is hidden, for the model to learn to fill it; for codecs that can tell it so (`cells`).":
     "所学内容中遮住一部分音乐的比例，让模型学会填充；只用于能表示遮盖的编码（cells）。",
-  "The share of the updates that hears again what the model knew which a run goes on from, as it composes it before it begins; 0 for none. Only with --from.":
+  "The share of the updates that hears again what the model knew which a run goes on from, as it composes it before it begins; 0 for none. Only for a run that goes on from a model.":
     "用于复习的更新所占的比例：开始之前，被接续的模型先写下它已会的音乐，训练中再听这些音乐；0 表示不复习。只用于从已有模型继续。",
 
   // training
@@ -308,7 +308,7 @@ export const help: Record<string, string> = {
     "决定音乐的顺序和每一次随机抽取。",
   "Seconds between checkpoints, at most; what a killed run loses at most, and less at its beginning.":
     "两个检查点之间至多相隔多少秒，也就是训练被强行中断时至多损失的时间；开始时间隔更短。",
-  "Weights to keep for `partimento audition`: only the best, those of each improvement of the held-out loss, or those of every look.":
+  "Weights to keep, to be heard later: only the best, those of each improvement of the held-out loss, or those of every look.":
     "为“听它如何学会”保留哪些权重：只留最佳的（best），留出损失每次改善时的（improvements），或每次检查时的（looks）。",
 
   // sampling and players
@@ -356,7 +356,7 @@ export const help: Record<string, string> = {
     "静默多少个四分音符之后必须奏出声音；用来防止过长的静默。",
   "Quarter notes after which a held note must end; the guard against stuck notes.":
     "持续的音到多少个四分音符必须结束；用来防止卡住不放的音。",
-  "Passes over the music, in every key asked for, to make where `--minutes` does not say, however long they take; not set for as many as there are minutes for.":
+  "Passes over the music, in every key asked for, to make where no minutes are given, however long they take; not set for as many as there are minutes for.":
     "未指定分钟数时，把音乐（含所要求的各调）学多少遍，不论需要多久；留空则时间够学多少遍就学多少遍。",
   "Passes over the music, in every key asked for, for which there must be time; else a smaller size is taken.":
     "时间必须够把音乐（含所要求的各调）学多少遍；否则改用较小的模型。",

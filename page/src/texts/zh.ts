@@ -151,6 +151,7 @@ export const zh: Record<keyof typeof en, string> = {
   "leave.use": "恢复使用 {n} 个",
 
   "statistics": "这些音乐的特点",
+  "statistics.since": "仍包括检查之后排除的 {n} 首；重新检查即可不计。",
   "statistics.instruments": "乐器（按音符数）",
   "statistics.metres": "拍号（按小节数）",
   "statistics.keys": "调性（按曲数）",
@@ -347,6 +348,8 @@ export const zh: Record<keyof typeof en, string> = {
   "mode.interpolate.do": "从一首到另一首",
   "make.fill.bar": "填充第 {n} 小节",
   "make.fill.bars": "填充第 {from} 至 {to} 小节",
+  "make.accompany.bar": "为第 {n} 小节伴奏",
+  "make.accompany.bars": "为第 {from} 至 {to} 小节伴奏",
   "make.vary.bar": "变奏第 {n} 小节",
   "make.vary.bars": "变奏第 {from} 至 {to} 小节",
   "make.lack.piece": "请先打开一首乐曲，或画几个音符。",

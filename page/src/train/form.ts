@@ -7,13 +7,15 @@ import { modelNamed, said, t } from "../texts";
 import { minutesField } from "./minutes";
 import { SettingsForm } from "./settings";
 
-const RECOMMENDED = ["nested", "lstm"];
+const FIRST = ["nested", "lstm"]; // recipes that are shown without asking; the first is recommended
 const FROM_A_MODEL = ":model"; // no recipe has such a name
+
+const last = { corpus: "", recipe: "nested", minutes: 5 }; // as they were chosen before one looked at another page
 
 export class TrainForm {
   private readonly corpus = h("select", { id: "train-corpus", required: true, onchange: () => this.changed() });
   private readonly name = h("input", { id: "train-name", type: "text", maxlength: 120, autocomplete: "off" });
-  private readonly minutes = minutesField("train-minutes", 5);
+  private readonly minutes = minutesField("train-minutes", last.minutes);
   private readonly model = h("select", {
     id: "train-model",
     onchange: () => {
@@ -28,7 +30,7 @@ export class TrainForm {
   private readonly settings = new SettingsForm();
   private readonly begin = h("button", { class: "primary", type: "submit" }, t("train.start"));
   private readonly hint = h("p", { class: "hint" });
-  private chosen = "nested";
+  private chosen = last.recipe;
   private drawn = "";
 
   readonly element = h("form", { class: "panel train-form", "aria-label": t("train.new"), onsubmit: (event: Event) => void this.start(event) },
@@ -51,7 +53,7 @@ export class TrainForm {
     const now = JSON.stringify([[...corpora.values()].map((one) => [one.id, one.name, one.pieces]), recipes.length, models.map((one) => one.id)]);
     if (now === this.drawn) return;
     this.drawn = now;
-    const chosen = this.corpus.value || this.wanted;
+    const chosen = this.corpus.value || this.wanted || last.corpus;
     const known = [...corpora.values()].sort((a, b) => b.made - a.made);
     fill(this.corpus, known.map((one) => h("option", { value: one.id, disabled: one.pieces === 0 },
       one.pieces === null ? one.name : t("train.corpusPieces", { name: one.name, n: one.pieces }))));
@@ -64,9 +66,9 @@ export class TrainForm {
   }
 
   private drawCards(recipes: Recipe[]): void {
-    const recommended = RECOMMENDED.flatMap((name) => recipes.filter((recipe) => recipe.name === name));
-    const others = recipes.filter((recipe) => !RECOMMENDED.includes(recipe.name));
-    fill(this.cards, recommended.map((recipe) => this.card(recipe, true)),
+    const first = FIRST.flatMap((name) => recipes.filter((recipe) => recipe.name === name));
+    const others = recipes.filter((recipe) => !FIRST.includes(recipe.name));
+    fill(this.cards, first.map((recipe) => this.card(recipe, recipe.name === FIRST[0])),
       store.models.length > 0 && h("div", { class: "card" },
         this.radio(FROM_A_MODEL),
         h("label", { for: `recipe-${FROM_A_MODEL}` }, h("strong", {}, t("train.fromModel")), h("span", {}, t("train.fromModelHelp")))));
@@ -92,7 +94,7 @@ export class TrainForm {
   }
 
   private choose(value: string): void {
-    this.chosen = value;
+    this.chosen = last.recipe = value;
     const radio = document.getElementById(`recipe-${value}`) as HTMLInputElement | null;
     if (radio) radio.checked = true;
     this.showSettings();
@@ -104,6 +106,7 @@ export class TrainForm {
   }
 
   private changed(): void {
+    last.corpus = this.corpus.value;
     const corpus = store.corpora.get(this.corpus.value);
     this.begin.disabled = !corpus;
     this.modelField.hidden = this.chosen !== FROM_A_MODEL;
@@ -124,6 +127,7 @@ export class TrainForm {
     const settings = this.settings.changed();
     if (settings === null || !this.minutes.valid()) return;
     this.begin.disabled = true;
+    last.minutes = this.minutes.value();
     forgive();
     const job = await attempt(api.start("train", {
       corpus: this.corpus.value,

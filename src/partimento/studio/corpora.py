@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from partimento.studio.hub import Hub
 from partimento.studio.pieces import read_in_thread
 from partimento.studio.places import Places, new_id
 from partimento.studio.shelves import Row, Shelves, now
+
+LONGEST = 110  # letters of a name that gets a number
 
 
 class Corpora:
@@ -31,6 +35,7 @@ class Corpora:
         self._places = places
         self._shelves = shelves
         self._hub = hub
+        self._naming = threading.Lock()
 
     def all(self) -> list[dict[str, Any]]:
         """Every corpus."""
@@ -43,10 +48,14 @@ class Corpora:
         return {**self._told(row), "list": listed, "statistics": statistics}
 
     def new(self, name: str) -> dict[str, Any]:
-        """An empty corpus."""
+        """An empty corpus; where another has its name, it is numbered."""
         id = new_id()
         (self._places.corpus(id) / dropped.IN).mkdir(parents=True)
-        self._shelves.put("corpora", {"id": id, "name": name, "made": now()})
+        with self._naming:
+            known = {row["name"] for row in self._shelves.all("corpora")}
+            others = (f"{name[:LONGEST]} {number}" for number in itertools.count(2))
+            name = next(one for one in itertools.chain([name], others) if one not in known)
+            self._shelves.put("corpora", {"id": id, "name": name, "made": now()})
         return self.tell(id)
 
     async def add(self, id: str, name: str, data: bytes) -> dict[str, Any]:

@@ -142,7 +142,8 @@ class Jobs:
         row = self._row(id)
         if row["state"] not in (PAUSED, STOPPED, FAILED):
             raise ImpossibleRequest("This job is at work, or waits, or is done; there is nothing to go on with.")
-        self._shelves.change("jobs", {"state": WAITING, "why": "", "ended": None}, id=id)
+        anew = {} if row["kind"] in GOES_ON else {"progress": None}
+        self._shelves.change("jobs", {"state": WAITING, "why": "", "ended": None, **anew}, id=id)
         self._wake(row["lane"])
         return self._told(id)
 
@@ -174,7 +175,7 @@ class Jobs:
 
     def all(self) -> list[dict[str, Any]]:
         """Every job, as a page hears of it."""
-        ahead = {row["id"]: place for lane in LANES for place, row in enumerate(self._in_turn(lane))}
+        ahead = {row["id"]: self._busy(lane) + place for lane in LANES for place, row in enumerate(self._in_turn(lane))}
         return [self._as_told(row, ahead.get(row["id"], 0)) for row in self._shelves.all("jobs")]
 
     def told(self, row: Row) -> dict[str, Any]:
@@ -236,7 +237,14 @@ class Jobs:
         return [row for _, row in sorted(keyed, key=lambda one: one[0])]
 
     def _ahead(self, row: Row) -> int:
-        return next((place for place, one in enumerate(self._in_turn(row["lane"])) if one["id"] == row["id"]), 0)
+        lane = row["lane"]
+        place = next((place for place, one in enumerate(self._in_turn(lane)) if one["id"] == row["id"]), 0)
+        return self._busy(lane) + place
+
+    def _busy(self, lane: str) -> int:
+        """How many jobs are at work in a lane, where none of its workers is free."""
+        running = len(self._shelves.all("jobs", lane=lane, state=RUNNING))
+        return running if running >= LANES[lane][0] else 0
 
     async def _serve(self, lane: str, worker: Worker) -> None:
         """Do what waits in a lane, for ever."""

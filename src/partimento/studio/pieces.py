@@ -105,6 +105,8 @@ class Pieces:
         """A piece of somebody's, in any format that is read."""
         name = clean(name)
         suffix = Path(name).suffix.lower()
+        if suffix == ".zip":
+            raise ImpossibleRequest(f"{name}: a ZIP is a corpus, not a piece; drop it on the Corpus page.")
         if suffix not in SUFFIXES:
             raise ImpossibleRequest(f"{name}: files whose name ends in {suffix or 'nothing'} are not read as music.")
         id = new_id()

@@ -91,7 +91,7 @@ class Training:
     save_every: Annotated[float, Field(ge=0)] = 30.0
     """Seconds between checkpoints, at most; what a killed run loses at most, and less at its beginning."""
     keep: Literal["best", "improvements", "looks"] = "improvements"
-    """Weights to keep for `partimento audition`: only the best, those of each improvement of the held-out loss, or
+    """Weights to keep, to be heard later: only the best, those of each improvement of the held-out loss, or
     those of every look."""
 
     @property

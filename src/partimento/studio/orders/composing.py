@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from partimento.bundle import COMES_ALONG
 from partimento.studio.orders.order import MADE, OTHER, PIECE, Desk, Id, ModelId, Order, Seed, Words, flags
@@ -54,6 +55,16 @@ def _tracks(tracks: list[int] | None) -> str | None:
     return None if tracks is None else ",".join(map(str, tracks))
 
 
+def _form(text: str) -> str:
+    if not re.fullmatch(LETTERS, text):
+        raise ValueError("A form is a letter for each section, such as AABA.")
+    return text
+
+
+LETTERS = r"^[A-Za-z]{1,64}$"
+Form = Annotated[str, AfterValidator(_form), Field(json_schema_extra={"pattern": LETTERS})]
+
+
 class Compose(Wishes):
     """A piece from nothing, from a plan, or from a beginning."""
 
@@ -61,7 +72,7 @@ class Compose(Wishes):
 
     bars: Annotated[int, Field(ge=1, le=2000)] | None = None
     seconds: Annotated[float, Field(gt=0, le=7200)] | None = None
-    form: Annotated[str, Field(pattern=r"^[A-Za-z]{1,64}$")] | None = None
+    form: Form | None = None
     varied: Annotated[float, Field(ge=0, le=1)] | None = None
     instruments: Words | None = None
     metre: Words | None = None

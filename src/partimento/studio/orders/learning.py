@@ -7,8 +7,11 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
+from partimento.bundle import COMES_ALONG, open_bundle
+from partimento.recipes import recipe_named
 from partimento.studio.orders.order import RUN, Desk, Id, ModelId, Name, Order, Value, Words, flags
 from partimento.training.resuming import HAS_A_PLAN
+from partimento.training.starting import recipe_of
 
 
 class Train(Order):
@@ -34,9 +37,18 @@ class Train(Order):
         return self
 
     def words(self, desk: Desk) -> list[str]:
-        """`partimento train`, which begins, or goes on where it was broken off."""
-        planned = (desk.folder / RUN / HAS_A_PLAN).is_file()  # then it has its own copy of the model
-        start = None if self.model is None or planned else desk.model(self.model)
+        """`partimento train`, which begins, or goes on where it was broken off.
+
+        Raises:
+            InvalidSettings: the settings cannot be.
+        """
+        if (desk.folder / RUN / HAS_A_PLAN).is_file():  # it has all that was said, and its own copy of the model
+            return ["train", desk.music(self.corpus), "--to", RUN, "--resume"]
+        start = None if self.model is None else desk.model(self.model)
+        if start is None:
+            recipe_named(self.recipe or "lstm").override(self.overrides())
+        else:
+            recipe_of(open_bundle(None if start == COMES_ALONG else start)).override(self.overrides())
         told = {"--to": RUN, "--recipe": self.recipe, "--from": start, "--minutes": self.minutes}
         words = ["train", desk.music(self.corpus), *flags({**told, "--data-licence": self.data_licence})]
         words += ["--resume"] if (desk.folder / RUN).exists() else []
