@@ -18,6 +18,7 @@ from partimento.codec import Request
 from partimento.composing import Order, compose_again, compose_into
 from partimento.errors import ImpossibleRequest, InvalidSettings, TooLittleMusic, Unreadable
 from partimento.evaluating import Evaluation, evaluate
+from partimento.evaluating.naming import named, read_names
 from partimento.evaluating.report import lead, write_page
 from partimento.evaluation.features import FEATURES, HISTOGRAMS, features
 from partimento.evaluation.originality import TrainingIndex
@@ -138,6 +139,27 @@ def test_another_folder_can_be_what_was_learnt_from(folders: dict[str, Path], tm
     assert by_path["100.mid"]["flagged"]
     assert by_path["100.mid"]["source"] == "a tune.mid"
     assert by_path["stolen/copy.mid"]["source"] == "one of people's.mid"
+
+
+def test_pieces_and_their_sources_have_the_names_that_a_person_gave_them(
+    found: Evaluation, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    made, people = folders["made"], folders["people"]
+    (tmp_path / "names.json").write_text(
+        json.dumps({f"{made}/stolen/copy.mid": "Waltz", f"{people}/03.mid": "Old air", str(people): "Airs/and more"})
+    )
+    named_so = named(found, read_names(tmp_path / "names.json"))
+    told = {piece["path"]: piece["originality"] for piece in named_so.to_json()["pieces"]}
+    assert told["Waltz"]["source"] == "Old air"
+    assert "100.mid" in told
+    assert "human pieces of Airs-and more" in lead(named_so)[0]
+    assert "most of all Waltz (" in " ".join(lead(named_so))
+    with pytest.raises(InvalidSettings, match="two pieces one name"):
+        named(found, {f"{made}/stolen/copy.mid": "Waltz", f"{made}/100.mid": "Waltz"})
+    for wrong in ("[]", '{"a": 1}', "{", "\xff"):
+        (tmp_path / "names.json").write_text(wrong, "latin-1")
+        with pytest.raises(InvalidSettings, match="--names"):
+            read_names(tmp_path / "names.json")
 
 
 def test_one_piece_is_a_folder_of_one(folders: dict[str, Path]) -> None:

@@ -188,7 +188,7 @@ def test_what_the_studio_refuses_is_refused_in_chinese() -> None:
 
 
 def test_what_jobs_are_called_is_known_in_chinese() -> None:
-    desk = Desk(Path(), str, Path, Path, lambda one: models.NAME if one == "shipped" else "茉莉花")
+    desk = Desk(Path(), str, Path, Path, lambda one: models.NAME if one == "shipped" else "茉莉花", lambda _: {})
     id = "0" * 12
     orders: list[Order] = [
         *(Compose(), Compose(prompt=id), Fill(piece=id), Vary(piece=id), Accompany(piece=id), Harmonise(piece=id)),

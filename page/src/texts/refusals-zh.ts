@@ -20,7 +20,7 @@ export const refusals: readonly Known[] = [
   ["{file} is no ZIP that can be read ({what}); drop its files themselves.", "{file} 不是可读取的 ZIP（{what}）；请直接拖入其中的文件。"],
   ["{file} says less than it holds; drop its files themselves.", "{file} 标明的内容比实际少；请直接拖入其中的文件。"],
   ["{file} unpacks to {n} MB in {m} files, which is too much.", "{file} 解压后有 {m} 个文件，共 {n} MB，太大了。"],
-  ["{file}: a ZIP is a corpus, not a piece; drop it on the Corpus page.", "{file}：ZIP 是一个语料库，不是一首乐曲；请拖放到“语料库”页面。"],
+  ["{file}: a ZIP is a corpus, not a piece; drop it on the Corpus page.", "{file}：ZIP 是一个曲库，不是一首乐曲；请拖放到“曲库”页面。"],
   ["{file}: files whose name ends in nothing are not read as music.", "{file}：没有后缀的文件不作为音乐读取。"],
   ["{file}: files whose name ends in {suffix} are not read as music.", "{file}：以 {suffix} 结尾的文件不作为音乐读取。"],
   ["{file}: it has {n} MB, and a piece {m} at most.", "{file}：大小为 {n} MB，而一首乐曲最多 {m} MB。"],

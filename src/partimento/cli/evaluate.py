@@ -20,6 +20,7 @@ def evaluate(
     model: Path | None = None,
     json: Path | None = None,
     html: Path | None = None,
+    names: Path | None = None,
     seed: Whole = 0,
 ) -> None:
     """Judge pieces of music, by whomever they were made: how good beside human music, and how new.
@@ -31,17 +32,22 @@ def evaluate(
         model: A bundle or run, to say how well it foretells human music.
         json: Write every figure to this file.
         html: Write a page to look at and to listen to, all in this one file.
+        names: A JSON file of what pieces and folders are called in what is written, by their paths as they are given:
+            {"pieces/0001.mid": "Waltz", "pieces": "My pieces"}.
         seed: Decides which excerpts are compared.
     """
     from partimento.evaluating import evaluate as judge
     from partimento.evaluating import report
+    from partimento.evaluating.naming import named, read_names
 
     if seed < 0:
         raise InvalidSettings(f"A seed is 0 or more; {seed} is not.")
     outputs.require(json, "--json", ".json")
     outputs.require(html, "--html", ".html", ".htm")
+    called = {} if names is None else read_names(names)
     with watching() as watch:
         made = judge(pieces, like, trained_on=trained_on, model=model, seed=seed, watch=watch)
+        made = named(made, called, trained_on) if called else made
         if json is not None:
             made.write_json(json)
         if html is not None:

@@ -139,7 +139,7 @@ def _refusals(app: FastAPI) -> None:
 
     async def invalid(_: Request, error: Exception) -> Response:
         complaints = error.errors() if isinstance(error, RequestValidationError) else []
-        return _refusal(422, "; ".join(_complaint(one) for one in complaints[:5]) + ".")
+        return _refusal(422, "; ".join(_complaint(one).removesuffix(".") for one in complaints[:5]) + ".")
 
     app.add_exception_handler(RequestValidationError, invalid)
 

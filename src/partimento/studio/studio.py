@@ -24,7 +24,7 @@ from partimento.files import read_safely
 from partimento.holding import hold
 from partimento.render.audio import require_soundfont
 from partimento.studio.corpora import Corpora
-from partimento.studio.dropped import IN, sweep
+from partimento.studio.dropped import IN, file_name, sweep
 from partimento.studio.hub import Hub
 from partimento.studio.jobs import Jobs
 from partimento.studio.models import NAME, Models
@@ -118,7 +118,14 @@ class Studio:
             self.shelves.there("corpora", id)
             return self.places.corpus(id) / IN
 
-        return Desk(folder, self.models.place, midi, music, self._name)
+        return Desk(folder, self.models.place, midi, music, self._name, self._files)
+
+    def _files(self, id: str) -> dict[str, str]:
+        """What the files of a corpus are called, or of the one that a run learnt from, by the names that they have."""
+        run = self.shelves.one("jobs", id=id)
+        corpus = id if run is None else str(run["asked"].get("corpus", ""))
+        rows = self.shelves.all("files", corpus=corpus)
+        return {file_name(row["number"], row["suffix"]): row["name"] for row in rows}
 
     def _name(self, id: str) -> str:
         """What a model, a piece or a corpus is called."""

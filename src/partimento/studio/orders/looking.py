@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from partimento.atomic import atomic_file
 from partimento.bundle import COMES_ALONG
-from partimento.studio.orders.order import Desk, Id, ModelId, Order, Seed, flags
+from partimento.studio.orders.order import MUSIC, Desk, Id, ModelId, Order, Seed, flags
+
+NAMES = "names.json"
 
 
 class Inspect(Order):
@@ -65,15 +70,32 @@ class Evaluate(Order):
         (desk.folder / "pieces").mkdir(exist_ok=True)
         for number, piece in enumerate(self.pieces, start=1):
             desk.copied(piece, f"pieces/{number:04d}.mid")
-        told: dict[str, Any] = {"--like": desk.music(self.like), "--html": "report.html", "--json": "report.json"}
+        music = desk.music(self.like)
+        told: dict[str, Any] = {"--like": music, "--html": "report.html", "--json": "report.json", "--names": NAMES}
         if self.model is not None:
             told |= {"--model": desk.model(self.model)}
-            if self.model != COMES_ALONG:
-                told |= {"--trained-on": desk.model(self.model)}
+        told |= {"--trained-on": music if self.model in (None, COMES_ALONG) else desk.model(str(self.model))}
+        with atomic_file(desk.folder / NAMES) as temporary:
+            temporary.write_text(json.dumps(self._names(desk, told["--trained-on"])), "utf-8")
         return ["evaluate", "pieces", *flags({**told, "--seed": self.seed})]
+
+    def _names(self, desk: Desk, learnt: str) -> dict[str, str]:
+        """What a report calls the pieces, the corpus and its files, by their paths."""
+        found = {"pieces": self._said(desk), MUSIC: desk.name(self.like)}
+        seen: Counter[str] = Counter()
+        for number, piece in enumerate(self.pieces, start=1):
+            name = desk.name(piece)
+            seen[name] += 1
+            found[f"pieces/{number:04d}.mid"] = name if seen[name] == 1 else f"{name} ({seen[name]})"
+        if learnt != MUSIC:
+            found[learnt] = desk.name(str(self.model))
+        files = desk.files(self.like if learnt == MUSIC else str(self.model))
+        return found | {f"{learnt}/{file}": name for file, name in files.items()}
+
+    def _said(self, desk: Desk) -> str:
+        many = len(self.pieces)
+        return desk.name(self.pieces[0]) if many == 1 else f"{many} pieces"
 
     def label(self, desk: Desk) -> str:
         """How many, and beside what."""
-        many = len(self.pieces)
-        what = desk.name(self.pieces[0]) if many == 1 else f"{many} pieces"
-        return f"{what} beside {desk.name(self.like)}"
+        return f"{self._said(desk)} beside {desk.name(self.like)}"

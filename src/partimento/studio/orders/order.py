@@ -37,7 +37,8 @@ class Desk:
         model: the place of a model, as the command line takes it.
         piece: the MIDI file of a piece.
         corpus: the folder of a corpus.
-        name: what a piece or a corpus is called.
+        name: what a piece, a corpus or a model is called.
+        files: what the files of a corpus are called, or of that which a model learnt from, by the names of its files.
     """
 
     folder: Path
@@ -45,6 +46,7 @@ class Desk:
     piece: Callable[[str], Path]
     corpus: Callable[[str], Path]
     name: Callable[[str], str]
+    files: Callable[[str], dict[str, str]]
 
     def copied(self, piece: str, name: str) -> str:
         """A copy of a piece in the job's folder, so that the job can be done again whatever becomes of the piece."""
