@@ -142,8 +142,9 @@ export class Work {
   /** Keep it as a new piece, and go on with that one. */
   async save(): Promise<boolean> {
     const { score, piece, turn } = this;
-    const name = this.name.trim().slice(0, 120) || t("compose.unnamed");
-    const tracks = score.tracks.map(({ name: called, program, drums, notes }) => ({ name: called.slice(0, 200), program, drums, notes }));
+    const called = this.name.trim().slice(0, 120) || t("compose.unnamed");
+    const name = piece && this.edited && called === piece.name ? another(called) : called; // what it was stays beside it
+    const tracks = score.tracks.map(({ name: player, program, drums, notes }) => ({ name: player.slice(0, 200), program, drums, notes }));
     const kept = await attempt(piece
       ? this.edited ? api.edited(piece.id, name, tracks) : api.rename(piece.id, name)
       : api.addPiece(new Blob([toMidi(score)]), `${name.replaceAll("/", "-")}.mid`));
@@ -225,6 +226,16 @@ export class Work {
 function akin(one: Piece | null, other: Piece | null): boolean {
   if (!one || !other) return false;
   return one.id === other.id || one.from === other.id || other.from === one.id || (one.job !== null && one.job === other.job);
+}
+
+/** A name with the next number that no piece has. */
+function another(name: string): string {
+  const [, stem = name] = /^(.*?)(?: \(\d+\))?$/.exec(name) ?? [];
+  const known = new Set([...store.pieces.values()].map((piece) => piece.name));
+  for (let number = 2; ; number += 1) {
+    const next = `${stem.slice(0, 110)} (${number})`;
+    if (!known.has(next)) return next;
+  }
 }
 
 function sheet(): Score {

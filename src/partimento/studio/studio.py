@@ -202,7 +202,7 @@ class Studio:
             title = str(row["label"])
         name = f"{title}{which}" if title else ""
         if row["kind"] == "audition":
-            name = f"{title} after {int(midi.parent.name):,} updates"
+            name = f"After {int(midi.parent.name):,} updates, {title}"
         begins_bar = _begins_bar(midi) if isinstance(order, Compose) and order.prompt is not None else None
         self.pieces.list(id, name, score, row["id"], order.parent(), begins_bar)
 
