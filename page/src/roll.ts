@@ -12,7 +12,7 @@ import { Keys } from "./roll/keys";
 import { type Layer, Layers } from "./roll/layers";
 import { type Layout, laidOut } from "./roll/layout";
 import { type Band, drawMoving } from "./roll/overlay";
-import { type View, boundsOf, fitted, kept, scrolled, showing, xOf, zoomedInPitch, zoomedInTime } from "./roll/view";
+import { type View, boundsOf, fitted, kept, scrolled, showing, withPitches, xOf, zoomedInPitch, zoomedInTime } from "./roll/view";
 import { type RollText, type Translate, type Values, cursorName, english, inEnglish, noteName } from "./roll/words";
 
 export type { Grid, Region, RollText, TrackState, Translate };
@@ -297,6 +297,11 @@ export class Roll {
   // Its beginning, as large as can be read.
   showBeginning(): void {
     this.look(fitted(this.sight, this.desk.sheet, "read"));
+  }
+
+  // Of another version of the same music: where one is in it stays, what it has is all in sight.
+  showPitches(): void {
+    this.look(withPitches(this.sight, this.desk.sheet));
   }
 
   showBar(bar: number): void {

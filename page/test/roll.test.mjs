@@ -6,7 +6,7 @@ import { score } from "./scores.mjs";
 const { Desk } = await bundled("roll/desk");
 const { Keys } = await bundled("roll/keys");
 const { History } = await bundled("roll/history");
-const { fitted, hit, kept, pitchAt, scrolled, tickAt, xOf, yOf, zoomedInPitch, zoomedInTime } = await bundled("roll/view");
+const { fitted, hit, kept, pitchAt, scrolled, tickAt, withPitches, xOf, yOf, zoomedInPitch, zoomedInTime } = await bundled("roll/view");
 const { english, inEnglish, noteName } = await bundled("roll/words");
 const { sheetOf } = await bundled("roll/edits");
 
@@ -202,4 +202,13 @@ test("notes are named as one says them", () => {
   assert.equal(name([0, 160, 60, 90]), "C4, bar 1, beat 1, eighth triplet");
   assert.equal(name([0, 600, 60, 90]), "C4, bar 1, beat 1, 1.25 quarters");
   for (const key of Object.keys(english)) assert.equal(typeof inEnglish(key), "string");
+});
+
+test("another version of the same music is seen whole in height, and in the same bars", () => {
+  const view = { left: 960, top: 70, perTick: 0.1, perPitch: 10, width: 600, height: 300 };
+  const low = sheetOf(score([[0, 480, 30, 90], [480, 480, 50, 90]]));
+  const seen = withPitches(view, low);
+  assert.equal(seen.left, view.left);
+  for (const pitch of [30, 50]) assert.ok(yOf(seen, pitch) >= 0 && yOf(seen, pitch - 1) <= seen.height);
+  assert.equal(withPitches(seen, low), seen, "what is in sight stays where it is");
 });

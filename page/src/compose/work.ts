@@ -194,7 +194,8 @@ export class Work {
     this.saved = roll.score;
     if (draft) roll.setScore({ ...score, tracks: draft.tracks, bars: draft.bars, fresh: draft.fresh }, true);
     if (!this.kin) roll.activeTrack = 0;
-    if (!this.kin) roll.showBeginning();
+    if (this.kin) roll.showPitches();
+    else roll.showBeginning();
     roll.region = region;
     this.tell("opened");
   }
