@@ -256,6 +256,25 @@ def test_a_piece_is_composed_heard_filled_edited_and_taken_home(page: Page, stud
     shoot(page, "7 score")
 
 
+def test_versions_lie_side_by_side(page: Page, studio: Serving) -> None:
+    visitor = studio.visitor()
+    go(page, "Compose")
+    page.get_by_role("radiogroup", name="What to do").get_by_text("Vary", exact=True).click()
+    page.get_by_role("button", name="All", exact=True).click()
+    page.get_by_role("spinbutton", name="Versions").fill("3")
+    page.get_by_role("button", name="Vary the piece").click()
+    versions = page.get_by_role("list", name="Versions").get_by_role("listitem")
+    expect(versions).to_have_count(3, timeout=60_000)
+    page.wait_for_timeout(500)
+    shoot(page, "9 compose, versions")
+    versions.nth(2).get_by_role("button", name="Version 3").first.click()
+    expect(page.get_by_text("Version 3 of 3")).to_be_visible()
+    assert versions.nth(2).locator("canvas").evaluate(
+        "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(value => value > 0)"
+    )
+    assert len({piece["job"] for piece in visitor.get("pieces")[:3]}) == 1
+
+
 def test_a_piece_is_judged(page: Page, studio: Serving) -> None:
     go(page, "Report")
     page.get_by_role("checkbox", name="Piece 1").first.check()

@@ -3,7 +3,7 @@
 
 import type { Heard, Note, Score } from "./api";
 import { type TrackState, plain } from "./mix";
-import { type Grid, barStart } from "./ticks";
+import { type Grid, barAt, barStart } from "./ticks";
 import { type Colours, coloursOf, whenColoursChange } from "./roll/colours";
 import { Desk, type Region } from "./roll/desk";
 import { draw } from "./roll/drawing";
@@ -297,6 +297,13 @@ export class Roll {
   // Its beginning, as large as can be read.
   showBeginning(): void {
     this.look(fitted(this.sight, this.desk.sheet, "read"));
+  }
+
+  // The bar in which the first new note begins.
+  showFresh(): void {
+    const { tracks, fresh } = this.score;
+    const ticks = fresh.flatMap(([track, note]) => tracks[track]?.notes[note]?.[0] ?? []);
+    if (ticks.length) this.showBar(barAt(this.desk.sheet, ticks.reduce((one, other) => Math.min(one, other))));
   }
 
   // Of another version of the same music: where one is in it stays, what it has is all in sight.

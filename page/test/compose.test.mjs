@@ -9,6 +9,7 @@ const { Drafts } = await bundled("compose/drafts");
 const { Take, quantised } = await bundled("compose/take");
 const { basisOf } = await bundled("compose/basis");
 const { carried } = await bundled("compose/mixing");
+const { boxOf, frameOf } = await bundled("compose/miniature");
 const { INSTRUMENTS, DRUMS, nameForServer } = await bundled("compose/instruments");
 
 const subject = (more = {}) => ({ piece: "abc", bars: 8, region: null, notes: [4, 0, 7], ...more });
@@ -160,4 +161,15 @@ test("while a job writes, what it writes anew is gone, and all else stays", () =
   assert.deepEqual(left("fill", { bars: { first: 1, last: 1 }, tracks: [1] }), [[62], [], [40, 42]]);
   assert.deepEqual(left("harmonise", { track: 2 }), [[40, 42]]);
   assert.deepEqual(left("vary", {}), [[60, 62], [], [40, 42]]);
+});
+
+test("versions side by side are drawn at one scale", () => {
+  const [one, other] = [score([[0, 480, 60, 90]]), { ...score([[1920, 240, 84, 90]]), bars: [0, 1920, 3840, 5760] }];
+  const frame = frameOf([one, other]);
+  assert.deepEqual(frame, { quarters: 12, low: 60, high: 84 });
+  const [low, high] = [boxOf(one.tracks[0].notes[0], 480, frame), boxOf(other.tracks[0].notes[0], 480, frame)];
+  assert.deepEqual([low[0], high[0]], [0, 56]);
+  assert.equal(low[2], 2 * high[2]);
+  assert.ok(high[1] === 0 && low[1] > 40 && low[1] + low[3] <= 46.001);
+  assert.deepEqual(frameOf([score([])]).quarters, 8);
 });

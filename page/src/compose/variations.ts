@@ -7,6 +7,7 @@ import { store } from "../store";
 import { t } from "../texts";
 import { siblings } from "./groups";
 import { iconButton } from "./icons";
+import { Versions } from "./versions";
 import type { Work } from "./work";
 
 const KEPT = "partimento.compose.kept";
@@ -14,9 +15,13 @@ const kept = new Set<string>(JSON.parse(sessionStorage.getItem(KEPT) ?? "[]") as
 
 export class Variations {
   readonly element = h("div", { class: "variations", role: "group", "aria-label": t("variations"), hidden: true });
+  private readonly versions: Versions;
+  private readonly bar = h("div", { class: "row variations-bar" });
   private drawn = "";
 
-  constructor(private readonly work: Work, private readonly open: (id: string) => Promise<boolean>) {
+  constructor(private readonly work: Work, private readonly open: (id: string) => Promise<boolean>, hear: (id: string) => void) {
+    this.versions = new Versions((id) => void open(id), hear);
+    fill(this.element, this.bar, this.versions.element);
     this.show();
   }
 
@@ -26,12 +31,13 @@ export class Variations {
     const before = piece?.from ? store.pieces.get(piece.from) : undefined;
     this.element.hidden = !piece?.job || writing || kept.has(piece.job) || (beside.length < 2 && !before);
     if (!piece || this.element.hidden) return;
+    this.versions.show(beside, piece.id);
     const fresh = this.work.score.fresh.length;
     const now = [piece.id, fresh, before?.name, ...beside.map((each) => each.id)].join();
     if (now === this.drawn) return;
     this.drawn = now;
     const place = beside.findIndex((each) => each.id === piece.id) + 1;
-    fill(this.element,
+    fill(this.bar,
       h("span", { role: "status", "aria-live": "polite" },
         beside.length > 1 ? t("variation.place", { n: place, all: beside.length }) : t("variation.one"),
         fresh > 0 && h("span", { class: "muted" }, " · ", t("variation.fresh", { n: fresh }))),
@@ -45,6 +51,10 @@ export class Variations {
       beside.length > 1 && h("button", {
         type: "button", class: "small danger", id: "variation-others", onclick: () => void this.forgetOthers(piece),
       }, t("variation.others")));
+  }
+
+  end(): void {
+    this.versions.end();
   }
 
   /** To the next or the one before; round at the end. */

@@ -72,7 +72,7 @@ export function page(root: HTMLElement, query: URLSearchParams): () => void {
 
   const toolbar = new Toolbar(work, root, showKeys);
   const heading = new Heading(work, () => work.piece && void forget(work.piece));
-  const variations = new Variations(work, open);
+  const variations = new Variations(work, open, (id) => void hear(id));
   const controls: Controls = new Controls(work, deck, pianist);
   const tracks = new Tracks(work, mixing);
   const making = new Making(work, open);
@@ -90,7 +90,10 @@ export function page(root: HTMLElement, query: URLSearchParams): () => void {
 
   const news = (what: News): void => {
     const other = what === "opened" || what === "written";
-    if (what === "opened" && work.kin && !work.piece?.from && work.piece?.job === work.writer && !deck.playing) work.roll.showBeginning();
+    if (what === "opened" && work.kin && work.piece?.job === work.writer && !deck.playing) { // seen to its end while it was written
+      if (work.piece.from) work.roll.showFresh();
+      else work.roll.showBeginning();
+    }
     if (other && !work.kin) {
       mixing.reset(work.tracks);
       panel.forgetTracks();
@@ -143,6 +146,7 @@ export function page(root: HTMLElement, query: URLSearchParams): () => void {
       "Control+y": redo,
     }),
     () => writing.end(),
+    () => variations.end(),
     () => pianist.end(),
     () => deck.end(),
     () => work.end(),
