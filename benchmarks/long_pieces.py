@@ -6,7 +6,8 @@ Each recipe learns from the same pieces of MUSIC, for as long on one thread by t
 of five minutes. An excerpt of each, as long as people's pieces are at the median, is set beside one of each of those
 human pieces that none has learnt from; a figure is *inside* where it differs no more than as many human pieces would
 (`evaluation.chance`, which also has what *about one in twenty* means). The row of people is as many of the pieces that
-were learnt from. A row that is there is not made again, so the command can be broken off between two.
+were learnt from; that of `shipped` goes on from the model that comes along, for as long as the others learn. A row that
+is there is not made again, so the command can be broken off between two.
 
 Leaves out: recipes whose codec cannot count seconds, which are named.
 """
@@ -25,6 +26,7 @@ import numpy as np
 import torch
 
 from flagship import COMMON, by_processor_time, kept, place
+from partimento.bundle import COMES_ALONG, Bundle, open_bundle
 from partimento.codec import Request
 from partimento.corpus import inspect
 from partimento.errors import PartimentoError
@@ -36,6 +38,7 @@ from partimento.generation import generate
 from partimento.recipes import Recipe, presets, recipe_named
 from partimento.score import Score, note_array, seconds_at
 from partimento.training.runs import train
+from partimento.training.starting import recipe_of
 
 MOST = 200  # human pieces
 HEAD = (
@@ -67,11 +70,13 @@ def times(score: Score) -> tuple[float, float]:
     return float((end - onset).max()), float((onset[1:] - np.maximum.accumulate(end)[:-1]).max(initial=0))
 
 
-def row(recipe: Recipe, humans: Sequence[Score], chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
+def row(
+    recipe: Recipe, start: Bundle | None, humans: Sequence[Score], chosen: argparse.Namespace, folder: Path
+) -> dict[str, Any]:
     """Train, make pieces and judge them."""
     shutil.rmtree(folder, ignore_errors=True)  # of a row that was broken off
     with by_processor_time():
-        bundle = train(chosen.music, folder / "run", recipe, minutes=chosen.minutes)
+        bundle = train(chosen.music, folder / "run", recipe, minutes=chosen.minutes, start=start)
     began = time.process_time()
     try:
         made = list(generate(bundle, request=Request(seconds=chosen.seconds), n=chosen.pieces, seed=0))
@@ -113,7 +118,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--pieces", type=int, default=16)
     parser.add_argument("--work", type=Path, default=Path("runs") / "long-pieces")
-    parser.add_argument("--recipes", default=",".join(presets()))
+    parser.add_argument("--recipes", default=",".join([*presets(), COMES_ALONG]))
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     corpus = inspect(chosen.music)
@@ -125,9 +130,10 @@ def main() -> None:
     print(HEAD)
     tell("people", judged(others, humans))
     for name in chosen.recipes.split(","):
-        recipe = recipe_named(name).override(COMMON)
+        start = open_bundle(None) if name == COMES_ALONG else None
+        recipe = (recipe_named(name) if start is None else recipe_of(start)).override(COMMON)
         folder = place(chosen.work / chosen.music.name, name, corpus, recipe, chosen.minutes)
-        tell(name, kept(folder, functools.partial(row, recipe, humans, chosen, folder)))
+        tell(name, kept(folder, functools.partial(row, recipe, start, humans, chosen, folder)))
 
 
 if __name__ == "__main__":
