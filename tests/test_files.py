@@ -262,6 +262,21 @@ def test_each_pitch_of_a_track_sounds_once_at_a_time(notes: list[tuple[int, int,
     assert (note_array(again.score) == columns).all()
 
 
+@pytest.mark.parametrize("pitched", [14, 15, 16, 17, 40])
+def test_drums_stand_among_many_tracks(pitched: int, tmp_path: Path) -> None:
+    score = Score(480)
+    for number in range(pitched):
+        score.tracks.append(Track(f"{number}", number, False))
+    for place in (0, 7, len(score.tracks)):
+        score.tracks.insert(place, Track("Drums", 0, True))
+    for place, track in enumerate(score.tracks):
+        track.notes.append(Note(480 * place, 480, 40, 80))
+    files.write(score, tmp_path / "many.mid")
+    again = files.read(tmp_path / "many.mid").score
+    assert again.note_num() == pitched + 3
+    assert sum(len(track.notes) for track in again.tracks if track.is_drum) == 3
+
+
 def test_of_many_tracks_each_plays_on_a_channel_of_its_instrument() -> None:
     score = Score(480)
     for number in range(20):  # four instruments

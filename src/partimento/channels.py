@@ -21,8 +21,8 @@ def channels_of(tracks: Sequence[Track]) -> list[int]:
     """A channel for each track: its own, or its instrument's, or at last one for all rarer instruments."""
     pitched = [track for track in tracks if not track.is_drum]
     if len(pitched) <= len(CHANNELS):
-        own = dict(zip(map(id, pitched), CHANNELS, strict=False))
-        return [DRUM_CHANNEL if track.is_drum else own[id(track)] for track in tracks]
+        own = iter(CHANNELS)
+        return [DRUM_CHANNEL if track.is_drum else next(own) for track in tracks]
     programs: dict[int, int] = {}
     for track in pitched:
         programs[track.program] = programs.get(track.program, 0) + len(track.notes)
