@@ -218,6 +218,14 @@ def test_a_range_without_a_pitch_of_the_key_is_refused() -> None:
         Asked(key="C major", lowest=(60, 66), highest=(72, 66))
 
 
+def test_more_notes_at_once_than_there_are_pitches_are_refused() -> None:
+    with pytest.raises(ImpossibleRequest, match="8 notes cannot sound at once: there are 2 pitches from 60 to 61"):
+        Asked(polyphony=8, lowest=60, highest=61)
+    with pytest.raises(ImpossibleRequest, match="3 notes cannot sound at once: there are 2 pitches from 60 to 62"):
+        Asked(polyphony=(8, 3), lowest=(0, 60), highest=(127, 62), key="C major")
+    Asked(polyphony=(2, 1), lowest=60, highest=61)
+
+
 def test_lists_will_do() -> None:
     assert Asked(lowest=[40, None], chords=[1, 2]) == Asked(lowest=(40, None), chords=(1, 2))  # type: ignore[arg-type]
 

@@ -99,24 +99,29 @@ class Asked:
             if not (isinstance(chord, int | np.integer) and 0 <= chord < CHORDS):
                 raise ImpossibleRequest(f"{chord!r} is no chord's number: harmony.chords_named gives those of names.")
         in_key = pitches_in(self.key)
-        for low, high in self._ranges():
+        for low, high, polyphony in self._ranges():
             if low > high:
                 raise ImpossibleRequest("The lowest pitch is higher than the highest.")
             there = in_key & (np.arange(128) >= low) & (np.arange(128) <= high)
             if not there.any():
                 raise ImpossibleRequest(f"No pitch of {self.key} is from {low:g} to {high:g}.")
+            if polyphony > there.sum():
+                raise ImpossibleRequest(
+                    f"{polyphony:g} notes cannot sound at once: there are {there.sum()} pitches from {low:g} to "
+                    f"{high:g}."
+                )
             for chord in self.chords:
                 if not classes(chord)[np.flatnonzero(there) % 12].any():
                     raise ImpossibleRequest(
                         f"No tone of {chord_name(chord)} lies in the key and the range that are asked."
                     )
 
-    def _ranges(self) -> Iterator[tuple[float, float]]:
-        """The lowest and the highest pitch of all tracks, or of each."""
-        rows = _row(self.lowest), _row(self.highest)
+    def _ranges(self) -> Iterator[tuple[float, float, float]]:
+        """The lowest and the highest pitch of all tracks, or of each, and how many are to sound at once."""
+        rows = _row(self.lowest), _row(self.highest), _row(self.polyphony)
         count = max(map(len, rows))
-        for low, high in itertools.zip_longest(*(row * count if len(row) == 1 else row for row in rows)):
-            yield 0 if low is None else low, 127 if high is None else high
+        for low, high, polyphony in itertools.zip_longest(*(row * count if len(row) == 1 else row for row in rows)):
+            yield 0 if low is None else low, 127 if high is None else high, polyphony or 0
 
     def of(self, cells: Mask, programs: Ids, tracks: Ids | None = None) -> Ids:
         """What is asked of each cell.
