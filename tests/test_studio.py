@@ -25,6 +25,7 @@ from partimento.score import Note, Score, Track
 from partimento.studio import forms, scores
 from partimento.studio.dropped import clean, unpacked
 from partimento.studio.orders.learning import Train
+from partimento.studio.places import Places
 from partimento.studio.scores import EditedTrack
 from partimento.studio.studio import Studio
 
@@ -373,6 +374,69 @@ def test_what_a_run_cannot_be_is_refused_before_it_waits(visitor: Visitor, corpu
     )
 
 
+def test_a_report_is_made_of_pieces_that_are_gone(visitor: Visitor, corpus: dict[str, Any]) -> None:
+    first = visitor.upload("pieces", "First.mid", to_bytes(tune(7, bars=8)))
+    look = visitor.post("jobs/evaluate", {"pieces": [first["id"]], "like": corpus["id"]})
+    asked = visitor.post("jobs/evaluate", {"pieces": [first["id"]], "like": corpus["id"]})
+    assert visitor.ask("DELETE", f"/api/pieces/{first['id']}")[0] == 204
+    for job in (look, asked):
+        assert visitor.done(job)["state"] == "done"
+
+
+def test_a_model_in_use_is_not_deleted(visitor: Visitor, corpus: dict[str, Any]) -> None:
+    run = visitor.does("train", corpus=corpus["id"], recipe="lstm", settings=TINY)
+    jobs = [visitor.post("jobs/compose", {"model": run["id"], "bars": 8, "n": 8, "seed": seed}) for seed in range(3)]
+    assert "works with the model" in visitor.refused("DELETE", f"jobs/{run['id']}", status=409)
+    for job in jobs:
+        visitor.done(job)
+    assert visitor.ask("DELETE", f"/api/jobs/{run['id']}")[0] == 204
+    assert run["id"] not in {model["id"] for model in visitor.get("models")}
+
+
+def test_an_edited_piece_is_as_long_as_its_file(visitor: Visitor, piece: dict[str, Any]) -> None:
+    track = {"name": "far", "program": 0, "drums": False, "notes": [[0, 480, 60, 80], [100, 2**28, 64, 80]]}
+    edited = visitor.post(f"pieces/{piece['id']}/edited", {"name": "far", "tracks": [track]})
+    told = visitor.get(f"pieces/{edited['id']}/score")
+    assert edited["bars"] == len(told["bars"]) - 1
+    assert edited["seconds"] < 10_000
+
+
+def test_a_piece_of_many_tracks_with_drums_is_kept(visitor: Visitor) -> None:
+    score = Score(480)
+    for number in range(16):
+        score.tracks.append(Track(f"{number}", number, number == 15))
+        score.tracks[number].notes.append(Note(0, 480, 40 + number, 80))
+    kept = visitor.upload("pieces", "Many.mid", to_bytes(score))
+    assert kept["notes"] == 16
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"), [("a\u0001b\u202ec", "abc"), (" tune ", "tune"), ("👩\u200d🎤", "👩\u200d🎤")]
+)
+def test_of_a_name_is_kept_what_can_be_seen(visitor: Visitor, sent: str, kept: str) -> None:
+    assert visitor.post("corpora", {"name": sent})["name"] == kept
+    assert "can be seen" in visitor.refused("POST", "corpora", {"name": "\u0000 "}, 422)
+
+
+def test_a_damaged_list_is_told_of_and_what_it_listed_is_kept(tmp_path: Path) -> None:
+    places = Places(tmp_path)
+    places.piece("0" * 12).mkdir(parents=True)
+    (places.piece("0" * 12) / "piece.mid").write_bytes(to_bytes(tune(1)))
+    places.shelves.write_bytes(b"no list at all" * 400)
+    with pytest.raises(ImpossibleRequest, match="cannot be read"):
+        Studio(tmp_path)
+    places.shelves.unlink()
+
+    async def visit() -> None:
+        studio = Studio(tmp_path)
+        await studio.open()
+        await studio.close()
+
+    asyncio.run(visit())
+    asyncio.run(visit())  # nor does a later start take it for left over
+    assert (tmp_path / "unlisted" / "pieces" / ("0" * 12) / "piece.mid").is_file()
+
+
 def test_two_corpora_are_told_apart_by_name(visitor: Visitor) -> None:
     first, second, third = (visitor.post("corpora", {"name": "alike"})["name"] for _ in range(3))
     assert (first, second, third) == ("alike", "alike 2", "alike 3")
@@ -446,9 +510,13 @@ def test_nothing_is_lost_when_it_is_killed(tmp_path: Path) -> None:
         left = studio.folder / "pieces" / ("0" * 12), studio.folder / "corpora" / corpus / "music" / "00099.mid"
         left[0].mkdir()
         left[1].write_bytes(b"half of")  # as it was when the studio died
+        (studio.folder / "corpora" / corpus / "out").mkdir(exist_ok=True)
+        moved = studio.folder / "corpora" / corpus / "music" / "00002.mid"
+        moved.rename(moved.parent.parent / "out" / moved.name)  # as when it died between moving and listing
         studio.begin()
         visitor = studio.visitor()
         assert not any(path.exists() for path in left)
+        assert moved.is_file()
         assert ({row["id"] for row in visitor.get("jobs")}, {row["id"] for row in visitor.get("corpora")}) == before
         begun = visitor.when(
             lambda: visitor.get(f"jobs/{train['id']}"),
@@ -522,7 +590,10 @@ def test_another_address_needs_its_token(tmp_path: Path) -> None:
         cookie = headers["set-cookie"]
         assert "HttpOnly" in cookie
         assert "SameSite=Lax" in cookie
-        assert visitor.ask("GET", "/api/about", headers={"Cookie": cookie.split(";")[0]})[0] == 200
+        own = cookie.split(";")[0]
+        for line in (own, f'a={{"x":1, "y": [2]}}; {own}', f"a b=c; {own}; d", f"{own} ;="):
+            assert visitor.ask("GET", "/api/about", headers={"Cookie": line})[0] == 200, line
+        assert visitor.ask("GET", "/api/about", headers={"Cookie": f"{own}x"})[0] == 401
 
 
 def test_a_folder_is_for_one_studio(studio: Serving) -> None:

@@ -269,8 +269,12 @@ def test_versions_lie_side_by_side(page: Page, studio: Serving) -> None:
     shoot(page, "9 compose, versions")
     versions.nth(2).get_by_role("button", name="Version 3").first.click()
     expect(page.get_by_text("Version 3 of 3")).to_be_visible()
-    assert versions.nth(2).locator("canvas").evaluate(
-        "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(value => value > 0)"
+    assert (
+        versions.nth(2)
+        .locator("canvas")
+        .evaluate(
+            "canvas => canvas.getContext('2d').getImageData(0, 0, 168, 46).data.some(value => value > 0)"
+        )
     )
     assert len({piece["job"] for piece in visitor.get("pieces")[:3]}) == 1
 

@@ -99,6 +99,11 @@ class Store {
     return [...this.jobs.values()].filter((job) => kinds.includes(job.kind)).sort((a, b) => b.made - a.made);
   }
 
+  /** Whether the pieces of a job are a series, as those that were heard while a run learnt, and no versions. */
+  isSeries(job: string): boolean {
+    return this.jobs.get(job)?.kind === "audition";
+  }
+
   private take(change: () => void): void {
     if (this.waiting) this.waiting.push(change);
     else change();

@@ -173,3 +173,10 @@ test("versions side by side are drawn at one scale", () => {
   assert.ok(high[1] === 0 && low[1] > 40 && low[1] + low[3] <= 46.001);
   assert.deepEqual(frameOf([score([])]).quarters, 8);
 });
+
+test("pieces of a series lie alone", () => {
+  const pieces = [1, 2].map((made) => ({ id: String(made), name: "", job: "run", made }));
+  assert.equal(grouped(pieces).length, 1);
+  assert.deepEqual(grouped(pieces, (job) => job === "run").map((group) => group.key), ["2", "1"]);
+  assert.deepEqual(siblings(pieces, pieces[0], () => true), [pieces[0]]);
+});

@@ -6,10 +6,11 @@ export interface Group {
   pieces: Piece[]; // in the order in which they were made
 }
 
-export function grouped(pieces: Iterable<Piece>): Group[] {
+/** Each piece of a job that is a `series`, as of one that was heard while it learnt, lies alone. */
+export function grouped(pieces: Iterable<Piece>, series: (job: string) => boolean = () => false): Group[] {
   const groups = new Map<string, Piece[]>();
   for (const piece of pieces) {
-    const key = piece.job ?? piece.id;
+    const key = piece.job && !series(piece.job) ? piece.job : piece.id;
     const group = groups.get(key);
     if (group) group.push(piece);
     else groups.set(key, [piece]);
@@ -21,8 +22,8 @@ export function grouped(pieces: Iterable<Piece>): Group[] {
 }
 
 /** The pieces that were made beside this one, itself among them. */
-export function siblings(pieces: Iterable<Piece>, piece: Piece): Piece[] {
-  if (!piece.job) return [piece];
+export function siblings(pieces: Iterable<Piece>, piece: Piece, series: (job: string) => boolean = () => false): Piece[] {
+  if (!piece.job || series(piece.job)) return [piece];
   const together = [...pieces].filter((each) => each.job === piece.job);
   return grouped(together)[0]?.pieces ?? [piece];
 }

@@ -43,7 +43,7 @@ export class Shelf {
     const words = this.search.value.trim().toLowerCase();
     const pieces = [...store.pieces.values()];
     this.search.hidden = pieces.length < MANY && !words;
-    const groups = grouped(pieces.filter((piece) => piece.name.toLowerCase().includes(words)));
+    const groups = grouped(pieces.filter((piece) => piece.name.toLowerCase().includes(words)), (job) => store.isSeries(job));
     const shown = groups.slice(0, this.most);
     const now = JSON.stringify([shown, this.work.piece?.id, groups.length, store.loaded]);
     if (now === this.drawn) return;

@@ -67,7 +67,7 @@ export class Variations {
 
   private get beside(): Piece[] {
     const { piece } = this.work;
-    return piece ? siblings(store.pieces.values(), piece) : [];
+    return piece ? siblings(store.pieces.values(), piece, (job) => store.isSeries(job)) : [];
   }
 
   private keep(piece: Piece): void {

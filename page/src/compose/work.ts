@@ -29,6 +29,7 @@ export class Work {
   private saved: Score;
   private readonly drafts = new Drafts(localStorage);
   private readonly hearers = new Set<(news: News) => void>();
+  private touched = false; // here, since it was opened or kept: another tab's draft is not this one's to change
   private turn = 0;
   private timer = 0;
   private readonly keepAtOnce = (): void => this.keep();
@@ -126,6 +127,7 @@ export class Work {
 
   rename(name: string): void {
     this.name = name;
+    this.touched = true;
     this.tell("named");
     this.keepSoon();
   }
@@ -143,11 +145,12 @@ export class Work {
   async save(): Promise<boolean> {
     const { score, piece, turn } = this;
     const called = this.name.trim().slice(0, 120) || t("compose.unnamed");
-    const name = piece && this.edited && called === piece.name ? another(called) : called; // what it was stays beside it
+    const name = piece && store.pieces.has(piece.id) && this.edited && called === piece.name ? another(called) : called; // what it was stays beside it
     const tracks = score.tracks.map(({ name: player, program, drums, notes }) => ({ name: player.slice(0, 200), program, drums, notes }));
-    const kept = await attempt(piece
+    const there = piece && store.pieces.has(piece.id); // else it was deleted elsewhere
+    const kept = await attempt(there
       ? this.edited ? api.edited(piece.id, name, tracks) : api.rename(piece.id, name)
-      : api.addPiece(new Blob([toMidi(score)]), `${name.replaceAll("/", "-")}.mid`));
+      : api.addPiece(new Blob([toMidi(score)]), `${name.replaceAll(/[/\\]/g, "-")}.mid`));
     if (!kept) return false;
     store.takePiece(kept);
     this.drafts.forget(piece?.id ?? SHEET);
@@ -182,6 +185,7 @@ export class Work {
   private show(piece: Piece | null, name: string, score: Score, key: string): void {
     const { roll } = this;
     const draft = this.drafts.get(key);
+    this.touched = false;
     this.kin = akin(this.piece, piece) || (this.writing && piece?.job === this.writer);
     if (!piece) roll.tool = "pencil";
     else if (!this.piece) roll.tool = "select";
@@ -201,6 +205,7 @@ export class Work {
   }
 
   private edited_(): void {
+    this.touched = true;
     this.tell("edited");
     this.keepSoon();
   }
@@ -212,7 +217,8 @@ export class Work {
 
   private keep(): void {
     window.clearTimeout(this.timer);
-    if (this.writing) return;
+    if (this.writing || !this.touched) return;
+    this.touched = false;
     const key = this.piece?.id ?? SHEET;
     if (!this.edited && !this.renamed) return this.drafts.forget(key);
     const { tracks, bars, fresh } = this.score;

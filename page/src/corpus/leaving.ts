@@ -5,7 +5,7 @@ import { store } from "../store";
 
 export class LeavingOut {
   numbers = new Set<number>();
-  private before: Set<number>[] = [];
+  private before: { numbers: number[]; out: boolean }[] = []; // what was changed, not what there was: others change it too
   private saving = false;
   private again = false;
 
@@ -21,21 +21,26 @@ export class LeavingOut {
   }
 
   put(numbers: number[], out: boolean): void {
-    this.before.push(new Set(this.numbers));
-    for (const number of numbers) {
-      if (out) this.numbers.add(number);
-      else this.numbers.delete(number);
-    }
+    const changed = numbers.filter((number) => this.numbers.has(number) !== out);
+    this.before.push({ numbers: changed, out });
+    this.set(changed, out);
     this.changed();
     void this.save();
   }
 
   undo(): void {
-    const before = this.before.pop();
-    if (!before) return;
-    this.numbers = before;
+    const last = this.before.pop();
+    if (!last) return;
+    this.set(last.numbers, !last.out);
     this.changed();
     void this.save();
+  }
+
+  private set(numbers: number[], out: boolean): void {
+    for (const number of numbers) {
+      if (out) this.numbers.add(number);
+      else this.numbers.delete(number);
+    }
   }
 
   private async save(): Promise<void> {
@@ -52,7 +57,7 @@ export class LeavingOut {
     } catch (error) {
       complain(error);
       const last = this.before.pop();
-      if (last) this.numbers = last;
+      if (last) this.set(last.numbers, !last.out);
       this.changed();
     }
     this.saving = false;

@@ -68,7 +68,14 @@ export const refusals: readonly Known[] = [
   ["Input/output error.", "读写出错。"],
   ["{purpose} needs an optional part that is not installed: {command}.", "{purpose} 需要的可选部分没有安装：{command}。"],
 
+  ["The studio's list cannot be written ({why}). If the disk is full, make room on it; nothing that is listed is lost.",
+    "工作室的列表无法写入（{why}）。如果磁盘已满，请腾出空间；已列出的内容不会丢失。"],
+  ["{file}, the studio's list, cannot be read ({why}). Put back a copy of it, or move it away to begin with an empty list; what it listed is then kept in {folder}.",
+    "工作室的列表 {file} 无法读取（{why}）。请放回它的备份，或把它移走，从空列表开始；原来列出的内容会保存在 {folder} 中。"],
+  ["name: a name has a letter that can be seen.", "名称至少要有一个看得见的字符。"],
+
   // what a model cannot do
+  ["{job}: this works with the model, or waits for it; stop it first.", "{job}：这个任务正在使用或等待使用该模型；请先停止它。"],
   ["This model draws grids, and cannot be heard while it composes.", "这个模型绘制网格，作曲时不能同步试听。"],
   ["It is in few bits already.", "它已经压缩过了。"],
   ["Only a model that writes one id after another by a network can be made smaller.", "只有用网络逐个写出词元的模型才能压缩。"],
@@ -123,6 +130,7 @@ export const refusals: readonly Known[] = [
   ["A tempo is from {n} to {m} quarter notes a minute.", "速度应为每分钟 {n} 至 {m} 个四分音符。"],
   ["{text} is no key: name a tonic and, unless it is major, a scale, e.g. G, Bb, F# minor or D dorian. There are {scales}.",
     "{text} 不是调性：请写主音，大调以外再写音阶，如 G、Bb、F# minor 或 D dorian。可用的音阶有 {scales}。"],
+  ["{n} notes cannot sound at once: there are {m} pitches from {low} to {high}.", "无法同时发出 {n} 个音：从 {low} 到 {high} 只有 {m} 个音高。"],
   ["The model has learnt no pitch that is in {key}.", "模型没有学过 {key} 中的任何音。"],
   ["{text} is no chord that is known here; there are {chords}, on any root.", "{text} 不是已知的和弦；可用的有 {chords}，根音任意。"],
   ["No chord is named; write some with spaces between them, e.g. 'C G Am F'.", "没有写出和弦；请用空格隔开，如 C G Am F。"],

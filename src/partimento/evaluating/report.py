@@ -92,7 +92,7 @@ def next_steps(made: Evaluation) -> list[str]:
     steps = []
     if card.flagged:
         steps.append(
-            "Pieces that share too much: compose others (another --seed), at a higher --temperature, or from a model "
+            "Pieces that share too much: compose others, by another seed or at a higher temperature, or by a model "
             "that learnt for a shorter time or from more music."
         )
     if card.made.realness.low > 0.5:

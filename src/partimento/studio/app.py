@@ -7,6 +7,7 @@ cannot be, 409 where it cannot be done. The page itself is what `page/` builds.
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -29,6 +30,7 @@ from partimento.studio.orders.order import Name, Order
 from partimento.studio.pieces import Format
 from partimento.studio.places import new_id
 from partimento.studio.safety import Safety, TooLarge
+from partimento.studio.shelves import NotThere
 from partimento.studio.studio import Studio
 
 PAGE = Path(__file__).parent / "page"
@@ -37,6 +39,10 @@ NOT_THERE = "There is no such thing here any more; load the page again."
 OF_JOBS = (  # what a job has written is shown in a frame, and may not run anything
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; media-src 'self' data:; sandbox "
     "allow-same-origin allow-popups"
+)
+NO_ROOM = (
+    "The studio's list cannot be written ({error}). If the disk is full, make room on it; nothing that is listed is "
+    "lost."
 )
 NO_PAGE = (
     "The studio's page was not built with this installation. In a checkout, `pip install .` builds it where the npm "
@@ -81,6 +87,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         409: "it cannot be done",
         413: "it is too large",
         422: "what was sent cannot be",
+        507: "there is no room for it",
     }.items()
 }
 
@@ -128,13 +135,17 @@ def _refusals(app: FastAPI) -> None:
     async def answer(_: Request, error: Exception) -> Response:
         if isinstance(error, ClientDisconnect):
             return Response(status_code=499)
-        if isinstance(error, KeyError):
+        if isinstance(error, NotThere):
             return _refusal(404, NOT_THERE)
         if isinstance(error, TooLarge):
             return _refusal(413, str(error))
+        if isinstance(error, sqlite3.IntegrityError):  # what it belongs to was deleted meanwhile
+            return _refusal(404, NOT_THERE)
+        if isinstance(error, sqlite3.Error):
+            return _refusal(507, NO_ROOM.format(error=error))
         return _refusal(409 if isinstance(error, ImpossibleRequest) else 422, explained(error) or str(error))
 
-    for kind in (KeyError, PartimentoError, TooLarge, OSError, ClientDisconnect):
+    for kind in (NotThere, PartimentoError, TooLarge, OSError, ClientDisconnect, sqlite3.Error):
         app.add_exception_handler(kind, answer)
 
     async def invalid(_: Request, error: Exception) -> Response:
@@ -190,7 +201,7 @@ def _about(app: FastAPI, studio: Studio) -> None:
     def recipe(name: Annotated[str, InPath(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]) -> dict[str, Any]:
         """A recipe with all of its settings."""
         if name not in {one["name"] for one in forms.recipes()}:
-            raise KeyError(name)
+            raise NotThere(name)
         return forms.form(name)
 
     @app.get("/api/models")
@@ -368,5 +379,5 @@ def _page(app: FastAPI, page: Path) -> None:
     def part(name: str) -> Response:
         path = page / name
         if name.startswith(".") or "/" in name or "\\" in name or not path.is_file():
-            raise KeyError(name)
+            raise NotThere(name)
         return FileResponse(path, headers={"cache-control": "no-cache"})

@@ -17,7 +17,7 @@ from partimento.studio import dropped
 from partimento.studio.hub import Hub
 from partimento.studio.pieces import read_in_thread
 from partimento.studio.places import Places, new_id
-from partimento.studio.shelves import Row, Shelves, now
+from partimento.studio.shelves import NotThere, Row, Shelves, now
 
 LONGEST = 110  # letters of a name that gets a number
 
@@ -81,15 +81,14 @@ class Corpora:
         looking = self._shelves.all("jobs", kind="inspect", state="running")
         if any(row["asked"].get("corpus") == id for row in looking):
             raise ImpossibleRequest("A job looks at this corpus: stop it first.")
-        self._shelves.forget("corpora", id=id)
-        shutil.rmtree(self._places.corpus(id), ignore_errors=True)
+        self._shelves.forget_folder("corpora", id, self._places.corpus(id))
         self._hub.tell("gone", {"kind": "corpus", "id": id})
 
     def file(self, id: str, number: int) -> Path:
         """Where a file of a corpus lies."""
         row = self._shelves.one("files", corpus=id, number=number)
         if row is None:
-            raise KeyError(number)
+            raise NotThere(number)
         return dropped.place_of(self._places, id, row)
 
     async def score(self, id: str, number: int) -> Score:

@@ -11,6 +11,7 @@ import functools
 import io
 import json
 import re
+import shutil
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
@@ -80,6 +81,8 @@ def _add(shelves: Shelves, places: Places, corpus: str, name: str, data: bytes) 
     except BaseException:  # all of a ZIP or nothing
         for row in rows:
             (places.corpus(corpus) / IN / file_name(row["number"], row["suffix"])).unlink(missing_ok=True)
+        if shelves.one("corpora", id=corpus) is None:  # deleted meanwhile
+            shutil.rmtree(places.corpus(corpus), ignore_errors=True)
         raise
     return len(rows), refused
 
@@ -154,11 +157,13 @@ def _hidden(name: str) -> bool:
 
 
 def sweep(shelves: Shelves, places: Places, corpus: str) -> None:
-    """Take away files that were never listed: the studio died while they were being kept."""
+    """Where the studio died: take away files that were never listed, and put all others where the list says."""
     known = {file_name(row["number"], row["suffix"]) for row in shelves.all("files", corpus=corpus)}
     for path in (places.corpus(corpus) / IN).glob("*"):
         if NUMBERED.fullmatch(path.name) and path.name not in known:
             path.unlink()
+    out = {row["number"] for row in shelves.all("files", corpus=corpus, left_out=1)}
+    _move(shelves, places.corpus(corpus), corpus, out)
 
 
 def clean(name: str) -> str:

@@ -21,7 +21,7 @@ from partimento.studio.hub import Hub
 from partimento.studio.orders import ORDERS
 from partimento.studio.orders.order import MADE, RUN, Desk, Order
 from partimento.studio.places import Places, new_id
-from partimento.studio.shelves import Row, Shelves, now
+from partimento.studio.shelves import NotThere, Row, Shelves, now
 from partimento.studio.workers import Worker
 
 LANES = {"compose": (2, 0), "look": (1, 2), "learn": (1, 5)}  # workers of each, and how nice they are to the others
@@ -162,15 +162,17 @@ class Jobs:
         """Take a job off the list, with all that lies in its folder; pieces that it made stay.
 
         Raises:
-            ImpossibleRequest: it is at work.
+            ImpossibleRequest: it is at work, or another works with its model.
         """
         row = self._row(id)
         if row["state"] == RUNNING or id in self._at_work:
             raise ImpossibleRequest(
                 "This job is at work, or still keeps what it has: stop it first, and wait a little."
             )
-        self._shelves.forget("jobs", id=id)
-        await asyncio.to_thread(shutil.rmtree, self._places.job(id), ignore_errors=True)
+        for other in (one for state in (WAITING, RUNNING) for one in self._shelves.all("jobs", state=state)):
+            if id in (other["asked"].get("model"), other["asked"].get("run")):
+                raise ImpossibleRequest(f"{other['label']}: this works with the model, or waits for it; stop it first.")
+        await asyncio.to_thread(self._shelves.forget_folder, "jobs", id, self._places.job(id))
         self._hub.tell("gone", {"kind": "job", "id": id})
 
     def all(self) -> list[dict[str, Any]]:
@@ -264,7 +266,7 @@ class Jobs:
                     await asyncio.sleep(1)
                 finally:
                     self._at_work.pop(row["id"], None)
-                    with contextlib.suppress(KeyError, sqlite3.Error):
+                    with contextlib.suppress(NotThere, sqlite3.Error):
                         self._told(row["id"])
                     self._wake(lane)
                 if lane != "compose":
@@ -281,7 +283,7 @@ class Jobs:
             values = await self._done(row, worker, folder)
         except asyncio.CancelledError:
             raise
-        except KeyError:
+        except NotThere:
             values = {"state": FAILED, "why": GONE}
         except Exception as error:
             sentence = explained(error)

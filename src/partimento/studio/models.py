@@ -16,7 +16,7 @@ from partimento.filling.writing import require_filling
 from partimento.interpolation import settings_of
 from partimento.studio.orders.order import RUN
 from partimento.studio.places import Places
-from partimento.studio.shelves import Shelves
+from partimento.studio.shelves import NotThere, Shelves
 
 NAME = "the model that comes along"
 FILLS = (
@@ -76,7 +76,7 @@ class Models:
             return COMES_ALONG
         row = self._shelves.there("jobs", id)
         if row["kind"] not in ("train", "shrink"):
-            raise KeyError(id)
+            raise NotThere(id)
         return str(self._places.job(id) / RUN)
 
 

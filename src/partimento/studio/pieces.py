@@ -31,6 +31,7 @@ MIDI = "piece.mid"
 RENDERERS = 2
 TITLED = (".svg", ".pdf", ".png", ".musicxml")  # what has the piece's name in it
 UNNAMED = "Piece "
+LONGEST = 120  # letters of a name
 Format = Literal["mid", "wav", "mp3", "flac", "ogg", "musicxml", "svg", "pdf", "png"]
 
 
@@ -124,7 +125,7 @@ class Pieces:
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        return self.list(id, Path(name).stem, score)
+        return self.list(id, Path(name).stem[:LONGEST], score)
 
     async def edited(self, id: str, name: str, tracks: list[scores.EditedTrack]) -> dict[str, Any]:
         """A piece as it was edited by hand, beside the one that it was."""
@@ -136,7 +137,7 @@ class Pieces:
         if kept.note_num() != score.note_num():
             shutil.rmtree(self._places.piece(new), ignore_errors=True)
             raise ImpossibleRequest("Some notes lie far beyond the others, or one upon the other; move them, and save.")
-        return self.list(new, name, score, parent=id)
+        return self.list(new, name, kept, parent=id)
 
     async def rename(self, id: str, name: str) -> dict[str, Any]:
         """Call a piece otherwise; what is engraved of it is engraved anew."""
@@ -163,8 +164,7 @@ class Pieces:
     def drop(self, id: str) -> None:
         """Take a piece away of which nothing is rendered."""
         self._shelves.there("pieces", id)
-        self._shelves.forget("pieces", id=id)
-        shutil.rmtree(self._places.piece(id), ignore_errors=True)
+        self._shelves.forget_folder("pieces", id, self._places.piece(id))
         self._hub.tell("gone", {"kind": "piece", "id": id})
 
     async def file(self, id: str, format: str) -> Path:

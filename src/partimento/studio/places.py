@@ -6,18 +6,22 @@
     corpora/ID/report.json what the doctor found
     jobs/ID/               where a job works: a run, what it made, a report
     pieces/ID/             a piece as MIDI, and what was rendered of it
+    unlisted/              all of these from before the list was lost, if ever
 
 An id is twelve letters and digits from the studio itself; what a person named is kept as text and never becomes a path.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 import secrets
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+KINDS = "corpora", "jobs", "pieces"
+UNLISTED = "unlisted"  # where what was listed lies when the list is gone
 ID = re.compile(r"[0-9a-f]{12}")
 
 
@@ -36,6 +40,19 @@ class Places:
     def shelves(self) -> Path:
         """The database."""
         return self.root / "studio.sqlite"
+
+    def put_aside(self) -> None:
+        """Keep what an old list has listed that is gone: the new one would take it for left over."""
+        there = [path for kind in KINDS if (path := self.root / kind).is_dir() and any(path.iterdir())]
+        if there:
+            aside = self.root / UNLISTED
+            for number in itertools.count(2):
+                if not aside.exists():
+                    break
+                aside = self.root / f"{UNLISTED}-{number}"
+            aside.mkdir()
+            for path in there:
+                path.rename(aside / path.name)
 
     def unknown(self, kind: str, known: Container[str]) -> Iterator[Path]:
         """The folders of `corpora`, `jobs` or `pieces` whose ids are not known."""

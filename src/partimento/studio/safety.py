@@ -11,7 +11,6 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Iterable
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -92,12 +91,10 @@ class Safety:
         told = headers.get("authorization", "").removeprefix("Bearer ")
         if hmac.compare_digest(told.encode(), self._token.encode()):
             return "header"
-        try:
-            cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-        except CookieError:
-            cookie = None
-        if cookie is not None and hmac.compare_digest(cookie.value.encode(), self._token.encode()):
-            return "cookie"
+        for cookie in headers.get("cookie", "").split(";"):  # others of the host may be written in any way
+            name, _, value = cookie.strip().partition("=")
+            if name == COOKIE and hmac.compare_digest(value.encode(), self._token.encode()):
+                return "cookie"
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
         if scope["path"] == "/" and hmac.compare_digest(given.encode(), self._token.encode()):
             return "address"

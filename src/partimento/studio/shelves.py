@@ -8,6 +8,7 @@ its own is kept as JSON. Leaves out: several servers on one folder, which `Studi
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import threading
 import time
@@ -43,6 +44,10 @@ JSON = ("asked", "progress", "remarks", "files")
 Row = dict[str, Any]
 
 
+class NotThere(Exception):
+    """Something that the studio does not have, or has no more."""
+
+
 class Shelves:
     """The database."""
 
@@ -74,11 +79,11 @@ class Shelves:
         """The row of an id.
 
         Raises:
-            KeyError: there is none.
+            NotThere: there is none.
         """
         row = self.one(table, id=id)
         if row is None:
-            raise KeyError(id)
+            raise NotThere(id)
         return row
 
     def put(self, table: str, row: Mapping[str, Any]) -> None:
@@ -108,6 +113,15 @@ class Shelves:
         told, values = _condition(where)
         with self._lock:
             self._there.execute(f"delete from {table}{told}", values)  # noqa: S608
+
+    def forget_folder(self, table: str, id: str, folder: Path) -> None:
+        """Take a row away and then its folder; where the disk has no room for the one, the other first."""
+        try:
+            self.forget(table, id=id)
+        except sqlite3.OperationalError:
+            shutil.rmtree(folder, ignore_errors=True)
+            self.forget(table, id=id)
+        shutil.rmtree(folder, ignore_errors=True)
 
     def leave_out(self, corpus: str, numbers: set[int]) -> None:
         """Say which files of a corpus are left out by hand, and that all others are not."""

@@ -12,6 +12,7 @@ import contextlib
 import csv
 import json
 import shutil
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,8 +34,8 @@ from partimento.studio.orders.learning import Train
 from partimento.studio.orders.looking import Audition
 from partimento.studio.orders.order import MADE, RUN, Desk, Order
 from partimento.studio.pieces import MIDI, Pieces
-from partimento.studio.places import Places, new_id
-from partimento.studio.shelves import Row, Shelves
+from partimento.studio.places import KINDS, UNLISTED, Places, new_id
+from partimento.studio.shelves import NotThere, Row, Shelves
 from partimento.training.checkpoints import CHECKPOINTS, FOLDER
 
 LOCK = ".lock"
@@ -69,7 +70,16 @@ class Studio:
                 f"Another studio works in {root}: use that one, or name another folder by --folder."
             )
         self._lock = lock
-        self.shelves = Shelves(self.places.shelves)
+        if not self.places.shelves.exists():
+            self.places.put_aside()
+        try:
+            self.shelves = Shelves(self.places.shelves)
+        except sqlite3.DatabaseError as error:
+            lock.close()
+            raise ImpossibleRequest(
+                f"{self.places.shelves}, the studio's list, cannot be read ({error}). Put back a copy of it, or move "
+                f"it away to begin with an empty list; what it listed is then kept in {UNLISTED}."
+            ) from error
         self.hub = Hub()
         self.corpora = Corpora(self.places, self.shelves, self.hub)
         self.models = Models(self.places, self.shelves)
@@ -86,7 +96,7 @@ class Studio:
 
     def _sweep(self) -> None:
         """Take away what was being made when the studio died, and never got onto its shelf."""
-        for kind in ("corpora", "jobs", "pieces"):
+        for kind in KINDS:
             for left in self.places.unknown(kind, {row["id"] for row in self.shelves.all(kind)}):
                 shutil.rmtree(left, ignore_errors=True)
         for row in self.shelves.all("corpora"):
@@ -134,7 +144,7 @@ class Studio:
         for table, column in (("pieces", "name"), ("corpora", "name"), ("jobs", "label")):
             if row := self.shelves.one(table, id=id):
                 return str(row[column])
-        raise KeyError(id)
+        raise NotThere(id)
 
     def begin(self, row: Row) -> None:
         """Take away what a job has listed before the studio died."""
@@ -164,7 +174,7 @@ class Studio:
 
     async def _hear(self, row: Row) -> None:
         """Let the last checkpoint of a run compose, where that can be."""
-        with contextlib.suppress(ImpossibleRequest, OSError, KeyError):
+        with contextlib.suppress(ImpossibleRequest, OSError, NotThere):
             await self.start(Audition(run=row["id"], last=1), row["client"])
 
     def finish(self, row: Row, order: Order, folder: Path) -> dict[str, Any]:
@@ -198,7 +208,7 @@ class Studio:
             shutil.copyfile(midi, temporary)
         try:
             title = order.title(self.desk(self.places.job(row["id"])))
-        except KeyError:  # what it was made of is gone
+        except NotThere:  # what it was made of is gone
             title = str(row["label"])
         name = f"{title}{which}" if title else ""
         if row["kind"] == "audition":
@@ -210,11 +220,11 @@ class Studio:
         """A file that a job has written for a page to show.
 
         Raises:
-            KeyError: there is none of that name.
+            NotThere: there is none of that name.
         """
         row = self.shelves.there("jobs", id)
         if name not in row["files"]:
-            raise KeyError(name)
+            raise NotThere(name)
         return self.places.job(id) / name
 
     def curves(self, id: str) -> list[dict[str, float]]:

@@ -75,8 +75,9 @@ class Evaluate(Order):
         if self.model is not None:
             told |= {"--model": desk.model(self.model)}
         told |= {"--trained-on": music if self.model in (None, COMES_ALONG) else desk.model(str(self.model))}
-        with atomic_file(desk.folder / NAMES) as temporary:
-            temporary.write_text(json.dumps(self._names(desk, told["--trained-on"])), "utf-8")
+        if not (desk.folder / NAMES).exists():  # as they are when it is asked for, whatever becomes of the pieces
+            with atomic_file(desk.folder / NAMES) as temporary:
+                temporary.write_text(json.dumps(self._names(desk, told["--trained-on"])), "utf-8")
         return ["evaluate", "pieces", *flags({**told, "--seed": self.seed})]
 
     def _names(self, desk: Desk, learnt: str) -> dict[str, str]:
