@@ -232,6 +232,10 @@ def test_a_run_can_be_watched_heard_and_composed_with(visitor: Visitor, corpus: 
     assert visitor.get(f"pieces/{composed['pieces'][0]}")["bars"] == 2
     heard = visitor.does("audition", run=run["id"], bars=2)
     assert len(heard["pieces"]) >= 1
+    assert (
+        "report.html"
+        in visitor.does("evaluate", pieces=composed["pieces"], like=corpus["id"], model="shipped")["files"]
+    )
     judged = visitor.does("evaluate", pieces=composed["pieces"], like=corpus["id"], model=run["id"])
     assert "report.html" in judged["files"]
     status, headers, page = visitor.ask("GET", f"/api/jobs/{judged['id']}/files/report.html")

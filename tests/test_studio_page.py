@@ -272,9 +272,7 @@ def test_versions_lie_side_by_side(page: Page, studio: Serving) -> None:
     assert (
         versions.nth(2)
         .locator("canvas")
-        .evaluate(
-            "canvas => canvas.getContext('2d').getImageData(0, 0, 168, 46).data.some(value => value > 0)"
-        )
+        .evaluate("canvas => canvas.getContext('2d').getImageData(0, 0, 168, 46).data.some(value => value > 0)")
     )
     assert len({piece["job"] for piece in visitor.get("pieces")[:3]}) == 1
 

@@ -29,7 +29,7 @@ def evaluate(
         pieces: A folder of music, or one file. Copies count: nothing in it is sifted.
         like: A folder of human music: what the pieces should be like.
         trained_on: What they must not copy: the folder that was learnt from, or a run; what --like names if not given.
-        model: A bundle or run, to say how well it foretells human music.
+        model: A bundle or run, or shipped, the model that comes along, to say how well it foretells human music.
         json: Write every figure to this file.
         html: Write a page to look at and to listen to, all in this one file.
         names: A JSON file of what pieces and folders are called in what is written, by their paths as they are given:

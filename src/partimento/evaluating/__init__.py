@@ -91,17 +91,19 @@ def evaluate(
         pieces: a folder of music, or one file.
         like: a folder of human music: what the pieces should be like.
         trained_on: the music that they must not copy: a folder, or a run; `like` if None.
-        model: a bundle or run, to say how well it foretells human music.
+        model: a bundle or run, or `shipped`, to say how well it foretells human music.
         seed: decides which excerpts are compared, and all that is drawn.
         watch: hears of progress.
 
     Raises:
         Unreadable: a folder is not there, or no piece in it can be read.
+        InvalidBundle: the model is none.
         TooLittleMusic: there is no human piece to compare with.
     """
-    for folder in (pieces, like, trained_on, model):
+    for folder in (pieces, like, trained_on):
         if folder is not None and not folder.exists():
             raise Unreadable(f"There is no folder {folder}.", "Name one that there is, or a file.")
+    bundle = None if model is None else open_bundle(model)
     made = every(pieces, watch)
     if not len(made):
         why = f" (the first: {made.refused[0][1]})" if made.refused else ""
@@ -109,7 +111,6 @@ def evaluate(
     corpus = inspect(like, watch=watch)
     if len(corpus.kept) < 2:
         raise TooLittleMusic(f"{like} has {len(corpus.kept) or 'no'} human piece to compare with; name more music.")
-    bundle = None if model is None else open_bundle(model)
     learnt = learnt_from(trained_on, corpus, watch)
     scores = {piece.name: piece.score for piece in made}
     humans: list[Human] = []
