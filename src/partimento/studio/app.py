@@ -6,6 +6,7 @@ cannot be, 409 where it cannot be done. The page itself is what `page/` builds.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -355,7 +356,10 @@ def _pieces(app: FastAPI, studio: Studio) -> None:
     @app.get("/api/pieces/{id}/file", response_class=FileResponse)
     async def piece_file(id: Id, format: Format) -> Response:
         """A piece as a file: MIDI, sound, picture or engraved score."""
-        path = await studio.pieces.file(id, format)
+        try:
+            path = await studio.pieces.file(id, format)
+        except asyncio.CancelledError:  # the studio ends, and whoever waits for the file with it
+            return _refusal(503, "The studio has ended.")
         called = "".join(
             letter if letter.isalnum() or letter in " -_,." else "-" for letter in studio.pieces.one(id)["name"]
         )
