@@ -90,9 +90,10 @@ class Store {
   remove(kind: "job" | "piece" | "corpus", id: string): void {
     const [topic, map] = kind === "job" ? (["jobs", this.jobs] as const)
       : kind === "piece" ? (["pieces", this.pieces] as const) : (["corpora", this.corpora] as const);
+    const model = this.jobs.get(id)?.model;
     if (!map.delete(id)) return;
     this.tell(topic);
-    if (kind === "job") void this.refetchModels();
+    if (kind === "job" && model) void this.refetchModels();
   }
 
   jobsOf(...kinds: Job["kind"][]): Job[] {

@@ -14,11 +14,13 @@ type Values = Record<string, string | number>;
 
 const KEPT = "partimento.language";
 const texts: Record<Language, Record<Key, string>> = { en, zh };
-const inChinese = {
+const asked = () => ({
   said: translator({ ...words, ...help }, [...sentences, ...refusals]),
   title: translator({}, titles),
   model: translator({}, models),
-};
+});
+let made: ReturnType<typeof asked> | null = null; // where nobody reads Chinese, nothing is compiled
+const inChinese = (): ReturnType<typeof asked> => (made ??= asked());
 
 let chosen: Language = first();
 const hearers = new Set<() => void>();
@@ -59,16 +61,16 @@ export function named(family: string, word: string): string {
 }
 
 /** What the server says in English, in the reader's language as far as it is known (`texts/matching`). */
-export const said = (sentence: string): string => (chosen === "zh" ? inChinese.said(sentence) : sentence);
+export const said = (sentence: string): string => (chosen === "zh" ? inChinese().said(sentence) : sentence);
 
 /** Sentences one after the other; nothing of those that are empty. */
 export const joined = (...sentences: (string | false)[]): string => sentences.filter(Boolean).join(chosen === "zh" ? "" : " ");
 
 /** What a job is called. */
-export const titled = (label: string): string => (chosen === "zh" ? inChinese.title(label) : label);
+export const titled = (label: string): string => (chosen === "zh" ? inChinese().title(label) : label);
 
 /** What a model is called. */
-export const modelNamed = (name: string): string => (chosen === "zh" ? inChinese.model(name) : name);
+export const modelNamed = (name: string): string => (chosen === "zh" ? inChinese().model(name) : name);
 
 /** What a setting is called, e.g. "training.learning_rate": the last part of its name, as words. */
 export function settingNamed(name: string): string {

@@ -1,5 +1,6 @@
 // Where the notes of a piece lie in a small picture of it, at one scale for all that stand beside one another.
 import type { Note, Score } from "../api";
+import { compass } from "../roll/view";
 import { endOf } from "../ticks";
 
 export const WIDE = 168; // pixels of a picture
@@ -14,14 +15,8 @@ export interface Frame {
 
 /** How long the longest is, and all pitches of all. */
 export function frameOf(scores: readonly Score[]): Frame {
-  const pitches = scores.flatMap((score) => score.tracks.flatMap((track) => track.notes.map((note) => note[2])));
-  const least = (one: number, other: number): number => Math.min(one, other);
-  const most = (one: number, other: number): number => Math.max(one, other);
-  return {
-    quarters: scores.map((score) => endOf(score) / score.quarter).reduce(most, 1),
-    low: pitches.reduce(least, 127),
-    high: pitches.reduce(most, 0),
-  };
+  const [low, high] = compass(scores.flatMap((score) => score.tracks)) ?? [60, 60];
+  return { quarters: Math.max(1, ...scores.map((score) => endOf(score) / score.quarter)), low, high };
 }
 
 /** Where a note lies in a picture. */

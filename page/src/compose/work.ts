@@ -145,9 +145,9 @@ export class Work {
   async save(): Promise<boolean> {
     const { score, piece, turn } = this;
     const called = this.name.trim().slice(0, 120) || t("compose.unnamed");
-    const name = piece && store.pieces.has(piece.id) && this.edited && called === piece.name ? another(called) : called; // what it was stays beside it
+    const there = piece !== null && store.pieces.has(piece.id); // else it was deleted elsewhere, or is none yet
+    const name = there && this.edited && called === piece.name ? another(called) : called; // what it was stays beside it
     const tracks = score.tracks.map(({ name: player, program, drums, notes }) => ({ name: player.slice(0, 200), program, drums, notes }));
-    const there = piece && store.pieces.has(piece.id); // else it was deleted elsewhere
     const kept = await attempt(there
       ? this.edited ? api.edited(piece.id, name, tracks) : api.rename(piece.id, name)
       : api.addPiece(new Blob([toMidi(score)]), `${name.replaceAll(/[/\\]/g, "-")}.mid`));

@@ -66,7 +66,7 @@ export function zoomedInPitch(view: View, bounds: Bounds, factor: number, y: num
 
 // All of the music, or its pitches and as many bars as can be read.
 export function fitted(view: View, sheet: Sheet, how: "all" | "read"): View {
-  const [low, high] = compass(sheet) ?? [55, 79];
+  const [low, high] = compass(sheet.tracks) ?? [55, 79];
   const rows = Math.max(18, high - low + 5);
   const perPitch = how === "all" ? Math.min(16, view.height / rows) : Math.min(16, Math.max(7, view.height / rows));
   const middle = (low + high + 1) / 2;
@@ -78,16 +78,16 @@ export function fitted(view: View, sheet: Sheet, how: "all" | "read"): View {
 
 // The same bars, and all pitches of the music, where some of them are out of sight.
 export function withPitches(view: View, sheet: Sheet): View {
-  const pitches = compass(sheet);
+  const pitches = compass(sheet.tracks);
   if (!pitches || (yOf(view, pitches[1]) >= 0 && yOf(view, pitches[0] - 1) <= view.height)) return view;
   const { top, perPitch } = fitted(view, sheet, "read");
   return kept({ ...view, top, perPitch }, boundsOf(sheet));
 }
 
 // The lowest and the highest pitch.
-function compass(sheet: Sheet): [number, number] | null {
+export function compass(tracks: Iterable<{ notes: Iterable<Note> }>): [number, number] | null {
   let [low, high] = [128, -1];
-  for (const track of sheet.tracks) {
+  for (const track of tracks) {
     for (const note of track.notes) {
       low = Math.min(low, note[2]);
       high = Math.max(high, note[2]);

@@ -8,6 +8,7 @@ import { minutesField } from "./minutes";
 import { SettingsForm } from "./settings";
 
 const FIRST = ["nested", "lstm"]; // recipes that are shown without asking; the first is recommended
+const COMES_ALONG = "shipped"; // the id of the model that comes along, which is always there
 const FROM_A_MODEL = ":model"; // no recipe has such a name
 
 const last = { corpus: "", recipe: "nested", minutes: 5 }; // as they were chosen before one looked at another page
@@ -102,7 +103,7 @@ export class TrainForm {
   }
 
   private showSettings(): void {
-    void this.settings.load(this.chosen === FROM_A_MODEL ? api.model(this.model.value) : api.recipe(this.chosen));
+    void this.settings.load(this.chosen === FROM_A_MODEL ? api.model(this.model.value || COMES_ALONG) : api.recipe(this.chosen));
   }
 
   private changed(): void {

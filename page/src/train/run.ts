@@ -8,7 +8,7 @@ import { listenButton } from "../listening";
 import { attempt } from "../messages";
 import { active, ProgressLine } from "../progress";
 import { store } from "../store";
-import { modelNamed, named, said, t } from "../texts";
+import { joined, modelNamed, named, said, t } from "../texts";
 
 const AT_MOST_EVERY = 1000; // milliseconds between two looks at the curve
 
@@ -127,7 +127,7 @@ export class RunCard {
     if (now === this.drawn.smaller) return;
     this.drawn.smaller = now;
     fill(this.smaller, copies.length > 0 && h("h4", {}, t("run.smaller")), copies.map((copy) => h("div", { class: "row" },
-      copy.state === "done" ? h("span", {}, copy.remarks.map(said).join(" ") || when(copy.made)) : new ProgressLine(copy).element,
+      copy.state === "done" ? h("span", {}, joined(...copy.remarks.map(said)) || when(copy.made)) : new ProgressLine(copy).element,
       active(copy) && h("button", { type: "button", class: "small", id: `stop-${copy.id}`, onclick: () => void this.act(api.stop(copy.id)) }, t("stop")),
       !active(copy) && h("button", { type: "button", class: "small danger", id: `delete-${copy.id}`, onclick: () => void this.forget(copy) }, t("delete")),
       copy.model && h("a", { class: "button small", href: `#/compose?model=${encodeURIComponent(copy.model)}` }, t("run.compose")))));

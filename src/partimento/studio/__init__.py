@@ -5,7 +5,7 @@
     studio.py      what it has: corpora.py, models.py, pieces.py, and jobs
     jobs.py        what waits and who is next; workers.py does it, orders/ says by which command
     dropped.py     files as they were dropped; scores.py notes for the page; forms.py recipes as forms
-    shelves.py     the database; places.py the folder; hub.py what is told to the page
+    shelves.py     the database; places.py the folder; names.py what things are called; hub.py what is told to the page
     page/          the page, built from the repository's page/ (TypeScript)
 
 Only this file and those that it names are needed to serve; music is made by workers, processes of the command line.

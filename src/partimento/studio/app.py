@@ -26,8 +26,9 @@ from partimento.bundle import COMES_ALONG
 from partimento.errors import ImpossibleRequest, PartimentoError, explained
 from partimento.studio import forms, scores
 from partimento.studio.dropped import MOST_BYTES
+from partimento.studio.names import Name
 from partimento.studio.orders import ORDERS
-from partimento.studio.orders.order import Name, Order
+from partimento.studio.orders.order import Order
 from partimento.studio.pieces import Format
 from partimento.studio.places import new_id
 from partimento.studio.safety import Safety, TooLarge

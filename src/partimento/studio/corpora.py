@@ -15,11 +15,12 @@ from partimento.errors import ImpossibleRequest
 from partimento.score import Score
 from partimento.studio import dropped
 from partimento.studio.hub import Hub
+from partimento.studio.names import LONGEST
 from partimento.studio.pieces import read_in_thread
 from partimento.studio.places import Places, new_id
 from partimento.studio.shelves import NotThere, Row, Shelves, now
 
-LONGEST = 110  # letters of a name that gets a number
+FOR_NUMBERS = 10  # letters of a name that a number may take
 
 
 class Corpora:
@@ -53,7 +54,7 @@ class Corpora:
         (self._places.corpus(id) / dropped.IN).mkdir(parents=True)
         with self._naming:
             known = {row["name"] for row in self._shelves.all("corpora")}
-            others = (f"{name[:LONGEST]} {number}" for number in itertools.count(2))
+            others = (f"{name[: LONGEST - FOR_NUMBERS]} {number}" for number in itertools.count(2))
             name = next(one for one in itertools.chain([name], others) if one not in known)
             self._shelves.put("corpora", {"id": id, "name": name, "made": now()})
         return self.tell(id)

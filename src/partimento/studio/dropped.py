@@ -23,6 +23,7 @@ from typing import Any
 from partimento.atomic import atomic_file
 from partimento.errors import ImpossibleRequest
 from partimento.files import SUFFIXES
+from partimento.studio.names import shown
 from partimento.studio.places import Places
 from partimento.studio.shelves import Row, Shelves
 
@@ -168,7 +169,7 @@ def sweep(shelves: Shelves, places: Places, corpus: str) -> None:
 
 def clean(name: str) -> str:
     """A name as text: no control characters, not too long, folders told by "/"."""
-    told = "".join(letter for letter in name.replace("\\", "/") if letter.isprintable())
+    told = shown(name.replace("\\", "/"))
     told = "/".join(part for part in told.split("/") if part not in ("", ".", ".."))
     return told[-LONGEST_NAME:] or "unnamed"
 

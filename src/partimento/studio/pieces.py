@@ -23,6 +23,7 @@ from partimento.score import Score, bar_lines, end_tick, seconds_at
 from partimento.studio import scores
 from partimento.studio.dropped import clean
 from partimento.studio.hub import Hub
+from partimento.studio.names import LONGEST
 from partimento.studio.places import Places, new_id
 from partimento.studio.shelves import Row, Shelves, now
 from partimento.studio.workers import Worker
@@ -31,7 +32,6 @@ MIDI = "piece.mid"
 RENDERERS = 2
 TITLED = (".svg", ".pdf", ".png", ".musicxml")  # what has the piece's name in it
 UNNAMED = "Piece "
-LONGEST = 120  # letters of a name
 Format = Literal["mid", "wav", "mp3", "flac", "ogg", "musicxml", "svg", "pdf", "png"]
 
 

@@ -45,11 +45,8 @@ class Places:
         """Keep what an old list has listed that is gone: the new one would take it for left over."""
         there = [path for kind in KINDS if (path := self.root / kind).is_dir() and any(path.iterdir())]
         if there:
-            aside = self.root / UNLISTED
-            for number in itertools.count(2):
-                if not aside.exists():
-                    break
-                aside = self.root / f"{UNLISTED}-{number}"
+            names = itertools.chain([UNLISTED], (f"{UNLISTED}-{number}" for number in itertools.count(2)))
+            aside = next(path for name in names if not (path := self.root / name).exists())
             aside.mkdir()
             for path in there:
                 path.rename(aside / path.name)

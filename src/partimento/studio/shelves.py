@@ -118,7 +118,9 @@ class Shelves:
         """Take a row away and then its folder; where the disk has no room for the one, the other first."""
         try:
             self.forget(table, id=id)
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+                raise
             shutil.rmtree(folder, ignore_errors=True)
             self.forget(table, id=id)
         shutil.rmtree(folder, ignore_errors=True)

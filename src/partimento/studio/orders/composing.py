@@ -55,13 +55,15 @@ def _tracks(tracks: list[int] | None) -> str | None:
     return None if tracks is None else ",".join(map(str, tracks))
 
 
+LETTERS = r"^[A-Za-z]{1,64}$"
+
+
 def _form(text: str) -> str:
     if not re.fullmatch(LETTERS, text):
         raise ValueError("A form is a letter for each section, such as AABA.")
     return text
 
 
-LETTERS = r"^[A-Za-z]{1,64}$"
 Form = Annotated[str, AfterValidator(_form), Field(json_schema_extra={"pattern": LETTERS})]
 
 

@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 
 from partimento.bundle import COMES_ALONG, open_bundle
 from partimento.recipes import recipe_named
-from partimento.studio.orders.order import RUN, Desk, Id, ModelId, Name, Order, Value, Words, flags
+from partimento.studio.names import Name
+from partimento.studio.orders.order import RUN, Desk, Id, ModelId, Order, Value, Words, flags
 from partimento.training.resuming import HAS_A_PLAN
 from partimento.training.starting import recipe_of
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from partimento.bundle import COMES_ALONG
 
@@ -18,21 +18,10 @@ RUN = "run"  # that of a training
 MUSIC = "music"  # a copy of the corpus, by hard links where that can be, that a job learns from or judges by
 PIECE, OTHER = "piece.mid", "other.mid"
 
-
-def _shown(name: str) -> str:
-    """A name without what is not to be seen, as what turns the direction of all that follows."""
-    shown = "".join(letter for letter in name if letter.isprintable() or letter == JOINER).strip()
-    if not shown:
-        raise ValueError("a name has a letter that can be seen")
-    return shown
-
-
-JOINER = "\u200d"  # of emoji that are one
 Id = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
 ModelId = Annotated[str, Field(pattern=rf"^([0-9a-f]{{12}}|{COMES_ALONG})$")]
 Seed = Annotated[int, Field(ge=0, le=2**53)]
 Words = Annotated[str, Field(max_length=400)]
-Name = Annotated[str, Field(min_length=1, max_length=120), AfterValidator(_shown)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Plain = bool | int | Number | Words
 Value = Plain | Annotated[list[Plain], Field(max_length=100)] | None
