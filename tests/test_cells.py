@@ -16,7 +16,19 @@ from symusic.core import ControlChangeTick as ControlChange
 
 from partimento.codec import Request
 from partimento.codecs.cells import Cells
-from partimento.codecs.cells.fields import CELL, NOTE, STEPS, TEMPO, TRACKS, events_of, tempi, values, velocities
+from partimento.codecs.cells.fields import (
+    BAR,
+    CELL,
+    NOTE,
+    STEPS,
+    TEMPO,
+    TRACKS,
+    events_of,
+    is_tempo,
+    tempi,
+    values,
+    velocities,
+)
 from partimento.errors import InvalidBundle
 from partimento.metres import METRES
 from partimento.score import Note, Score, Tempo, TimeSignature, Track, bar_lines, end_tick, note_array
@@ -24,6 +36,8 @@ from partimento.score import Note, Score, Tempo, TimeSignature, Track, bar_lines
 from music import tune
 
 CODEC = Cells(Cells.Settings())
+CHANGES = Cells(Cells.Settings(tempo_told="changed"))
+both_ways = pytest.mark.parametrize("codec", [CODEC, CHANGES], ids=["tempo in every bar", "tempo where it changes"])
 
 
 @st.composite
@@ -51,10 +65,11 @@ def told(score: Score) -> list[tuple[int, ...]]:
     return sorted(tuple(int(value) for value in note) for note in note_array(score))
 
 
+@both_ways
 @settings(max_examples=60, deadline=None)
 @given(score=on_the_grid())
-def test_nothing_on_the_grid_is_lost(score: Score) -> None:
-    again = CODEC.decode(CODEC.encode(score))
+def test_nothing_on_the_grid_is_lost(codec: Cells, score: Score) -> None:
+    again = codec.decode(codec.encode(score))
     assert told(again) == told(score)
     assert [(t.program, t.is_drum) for t in again.tracks] == [(t.program, t.is_drum) for t in score.tracks]
     lines = bar_lines(score, max(n.time for t in score.tracks for n in t.notes) + 1)
@@ -121,6 +136,37 @@ def test_a_tempo_that_changes_within_a_bar_is_told_there_and_at_later_bars() -> 
     assert values(changes[0])[:2].tolist() == [1, 0]
     bars = values(events[kind == 0][:, 2])
     assert bars[0] != bars[1] == bars[2] == values(changes[0])[2]
+
+
+def test_a_tempo_is_told_once_where_only_changes_are_told() -> None:
+    score = tune(0, bars=5)
+    for time, qpm in ((480, 60.0), (3 * 1920, 60.0), (4 * 1920, 90.0)):
+        score.tempos.append(Tempo(time, qpm))
+    kind, events = events_of(CHANGES.encode(score.sort()))
+    named = is_tempo(events[:, 2])
+    assert named[kind == BAR].tolist() == [True, False, False, False, True]
+    assert named[kind == TEMPO].tolist() == [True]
+    every = events_of(CODEC.encode(score))[1]
+    np.testing.assert_array_equal(events[:, [0, 1, 3, 4, 5]], every[:, [0, 1, 3, 4, 5]])
+    assert CHANGES.decode(events.reshape(-1)) == CODEC.decode(every.reshape(-1))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_drawn_tells_a_tempo_where_it_changes(seed: int) -> None:
+    codec = Cells(CHANGES.settings)
+    learnt = [tune(n) for n in range(3)]
+    for score, qpm in zip(learnt, (60.0, 90.0, 150.0), strict=True):
+        score.tempos = type(score.tempos)([Tempo(0, qpm)])
+    codec.learn(learnt)
+    score, _ = drawn(Request(bars=12), seed, codec)  # which looks that it is encoded as it was drawn
+    assert len(score.tempos) > 1
+    assert all(before.qpm != after.qpm for before, after in itertools.pairwise(score.tempos))
+
+
+def test_a_codec_of_changes_is_one_again_when_it_is_opened(tmp_path: Path) -> None:
+    x = CHANGES.encode(tune(0, bars=4))
+    CHANGES.save(tmp_path)
+    np.testing.assert_array_equal(Cells.load(tmp_path, CHANGES.settings).encode(tune(0, bars=4)), x)
 
 
 def drawn(request: Request, seed: int, codec: Cells) -> tuple[Score, dict[str, int]]:

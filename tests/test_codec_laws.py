@@ -25,13 +25,14 @@ FEW = settings(max_examples=40, deadline=None, suppress_health_check=list(Health
 TUNES = [tune(seed) for seed in range(4)]
 
 
-def trained(kind: type[Codec[Any]]) -> Codec[Any]:
-    codec = kind(kind.Settings())
+def trained(kind: type[Codec[Any]], **chosen: Any) -> Codec[Any]:
+    codec = kind(kind.Settings(**chosen))
     codec.learn(TUNES)
     return codec
 
 
 CODECS = {name: trained(kind) for name, kind in codecs().items()}
+CODECS["cells, tempi where they change"] = trained(codecs()["cells"], tempo_told="changed")
 every_codec = pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS.keys())
 TOKEN_CODECS = {name: codec for name, codec in CODECS.items() if isinstance(codec.spec, TokenSpec)}
 every_token_codec = pytest.mark.parametrize("codec", TOKEN_CODECS.values(), ids=TOKEN_CODECS.keys())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -109,9 +111,10 @@ def filled(codec: Cells, prompt: np.ndarray, seed: int) -> np.ndarray:
     return np.concatenate([prompt, np.array(ids, dtype=np.int64)])
 
 
+@pytest.mark.parametrize("tempo_told", ["always", "changed"])
 @pytest.mark.parametrize("seed", range(6))
-def test_gaps_are_filled_and_nothing_else_is_changed(seed: int) -> None:
-    codec = Cells(Cells.Settings())
+def test_gaps_are_filled_and_nothing_else_is_changed(seed: int, tempo_told: Literal["always", "changed"]) -> None:
+    codec = Cells(Cells.Settings(tempo_told=tempo_told))
     codec.learn([tune(n) for n in range(3)])
     x = codec.encode(tune(1, bars=6))
     chosen = drawn(np.random.default_rng(seed))(Grid(x))

@@ -268,7 +268,7 @@ def _empty_bars(codec: Cells, wanted: Composition, count: int) -> Ids:
         tempo = int(nearest(np.log(tempi()), np.log(np.array([wanted.tempo])))[0])
     rows = np.full((count, FIELDS), ids.first("none"))
     rows[:, 0], rows[:, 1], rows[:, 2] = ids.first("bar"), ids.first("metre") + metre, ids.first("tempo") + tempo
-    return rows.reshape(-1)
+    return codec.told(rows.reshape(-1))
 
 
 def _laid_out(piece: Ids, wanted: Composition) -> Ids:

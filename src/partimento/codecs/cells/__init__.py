@@ -20,7 +20,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +51,7 @@ from partimento.codecs.cells.grammar import Cells as Grammar
 from partimento.codecs.cells.grid import Grid
 from partimento.codecs.cells.hiding import drawn, hide, unfold
 from partimento.codecs.cells.reading import read
-from partimento.codecs.cells.writing import write
+from partimento.codecs.cells.writing import with_changes_alone, write
 from partimento.errors import InvalidBundle
 from partimento.levels import nearest
 from partimento.metres import METRES
@@ -74,7 +74,11 @@ class Cells(Codec[TokenSpec]):
 
     @settings
     class Settings:
-        """There are none."""
+        """How tempi are told."""
+
+        tempo_told: Literal["always", "changed"] = "always"
+        """In every bar, as the model that comes along has learnt them, or only where they change: that they stay is
+        learnt much sooner so."""
 
     settings: Settings
 
@@ -99,8 +103,12 @@ class Cells(Codec[TokenSpec]):
             group=FIELDS,
             places=places(),
             timing=timing(),
-            headings=headings(),
+            headings=headings(bars=self._changes_alone),
         )
+
+    @property
+    def _changes_alone(self) -> bool:
+        return self.settings.tempo_told == "changed"
 
     def learn(self, scores: Iterable[Score]) -> None:
         """Note what occurs, that nothing else be sampled: programs by track, metres, tempi, loudness, drums, pedals.
@@ -167,7 +175,11 @@ class Cells(Codec[TokenSpec]):
 
     def encode(self, score: Score) -> NDArray[np.int64]:
         """(6 E,) ids; empty where there are no notes."""
-        return write(score)
+        return self.told(write(score))
+
+    def told(self, x: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Ids that name the tempo in each bar, as this codec tells it."""
+        return with_changes_alone(x) if self._changes_alone else x
 
     def decode(self, x: NDArray[Any]) -> Score:
         """The score that the ids tell; events that make no sense are passed over."""
@@ -204,7 +216,7 @@ class Cells(Codec[TokenSpec]):
 
     def grammar(self) -> Grammar:
         """Well-formed events with what `learn` saw."""
-        return Grammar(self.used, self.programs > 0, self.at_once, self.ranges)
+        return Grammar(self.used, self.programs > 0, self.at_once, self.ranges, in_every_bar=not self._changes_alone)
 
     def notes(self, x: NDArray[Any]) -> int:
         """How many notes `decode(x)` has."""

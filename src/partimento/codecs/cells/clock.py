@@ -53,8 +53,9 @@ class Clock:
         return self.changes[-1][1]
 
     def entered(self, metre: int, level: int) -> Clock:
-        """The bar after this one."""
-        changes = ((0, float(paces()[level])),)
+        """The bar after this one; at the same tempo where its level is -1."""
+        changes = ((0, self.pace if level < 0 else float(paces()[level])),)
+        level = self.level if level < 0 else level
         return Clock(self.next, self.next + int(LENGTHS[metre]), metre, self.at(self.steps), changes, level)
 
     def changed(self, step: int, level: int) -> Clock:

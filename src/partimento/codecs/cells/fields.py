@@ -3,7 +3,7 @@
 An event is a group of six ids. The first says what it is and, of what happens within a bar, at which quarter of it; the
 others are its fields, each from a range of ids of its own, and `none` where it has no more:
 
-    bar     metre      tempo                                        begins a bar
+    bar     metre      tempo                                        begins a bar; no tempo: the one before stays
     tempo   at: step   tempo                                        from here on, within a bar
     cell    track      program                                      begins what a track has in this bar
     up      at: step                                                the pedal of this track goes up
@@ -126,7 +126,7 @@ KINDS = {
     "end": END,
 }
 FIELDS_OF: dict[int, tuple[tuple[str, ...], ...]] = {  # what may stand in the fields after the first
-    BAR: (("metre",), ("tempo",), ("none",), ("none",), ("none",)),
+    BAR: (("metre",), ("tempo", "none"), ("none",), ("none",), ("none",)),
     TEMPO: (("step",), ("tempo",), ("none",), ("none",), ("none",)),
     CELL: (("track",), ("program",), ("none",), ("none",), ("none",)),
     DOWN: (("step",), ("none",), ("none",), ("none",), ("none",)),
@@ -173,14 +173,17 @@ def timing() -> Timing:
 
 
 @functools.cache
-def headings() -> tuple[int, ...]:
+def headings(bars: bool) -> tuple[int, ...]:
     """How deep a heading each id begins: what a track has in a bar, and what is asked of that.
 
-    Bars are none: with their tempi, which are like names of pieces, all was learnt more slowly.
+    Args:
+        bars: whether each bar is one as well, over both. With a tempo in each, which is like a name of the piece, all
+            is learnt more slowly so.
     """
     ids = vocabulary()
     depths = np.zeros(ids.size, dtype=np.int64)
-    for depth, names in enumerate((("cell", "hidden", "answer"), ("asked",)), start=1):
+    named = (("bar",), ("cell", "hidden", "answer"), ("asked",))
+    for depth, names in enumerate(named[not bars :], start=1):
         depths[[ids.first(name) for name in names]] = depth
     return tuple(depths.tolist())
 
@@ -230,6 +233,12 @@ def quarters(ids: Ids) -> Ids:
 def values(ids: Ids) -> Ids:
     """The value of each id within its field."""
     return np.asarray(ids - _first()[2][ids])
+
+
+def is_tempo(ids: Ids) -> Mask:
+    """Which ids are tempi."""
+    span = vocabulary()["tempo"]
+    return np.asarray((span.start <= ids) & (ids < span.stop))
 
 
 def onsets(events: Ids) -> Ids:

@@ -71,12 +71,22 @@ class Cells:
         programs: (TRACKS, 129) the programs that each track may have.
         at_once: (129,) how many notes each program strikes at once at most.
         ranges: (129, 2) the lowest and the highest pitch that each program plays.
+        in_every_bar: whether each bar names its tempo; else those do in which it changes.
     """
 
     keeps_key: ClassVar[bool] = True
 
-    def __init__(self, used: Mask, programs: Mask, at_once: NDArray[np.int64], ranges: NDArray[np.int64]) -> None:
+    def __init__(
+        self,
+        used: Mask,
+        programs: Mask,
+        at_once: NDArray[np.int64],
+        ranges: NDArray[np.int64],
+        *,
+        in_every_bar: bool = True,
+    ) -> None:
         self._ids = vocabulary()
+        self._in_every_bar = in_every_bar
         self._learnt, self._programs, self._at_once, self._ranges = used, programs, at_once, ranges
         self.acted: Counter[str] = Counter()
         self.start(Request())
@@ -356,6 +366,10 @@ class Cells:
             mask[self._span("metre")] &= LENGTHS * max(request.bars - self._state.bars, 1) >= rings
             if self._state.clock.next > 0:
                 mask[ids.first("metre") + self._state.clock.metre] = True
+        if field == 2 and (self._in_every_bar or self._state.clock.next == 0):
+            mask[ids.first("none")] = False
+        elif field == 2 and self._state.clock.level >= 0:
+            mask[ids.first("tempo") + self._state.clock.level] = False
         if field == 2 and request.seconds is not None:
             left = self._from + request.seconds - self._state.clock.at(self._state.clock.steps)
             slow = paces() * max(rings, 1) > left + 1e-6

@@ -18,6 +18,7 @@ from partimento.codecs.cells.fields import (
     Ids,
     durations,
     events_of,
+    is_tempo,
     onsets,
     tempi,
     values,
@@ -48,7 +49,7 @@ def read(x: Ids) -> Score:
     time = start + np.where(np.isin(kind, (TEMPO, DOWN, UP, NOTE)), onsets(events), 0)
     fits = time < LAST_STEP
     _tell_metres(score, start[bars & fits], metre[bars & fits])
-    tempo = (bars | (kind == TEMPO)) & fits
+    tempo = (bars | (kind == TEMPO)) & is_tempo(events[:, 2]) & fits
     _tell_tempi(score, time[tempo], values(events[tempo, 2]))
     _tell_tracks(score, np.where(fits, kind, -1), events, time)
     return score

@@ -23,6 +23,7 @@ from partimento.codecs.cells.fields import (
     UP,
     Ids,
     durations,
+    is_tempo,
     onsets,
     values,
 )
@@ -116,7 +117,7 @@ class State:
         _, first, second, third, *_ = (int(value) for value in values(event))
         at = int(onsets(event))
         if kind == BAR:
-            self._enter_bar(first, second)
+            self._enter_bar(first, second if is_tempo(event[2]) else -1)
         elif kind == TEMPO:
             self.clock = self.clock.changed(at, second)
             self.last = (at, kind, -1)

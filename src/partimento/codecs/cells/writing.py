@@ -22,6 +22,8 @@ from partimento.codecs.cells.fields import (
     TRACKS,
     UP,
     Ids,
+    events_of,
+    is_tempo,
     tempi,
     velocities,
     vocabulary,
@@ -77,6 +79,16 @@ def write(score: Score) -> Ids:
     order = np.lexsort((*(events[:, field] for field in (5, 4, 3, 2)), key[:, 3], key[:, 2], key[:, 1], key[:, 0]))
     events = events[order]
     return np.where(events < 0, vocabulary().first("none"), events).reshape(-1)
+
+
+def with_changes_alone(x: Ids) -> Ids:
+    """The ids (6 E,) without the tempo of each bar in which the one before stays."""
+    kind, events = events_of(x)
+    named = np.flatnonzero(is_tempo(events[:, 2]))
+    levels = events[named, 2]
+    again = named[1:][levels[1:] == levels[:-1]]
+    events[again[kind[again] == BAR], 2] = vocabulary().first("none")
+    return events.reshape(-1)
 
 
 _KEY = 4  # columns before an event's ids: its bar, its track (-1 of none), its time within the bar (-1), its kind
