@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from attending import likelihoods, lively, narrowed, played
@@ -24,9 +25,11 @@ from partimento.windows import Windows
 
 TIMING = Timing(roles=(1, 2, 3, 4, *[0] * 8), amounts=(7, 1, 2, 0, 4, 5, 6, 3, 1, 0, 0, 0), steps=2, mark=2)
 HEADINGS = (1, 2, 0, 3, *[0] * 8)
-SPEC = TokenSpec(vocab_size=12, pad=9, bos=10, eos=11, group=3, timing=TIMING, headings=HEADINGS)
+KINDS = (0, 1, 0, 1, -1, -1, 2, *[-1] * 5)
+SPEC = TokenSpec(vocab_size=12, pad=9, bos=10, eos=11, group=3, timing=TIMING, headings=HEADINGS, kinds=KINDS)
 WAYS: list[dict[str, Any]] = [
     {"positions": "time"},
+    {"tallies": (3.0, 40.0)},
     {"headings": False},
     {"periods": (4, 6), "ages": 5},
     {"positions": "distance", "ages": 1},
@@ -67,7 +70,7 @@ def test_keys_carried_on_change_nothing(way: dict[str, Any], monkeypatch: pytest
 
 
 def test_each_id_of_a_group_is_told_of_those_before_it_and_of_no_other() -> None:
-    model, x = lively(Nested, SPEC, inner=16), music(1, 8)
+    model, x = lively(Nested, SPEC, inner=16, tallies=(5.0,)), music(1, 8)
     for at in range(1, x.shape[1]):
         changed = x.copy()
         changed[:, at] = (x[:, at] + 1) % 9
@@ -79,14 +82,14 @@ def test_each_id_of_a_group_is_told_of_those_before_it_and_of_no_other() -> None
 
 def test_the_probabilities_of_all_short_pieces_sum_to_one() -> None:
     spec = TokenSpec(vocab_size=5, pad=2, bos=3, eos=4, group=2)
-    model = lively(Nested, spec, inner=16)
+    model = lively(Nested, spec, inner=16, tallies=(2.0,))
     rows = np.array([[spec.bos, *ids] for ids in itertools.product(range(5), repeat=5)])
     assert float(np.exp(likelihoods(model, rows).astype(np.float64).sum(1)).sum()) == pytest.approx(1, abs=1e-5)
 
 
 def test_what_cannot_stand_at_a_place_has_no_probability_and_what_can_has_all(tmp_path: Path) -> None:
     spec = TokenSpec(6, pad=3, bos=4, eos=5, group=2, places=(((0, 2), (5, 6)), ((1, 3),)))
-    model = lively(Nested, spec, inner=16)
+    model = lively(Nested, spec, inner=16, tallies=(2.0,))
     rows = np.array([[spec.bos, *ids] for ids in itertools.product(range(6), repeat=4)])
     found = likelihoods(model, rows).astype(np.float64)
     fits = np.stack([np.isin(rows[:, at], (0, 1, 5) if at % 2 else (1, 2)) for at in range(1, 5)], 1)
@@ -104,7 +107,7 @@ def test_where_places_are_known_there_is_less_to_learn() -> None:
     assert sizes[0] < sizes[1] / 2
 
 
-@pytest.mark.parametrize("way", [{"periods": (4,)}, {"positions": "time"}], ids=str)
+@pytest.mark.parametrize("way", [{"periods": (4,)}, {"positions": "time"}, {"tallies": (3.0,)}], ids=str)
 def test_pieces_that_stay_play_on_as_they_would_have(way: dict[str, Any], tmp_path: Path) -> None:
     model = lively(Nested, SPEC, inner=16, **way)
     model.export(tmp_path)
@@ -112,7 +115,7 @@ def test_pieces_that_stay_play_on_as_they_would_have(way: dict[str, Any], tmp_pa
     np.testing.assert_allclose(alone, beside, atol=1e-5)
 
 
-@pytest.mark.parametrize("way", [{"periods": (4,)}, {"positions": "time"}], ids=str)
+@pytest.mark.parametrize("way", [{"periods": (4,)}, {"positions": "time"}, {"tallies": (3.0,)}], ids=str)
 def test_what_is_heard_is_as_what_is_stepped_through(way: dict[str, Any], tmp_path: Path) -> None:
     model = lively(Nested, SPEC, inner=16, **way)
     model.export(tmp_path)
@@ -140,6 +143,21 @@ def test_two_pieces_that_differ_in_time_alone_differ() -> None:
     assert np.abs(likelihoods(model, x) - likelihoods(slow, x)).max() > 1e-3
 
 
+def test_what_was_told_lately_is_likelier_where_its_tally_counts() -> None:
+    model = Nested(Nested.Settings(layers=1, width=16, heads=2, inner=8, tallies=(10.0,)), SPEC)
+    x = np.array([[SPEC.bos, *[0, 4, 6] * 6, 2, 4, 6]])
+    even = likelihoods(model, x)[0, -3:]
+    assert model.weigh is not None
+    with torch.no_grad():
+        model.weigh.bias[:] = torch.tensor([1.0, 0.0])  # ids alone
+        own = likelihoods(model, x)[0, -3:]
+        model.weigh.bias[:] = torch.tensor([0.0, 1.0])  # kinds alone: 2 is of the kind of 0
+        kinds = likelihoods(model, x)[0, -3:]
+    assert own[0] < even[0] < kinds[0]
+    assert own[1] > even[1] > kinds[1]  # 4 was told, and is of no kind
+    assert min(own[2], kinds[2]) > even[2]
+
+
 def test_windows_never_cut_a_group(tmp_path: Path) -> None:
     arrays = [music(1, groups)[0, 1:] for groups in (5, 40, 31)]
     pieces = Pieces.write(tmp_path / "pieces", ((ids, len(ids)) for ids in arrays), SPEC)
@@ -164,11 +182,16 @@ def test_windows_never_cut_a_group(tmp_path: Path) -> None:
         {"timing": "always"},
         {"headings": [1]},
         {"headings": [99] * 12},
+        {"tallies": None},
+        {"tallies": {"ids": 12, "spans": [], "kinds": []}},
+        {"tallies": {"ids": 3, "spans": [4.0], "kinds": []}},
+        {"tallies": {"ids": 12, "spans": [4.0], "kinds": [99] * 12}},
+        {"tallies": 3},
     ],
     ids=str,
 )
 def test_a_changed_description_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
-    lively(Nested, SPEC, inner=16, positions="time").export(tmp_path)
+    lively(Nested, SPEC, inner=16, positions="time", tallies=(4.0,)).export(tmp_path)
     described = json.loads((tmp_path / "player.json").read_text())
     (tmp_path / "player.json").write_text(json.dumps(described | change))
     with pytest.raises(InvalidBundle):

@@ -19,7 +19,7 @@ from partimento.generation import generate
 from partimento.pieces import Pieces
 from partimento.recipes import recipe_named
 from partimento.shrinking import shrink
-from partimento.shrinking.products import BLOCK, eight_bits
+from partimento.shrinking.products import BLOCK, FEWEST, eight_bits
 from partimento.training.runs import train
 
 from little import write_little_bundle
@@ -76,7 +76,10 @@ def test_what_is_shrunk_composes_and_repeats_itself(small: Bundle) -> None:
 def test_products_are_in_eight_bits_and_tables_in_sixteen(small: Bundle) -> None:
     for path in small.player_folder.glob("*.onnx"):
         graph = onnx.load(path).graph
-        assert not {"MatMul", "Gemm"} & {node.op_type for node in graph.node}
+        sizes = {constant.name: np.prod(constant.dims) for constant in graph.initializer}
+        products = [node for node in graph.node if node.op_type in ("MatMul", "Gemm")]
+        assert all(sizes.get(node.input[1], 0) < FEWEST for node in products)  # of few weights, and of what comes in
+        assert "MatMulNBits" in {node.op_type for node in graph.node}
         full = [c for c in graph.initializer if c.data_type == onnx.TensorProto.FLOAT and np.prod(c.dims) > 4096]
         assert all(np.abs(onnx.numpy_helper.to_array(constant)).max() > 6e4 for constant in full) or not full
 

@@ -14,16 +14,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from attending import likelihoods
 from partimento.bundle import Bundle, open_bundle
 from partimento.codec import Request
 from partimento.errors import InvalidSettings
 from partimento.files import write
 from partimento.generation import generate
+from partimento.models.nested import Nested
 from partimento.progress import Progress
 from partimento.recipes import recipe_named
+from partimento.training.planning import new_model
 from partimento.training.rehearsing import rehearsal
 from partimento.training.runs import CAME, train
-from partimento.training.starting import recipe_of
+from partimento.training.starting import begun, recipe_of
 
 from music import tune
 
@@ -168,3 +171,18 @@ def test_the_keys_of_the_pieces_are_learnt_more_often_than_others(base: Bundle) 
     assert recipe_of(dataclasses.replace(base, recipe=in_one)).settings["preparation"].own_key is None
     with pytest.raises(InvalidSettings, match="own_key needs other keys"):
         recipe.override(["preparation.transpose=0", "preparation.own_key=0.5"])
+
+
+def test_a_model_that_counted_nothing_counts_when_it_goes_on() -> None:
+    shipped = open_bundle(None)
+    recipe = recipe_of(shipped).override(["model.tallies=[8]"])
+    model = begun(new_model(recipe, shipped.codec().spec), shipped)
+    before = begun(new_model(recipe_of(shipped), shipped.codec().spec), shipped)
+    x = np.concatenate([[shipped.codec().spec.bos], shipped.codec().encode(tune(0))[:600]])[None]
+    assert isinstance(model, Nested)
+    assert isinstance(before, Nested)
+    np.testing.assert_allclose(likelihoods(model, x), likelihoods(before, x), atol=1e-4)
+    assert set(model.arrays()) - set(before.arrays()) == {"weigh.weight", "weigh.bias"}
+    other = recipe_of(shipped).override(["model.layers=4"])
+    with pytest.raises(InvalidSettings, match="do not fit"):
+        begun(new_model(other, shipped.codec().spec), shipped)

@@ -35,6 +35,7 @@ class TokenSpec:
     ranges (first, stop), `eos` among those of the first. Where it says nothing, any id may stand anywhere. `timing`
     says when each group is, where the ids tell it. `headings` says of each id how deep a heading a group is that begins
     with it, from 1; 0 for none. A heading holds for what comes after it, up to the next one that is as deep or less.
+    `kinds` says of each id which kind it is of, of those that are alike: a pitch class, say; from 0, and -1 for none.
     """
 
     vocab_size: int
@@ -45,11 +46,13 @@ class TokenSpec:
     places: tuple[tuple[tuple[int, int], ...], ...] = ()
     timing: Timing | None = None
     headings: tuple[int, ...] = ()
+    kinds: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         ranges = tuple(tuple((int(first), int(stop)) for first, stop in place) for place in self.places)
         object.__setattr__(self, "places", ranges)  # JSON has made lists of them
         object.__setattr__(self, "headings", tuple(self.headings))
+        object.__setattr__(self, "kinds", tuple(self.kinds))
         if isinstance(self.timing, dict):  # and a table of this
             object.__setattr__(self, "timing", Timing(**self.timing))
 

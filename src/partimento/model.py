@@ -53,6 +53,7 @@ class Model(ABC):
     player: ClassVar[str]  # the module of `partimento.players` that plays what `export` writes
     Settings: ClassVar[type[Any]]
     Spec: ClassVar[type[Any]]
+    additions: ClassVar[tuple[str, ...]] = ()  # what names begin with of weights that change nothing until they learn
     settings: Any
     spec: Any
 

@@ -11,7 +11,8 @@ after it (as in NADE, Larochelle and Murray 2011, whose hidden units are sums ov
 its width `inner` makes the logits of the sum. Each id is also told what stood at its place in the group before, and for
 how many groups it has stood there: the rhythm of held notes (after TonicNet, Peracha 2020, which encodes how often a
 note is repeated). And each group is told the headings that it stands under, its track and what is asked of it, say,
-which attention would have to find first (a note of OctupleMIDI has them all: Zeng et al. 2021, "MusicBERT").
+which attention would have to find first (a note of OctupleMIDI has them all: Zeng et al. 2021, "MusicBERT"). What an id
+is foretold by is the network's logit and, weighed by the network, how often the id was told lately (`tallies`).
 """
 
 from __future__ import annotations
@@ -34,9 +35,10 @@ from partimento.caches import Times
 from partimento.codec import TokenSpec
 from partimento.errors import InvalidSettings
 from partimento.exporting import OnnxGraph, Shapes
-from partimento.layers import arrays_of, judged, likeliest, load_into
+from partimento.layers import arrays_of, likeliest, load_into
 from partimento.model import Batch, Model
 from partimento.settings import settings
+from partimento.tallies import Tallies, Tally
 
 ELSE = 3  # what stands beside a slot's own ids: one that cannot be there, a piece's beginning, and that nobody knows
 NEVER = -1e9  # added to the logit of what cannot be there, in the player
@@ -63,6 +65,7 @@ class Nested(nn.Module, Model):
     player: ClassVar[str] = "nested"
     Spec: ClassVar[type[Any]] = TokenSpec
     exact: ClassVar[bool] = True
+    additions: ClassVar[tuple[str, ...]] = ("weigh.",)
 
     @settings
     class Settings(Shape):
@@ -79,6 +82,9 @@ class Nested(nn.Module, Model):
         """How many groups an id is known to have stood at its place, at most; 1 to know nothing of it."""
         headings: bool = True
         """Whether each group is told the headings that it stands under, where the codec has some."""
+        tallies: tuple[Annotated[float, Field(gt=0, le=65_536)], ...] = ()
+        """Groups after which what was told counts a third as much, for each count of how often each id was told
+        lately: what was is likelier to be told again; nothing is counted where there are none."""
 
     def __init__(self, settings: Settings, spec: TokenSpec) -> None:
         super().__init__()
@@ -116,6 +122,10 @@ class Nested(nn.Module, Model):
         )
         self.norm = nn.LayerNorm(inner)
         self.head = Head(inner, spec.vocab_size)
+        self.tallies = Tallies(spec.vocab_size, settings.tallies, spec.kinds) if settings.tallies else None
+        self.weigh = nn.Linear(inner, 2 * len(settings.tallies)) if self.tallies else None
+        self.runs = [_runs(ids) for ids in self.ids]
+        self.kinds = torch.tensor(spec.kinds or [-1] * spec.vocab_size)
         for module in self.modules():
             if isinstance(module, nn.Embedding):
                 nn.init.normal_(module.weight, std=0.1)
@@ -124,6 +134,9 @@ class Nested(nn.Module, Model):
         for linear in (self.tell, self.head):
             nn.init.normal_(linear.weight, std=0.02)
             nn.init.zeros_(linear.bias)
+        if self.weigh is not None:  # likewise
+            nn.init.zeros_(self.weigh.weight)
+            nn.init.zeros_(self.weigh.bias)
 
     def grouped(self, x: Tensor, begin: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Ids by groups.
@@ -191,6 +204,17 @@ class Nested(nn.Module, Model):
             u = network(u)
         return self.norm(u)  # type: ignore[no-any-return]
 
+    def _logits(self, slot: int, u: Tensor, counts: Tensor | None) -> Tensor:
+        """The logits (N, K) of the ids of a slot from u (N, I) and, if they are counted, (N, spans, columns)."""
+        logits: Tensor = self.head(u, self.ids[slot])
+        if self.weigh is None or counts is None:
+            return logits
+        own, kind = self.weigh(u).chunk(2, 1)
+        parts = [_weighed(own, counts[..., first:stop]) for first, stop in self.runs[slot]]
+        kinds = functional.pad(_weighed(kind, counts[..., self.spec.vocab_size :]), (0, 1))  # the last is no kind's
+        of = self.kinds[self.ids[slot]].to(u.device)
+        return logits + torch.cat(parts, 1) + kinds[:, of]
+
     def sides(self) -> dict[str, list[nn.Parameter]]:
         """One side: all parameters."""
         return {"model": list(self.parameters())}
@@ -203,12 +227,17 @@ class Nested(nn.Module, Model):
         counts = asked if batch.weight is None else self._in_groups(batch.weight[:, 1:])
         foretold = asked.any(-1)  # what is given need not be gone into
         groups, asked, counts = groups[foretold], asked[foretold], counts[foretold]  # (N, n)
+        tallied = None
+        if self.tallies is not None:
+            tallied = _some(
+                torch.from_numpy(self.tallies.of(before.cpu().numpy())).to(h.device).flatten(0, 1), foretold
+            )
         u = self._within(h[foretold], groups, before[foretold], age[foretold])
         nats, hits = h.new_zeros(()), h.new_zeros(())
         for slot, own in enumerate(u.unbind(-2)):
             here = asked[..., slot]
             target = self.number[slot][groups[..., slot][here]]
-            logits = self.head(own[here], self.ids[slot]).float()
+            logits = self._logits(slot, own[here], None if tallied is None else _some(tallied, here)).float()
             lost = functional.cross_entropy(logits, target, reduction="none")
             nats = nats + (lost * counts[..., slot][here]).sum()
             hits = hits + likeliest(logits.detach(), target).sum()
@@ -226,12 +255,16 @@ class Nested(nn.Module, Model):
         groups, before, age = self.grouped(batch.x, batch.begin)
         whole, times = self._embedded(before, age, batch.begin), self._times(before)
         past: list[Past] = []
+        tally = Tally(self.tallies, len(before)) if self.tallies else None
         nats, hits = [], []
         for first in range(0, whole.shape[1], SEGMENT):
             part = slice(first, first + SEGMENT)
             h, past = self.tower(whole[:, part], first, past, None if times is None else times[:, part])
             u = self._within(h, groups[:, part], before[:, part], age[:, part])
-            slots = [self._judged(slot, u[:, :, slot], groups[:, part, slot]) for slot in range(self.spec.group)]
+            tallied = torch.from_numpy(tally.after(before[:, part].cpu().numpy())).to(u.device) if tally else None
+            slots = [
+                self._judged(slot, u[:, :, slot], groups[:, part, slot], tallied) for slot in range(self.spec.group)
+            ]
             nats.append(torch.stack([nat for nat, _ in slots], -1).flatten(1))
             hits.append(torch.stack([hit for _, hit in slots], -1).flatten(1))
         asked = batch.mask[:, 1:]
@@ -239,11 +272,14 @@ class Nested(nn.Module, Model):
         nat, hit = torch.cat(nats, 1)[:, :count], torch.cat(hits, 1)[:, :count]
         return torch.where(asked, nat, 0.0), hit & asked
 
-    def _judged(self, slot: int, u: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """How well the ids (B, G) of a slot are foretold from u (B, G, I)."""
+    def _judged(self, slot: int, u: Tensor, ids: Tensor, tallied: Tensor | None) -> tuple[Tensor, Tensor]:
+        """How well the ids (B, G) of a slot are foretold from u (B, G, I) and the tallies (B, G, rows, V)."""
         target = self.number[slot][ids].flatten()
         last = len(self.ids[slot]) - 1
-        nat, hit = judged(*self.head.of(self.ids[slot]), u.flatten(0, 1), target.clamp(max=last))
+        counts = None if tallied is None else tallied.flatten(0, 1)
+        logits = self._logits(slot, u.flatten(0, 1), counts).float()
+        right = target.clamp(max=last)
+        nat, hit = -functional.cross_entropy(logits, right, reduction="none"), likeliest(logits, right)
         there = target <= last
         return torch.where(there, nat, -torch.inf).view_as(ids), (hit & there).view_as(ids)
 
@@ -298,9 +334,19 @@ class Nested(nn.Module, Model):
             u = graph.op("Add", u, _sum(graph, graph.op("Gather", table, rows)))
         for network in self.inner:
             u = network.export(graph, u)
-        logits = graph.linear(graph.layer_norm(u, self.norm), self.head)
-        graph.op("Add", logits, graph.op("Gather", self._closed(), "slot"), name="logits")
+        u = graph.layer_norm(u, self.norm)
+        logits = graph.linear(u, self.head)
         takes = {"told": ("B", chosen.inner), "slot": (1,), **groups, **({"chosen": ("B", count)} if count > 1 else {})}
+        if self.weigh is not None and self.tallies is not None:
+            spans, size, columns = len(self.tallies.spans), self.spec.vocab_size, self.tallies.columns
+            weights = graph.reshape(graph.linear(u, self.weigh), -1, 2, spans)  # those of ids, and those of kinds
+            both = graph.op("Pad", graph.op("MatMul", weights, "tallies"), np.array([0, 0, 0, 0, 0, 1]))
+            flat = graph.reshape(both, -1, 2 * (columns + 1))
+            kind = columns + 1 + np.where(self.kinds < 0, columns, size + self.kinds.numpy())
+            for index in (np.arange(size), kind):
+                logits = graph.op("Add", logits, graph.op("Gather", flat, index, axis=1))
+            takes["tallies"] = ("B", spans, self.tallies.columns)
+        graph.op("Add", logits, graph.op("Gather", self._closed(), "slot"), name="logits")
         integers = ("slot", "before", "age", "chosen")
         graph.write(folder / "id.onnx", takes, {"logits": ("B", self.spec.vocab_size)}, integers)
         facts = {
@@ -313,6 +359,7 @@ class Nested(nn.Module, Model):
             "places": bool(chosen.periods),
             "headings": self.depths.tolist()[: self.spec.vocab_size] if self.headed else [],
             "timing": None if self.timing is None else dataclasses.asdict(self.timing),
+            "tallies": None if self.tallies is None else dataclasses.asdict(self.tallies),
             "attention": self.tower.described(),
         }
         (folder / "player.json").write_text(json.dumps(facts, indent=1))
@@ -348,6 +395,22 @@ class Nested(nn.Module, Model):
         for slot, ids in enumerate(self.ids):
             closed[slot, ids] = 0
         return closed
+
+
+def _runs(ids: Tensor) -> list[tuple[int, int]]:
+    """Ascending ids as ranges (first, stop)."""
+    parts = np.split(ids.numpy(), np.flatnonzero(np.diff(ids.numpy()) > 1) + 1)
+    return [(int(part[0]), int(part[-1]) + 1) for part in parts if len(part)]
+
+
+def _weighed(weights: Tensor, counts: Tensor) -> Tensor:
+    """(N, K) the sums of counts (N, spans, K), each weighed by its own of (N, spans)."""
+    return torch.einsum("ns,nsk->nk", weights, counts)
+
+
+def _some(rows: Tensor, which: Tensor) -> Tensor:
+    """Those rows (N, …) at which `which`, of any shape with N, is true; not copied where they are all."""
+    return rows if which.all() else rows[which.flatten()]
 
 
 def _numbers(ids: Sequence[Tensor], size: int) -> Tensor:

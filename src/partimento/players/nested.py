@@ -3,16 +3,18 @@
 Reads three files of a folder and nothing else: `player.json`
 
     {"player": "nested", "vocab_size": V, "bos": b, "group": n, "inner": I, "ages": A, "places": true or false,
-     "headings": [...], "timing": {...} or null, "attention": {...}}
+     "headings": [...], "timing": {...} or null, "tallies": {...} or null, "attention": {...}}
 
-with `codec.TokenSpec.headings`, `timing.Timing` where positions know the time, and the tower of attention as
+with `codec.TokenSpec.headings`, `timing.Timing` where positions know the time, `tallies.Tallies` where ids are counted
+(bundles that came before them say nothing of them), and the tower of attention as
 `caches.Attending` has it; `group.onnx`, run once a group, with the inputs `before` (B, n) int64, the group before (V
 where the piece begins, V + 1 where nobody knows), `age` (B, n) int64, for how many groups, less one and A - 1 at most,
 each of its ids has stood at its place, and, as far as `player.json` says, `headings` (B, depths × n) int64, the ids of
 those that the group before stands under (V + 1 for none), and `place` (1,) int64, the group's number; with the output
 `told` (B, I) float32, and with what `caches` keeps; and `id.onnx`, run once an id, with `told`, `before` and `age`,
-`slot` (1,) int64, the id's place in its group, and, where a group has more than one, `chosen` (B, n) int64, the group
-so far; with the output `logits` (B, V) float32.
+`slot` (1,) int64, the id's place in its group, where a group has more than one, `chosen` (B, n) int64, the group so
+far, and, as far as `player.json` says, `tallies` (B, spans, columns) float32, log(1 + c) of each; with the output
+`logits` (B, V) float32.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from numpy.typing import NDArray
 from partimento.caches import Attending, Cache, Playing, described
 from partimento.graphs import LARGEST_STATE, LARGEST_VOCABULARY, Bound, Graph
 from partimento.settings import settings
+from partimento.tallies import Tallies, Tally
 from partimento.timing import Timekeeper, Timing
 
 Numbers = NDArray[np.float32]
@@ -51,6 +54,7 @@ class _Described:
     attention: Attending
     headings: tuple[int, ...] = ()
     timing: Timing | None = None
+    tallies: Tallies | None = None
 
     @property
     def depths(self) -> int:
@@ -66,6 +70,10 @@ class _Described:
             raise ValueError("its headings are of other ids")
         if isinstance(self.timing, dict):
             object.__setattr__(self, "timing", Timing(**self.timing))
+        if isinstance(self.tallies, dict):
+            object.__setattr__(self, "tallies", Tallies(**self.tallies))
+        if self.tallies is not None and self.tallies.ids != self.vocab_size:
+            raise ValueError("its tallies are of other ids")
         if self.timing is not None and not (
             len(self.timing.roles) == self.vocab_size and self.timing.mark < self.group > 1
         ):
@@ -89,6 +97,7 @@ class State:
         self._heard = False  # whether anything was
         self._depths = np.array([*shape.headings, 0, 0])
         self._keepers = [] if shape.timing is None else [Timekeeper(shape.timing) for _ in range(batch)]
+        self._tally = None if shape.tallies is None else Tally(shape.tallies, batch)
         self._make_arrays(np.full((batch, shape.group), shape.vocab_size, np.int64))
         group = {name: self._arrays[name] for name in self._of_groups}
         self._cache = Cache(graphs[0], shape.attention, batch, group, {"told": self._arrays["told"]})
@@ -104,11 +113,13 @@ class State:
             "place": np.zeros(1, np.int64),
             "told": np.zeros((batch, shape.inner), np.float32),
         }
+        if shape.tallies is not None:
+            self._arrays["tallies"] = np.zeros((batch, len(shape.tallies.spans), shape.tallies.columns), np.float32)
         self._logits = np.zeros((batch, shape.vocab_size), np.float32)
         there = {"before": True, "age": True, "headings": shape.depths > 0, "place": shape.places}
         self._of_groups = [name for name, taken in there.items() if taken]
-        names = ("told", "slot", "before", "age", *(("chosen",) if shape.group > 1 else ()))
-        inputs = {name: self._arrays[name] for name in names}
+        given = {"told", "slot", "before", "age", "tallies", *(("chosen",) if shape.group > 1 else ())}
+        inputs = {name: array for name, array in self._arrays.items() if name in given}
         self._ids: Bound = self._graphs[1].bound(inputs, {"logits": self._logits})
 
     def step(self, ids: NDArray[np.int64]) -> Numbers:
@@ -143,6 +154,8 @@ class State:
         self._arrays["place"][:] = self._cache.place
         if self._shape.depths:
             self._head()
+        if self._tally is not None:
+            self._arrays["tallies"][:] = self._tally.hear(self._arrays["before"])
         times = None
         if self._keepers:
             pairs = zip(self._keepers, self._arrays["before"].tolist(), strict=True)
@@ -165,6 +178,8 @@ class State:
         for name, array in self._arrays.items():
             array[:] = old[name] if name in ("slot", "place") else old[name][rows]
         self._keepers = [self._keepers[row] for row in rows.tolist()] if self._keepers else []
+        if self._tally is not None:
+            self._tally.narrow(rows)
         group = {name: self._arrays[name] for name in self._of_groups}
         self._cache.narrow(rows, group, {"told": self._arrays["told"]})
 
@@ -194,5 +209,7 @@ def open_player(folder: Path, settings: Settings | None = None, threads: int = 1
     takes = {**told, "slot": ("int64", (1,)), **groups}
     if shape.group > 1:
         takes["chosen"] = ("int64", (None, shape.group))
+    if shape.tallies is not None:
+        takes["tallies"] = ("float32", (None, len(shape.tallies.spans), shape.tallies.columns))
     ids = Graph(folder / "id.onnx", takes, {"logits": ("float32", (None, shape.vocab_size))}, threads)
     return Playing(lambda batch: State((group, ids), shape, batch))

@@ -102,7 +102,7 @@ def require_same_codec(recipe: Recipe, start: Bundle) -> None:
 
 
 def begun(model: Model, start: Bundle | None) -> Model:
-    """The model with the weights of the bundle, if there is one.
+    """The model with the weights of the bundle, if there is one, and its own where these lack what changes nothing yet.
 
     Raises:
         InvalidSettings: its settings make it another network, or it does not learn by gradient.
@@ -111,8 +111,9 @@ def begun(model: Model, start: Bundle | None) -> Model:
         return model
     if isinstance(model, Counted):
         raise InvalidSettings(f"{model.name} learns by counting, and cannot go on from {start.folder}.")
+    new = {name: array for name, array in model.arrays().items() if name.startswith(model.additions)}
     try:
-        model.load_arrays(start.arrays())
+        model.load_arrays(new | start.arrays())
     except InvalidBundle as error:
         raise InvalidSettings(
             f"The weights of {start.folder} do not fit the model that is asked for: leave out --set model.… that "

@@ -41,6 +41,7 @@ from partimento.codecs.cells.fields import (
     UP,
     events_of,
     headings,
+    pitch_classes,
     places,
     tempi,
     timing,
@@ -104,6 +105,7 @@ class Cells(Codec[TokenSpec]):
             places=places(),
             timing=timing(),
             headings=headings(bars=self._changes_alone),
+            kinds=pitch_classes(),
         )
 
     @property

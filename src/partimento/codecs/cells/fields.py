@@ -189,6 +189,15 @@ def headings(bars: bool) -> tuple[int, ...]:
 
 
 @functools.cache
+def pitch_classes() -> tuple[int, ...]:
+    """Of each id that is a pitch its class; of others -1."""
+    ids = np.full(vocabulary().size, -1)
+    span = vocabulary()["pitch"]
+    ids[span.start : span.stop] = np.arange(len(span)) % 12
+    return tuple(ids.tolist())
+
+
+@functools.cache
 def tempi() -> NDArray[np.float64]:
     """(TEMPI,) quarter notes a minute, evenly spaced by ratio; the nearest is at most 1.4 % off."""
     return np.round(np.geomspace(SLOWEST, FASTEST, TEMPI), 3)
