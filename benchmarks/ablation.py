@@ -8,10 +8,12 @@ whatever else the machine does slows them alike. Bits a note of held-out pieces,
 choose the weights, the test pieces nothing. What is measured and learnt is not made again, so the command can be broken
 off between two rows.
 
-    as-it-is    the recipe nested with four blocks of 256: attention over events, half of it by musical time
+    as-it-is    the recipe nested with two blocks of 256: attention over events, half of it by musical time
     by-place    queries and keys turned by the number of the event alone
     distance    a learnt number for each head and distance instead
     no-headings no event is told its track and what is asked of it
+    no-tallies  how often each id was told lately is not counted
+    tempo-told  every bar tells its tempo, and is no heading
     not-hidden  no cell is hidden, so that it cannot fill, and all of its time goes into what is measured here
     3x192 …     other depths and widths
     flat        attention over ids, six for each event: the plain Transformer, no cell hidden: beside `not-hidden`
@@ -54,12 +56,14 @@ FLAT = [
 ]
 ROWS: dict[str, list[str]] = {
     "as-it-is": [],
+    "no-tallies": ["model.tallies=[]"],
+    "tempo-told": ["codec.tempo_told=always"],
     "by-place": ["model.positions=rotary"],
     "distance": ["model.positions=distance"],
     "no-headings": ["model.headings=false"],
     "not-hidden": ["preparation.hidden=0"],
     "3x192": ["model.layers=3", "model.width=192", "model.heads=3"],
-    "2x256": ["model.layers=2"],
+    "4x256": ["model.layers=4"],
     "8x192": ["model.layers=8", "model.width=192", "model.heads=3"],
     "3x384": ["model.layers=3", "model.width=384", "model.heads=6"],
     "flat": FLAT,
@@ -105,7 +109,7 @@ class Row:
 
     def __init__(self, name: str, corpus: Corpus, work: Path) -> None:
         self.name = name
-        recipe = recipe_named("nested").override([*COMMON, *CELLS, "plan.sizes=[]", *ROWS[name]])
+        recipe = recipe_named("nested").override([*COMMON, *CELLS, "plan.sizes=[]", "model.layers=2", *ROWS[name]])
         self.folder = place(work, name, corpus, recipe, 0)
         self.prepared = prepare(corpus, recipe, self.folder / "encoded")
         if name.endswith("bpe"):

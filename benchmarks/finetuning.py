@@ -10,6 +10,7 @@ thread, for minutes of processor time. Bits a note of the test pieces, whole, ex
     prompted     MODEL itself, which hears a piece of the folder before each test piece, half of its context at most
     nothing 5    the recipe nested from nothing, five minutes; nothing 30 half an hour
     all 5        MODEL goes on for five minutes, every weight
+    all counted 5  as `all 5`, how often ids were told lately is counted (`model.tallies` as in the recipe nested)
     all large 5  as `all 5`, each update of as many ids as when MODEL was made
     all 20% 5    as `all 5`, a fifth of the updates on what MODEL composes before (`preparation.rehearsal`)
     low rank 5   MODEL goes on for five minutes, what is learnt added to its matrices as products of rank 16 (LoRA: Hu
@@ -38,11 +39,12 @@ from torch.nn.utils import parametrize
 
 from flagship import by_processor_time, kept
 from partimento.bundle import Bundle, open_bundle
-from partimento.codec import TokenSpec
+from partimento.codec import Codec, TokenSpec
 from partimento.corpus import Corpus, inspect
 from partimento.model import Batch, Predicts
 from partimento.pieces import Pieces
 from partimento.recipes import Recipe, recipe_named
+from partimento.score import Score
 from partimento.training.loop import fit, held_out, seconds_per_update
 from partimento.training.planning import new_model, plan, windows_of
 from partimento.training.preparing import prepare
@@ -83,7 +85,7 @@ def narrowed(model: Any) -> Any:
 class Trial:
     """A folder of so many pieces, and what is learnt of it."""
 
-    def __init__(self, bundle: Bundle, folder: Path, tests: Pieces, old: Pieces | None, work: Path) -> None:
+    def __init__(self, bundle: Bundle, folder: Path, tests: list[Score], old: Pieces | None, work: Path) -> None:
         self.bundle = bundle
         self.corpus = inspect(folder)
         self.tests = tests
@@ -94,13 +96,18 @@ class Trial:
         """Bits a note when a row's way of learning is over."""
         way, _, minutes = row.rpartition(" ")
         if row == "as it came":
-            return self.judged(begun(new_model(recipe_of(self.bundle), self.bundle.codec().spec), self.bundle))
+            codec = self.bundle.codec()
+            return self.judged(begun(new_model(recipe_of(self.bundle), codec.spec), self.bundle), codec)
         if row == "prompted":
             model = begun(new_model(recipe_of(self.bundle), self.bundle.codec().spec), self.bundle)
-            return {"test": prompted(cast(Predicts, model), self.corpus, self.bundle, self.tests)}
+            tests = self.encoded(self.bundle.codec())
+            return {"test": prompted(cast(Predicts, model), self.corpus, self.bundle, tests)}
         if way == "nothing":
             return self.fitted(recipe_named("nested").override(ONE_THREAD), None, float(minutes))
         recipe = recipe_of(self.bundle).override(ONE_THREAD)
+        if way == "all counted":
+            tallies = recipe_named("nested").settings["model"].tallies
+            return self.fitted(recipe.replace("model", tallies=tallies), self.bundle, float(minutes))
         if way == "all large":
             made = {name: self.bundle.recipe["training"][name] for name in ("length", "batch")}
             return self.fitted(recipe.replace("training", **made), self.bundle, float(minutes))
@@ -138,16 +145,23 @@ class Trial:
         valid = held_out(model, windows["valid"])["bits per note"]
         rate, updates = training.learning_rate, training.updates
         return {
-            **self.judged(model),
+            **self.judged(model, prepared.codec),
             "valid": valid,
             "updates": updates,
             "best": history.best_update,
             "rate": rate,
         }
 
-    def judged(self, model: Any) -> dict[str, Any]:
+    def encoded(self, codec: Codec[Any]) -> Pieces:
+        """The test pieces; codecs that keep the same tell them in other ids, and bits of either are bits of both."""
+        rows = ((codec.encode(score), score.note_num()) for score in self.tests)
+        return Pieces.write(self.work / "tests", rows, codec.spec)
+
+    def judged(self, model: Any, codec: Codec[Any]) -> dict[str, Any]:
         """Bits a note of the test pieces, and of what was learnt before."""
-        sets = {"test": self.tests, **({} if self.old is None else {"old": self.old})}
+        sets = {"test": self.encoded(codec)}
+        if self.old is not None and codec.settings == self.bundle.codec().settings:
+            sets["old"] = self.old
         return {name: held_out(model, Windows(pieces, 3072, 2))["bits per note"] for name, pieces in sets.items()}
 
 
@@ -168,7 +182,7 @@ def prompted(model: Predicts, corpus: Corpus, bundle: Bundle, tests: Pieces) -> 
     return nats / math.log(2) / notes
 
 
-def folders(music: Path, sizes: Sequence[int], bundle: Bundle, work: Path) -> tuple[dict[int, Path], Pieces]:
+def folders(music: Path, sizes: Sequence[int], work: Path) -> tuple[dict[int, Path], list[Score]]:
     """A folder of so many pieces each, and the test pieces."""
     corpus = inspect(music)
     kept = corpus.kept
@@ -184,9 +198,7 @@ def folders(music: Path, sizes: Sequence[int], bundle: Bundle, work: Path) -> tu
         for number, piece in enumerate(rest[:size]):
             path = music / piece.path
             shutil.copyfile(path, made[size] / f"{number:03d}{path.suffix}")
-    codec = bundle.codec()
-    rows = ((codec.encode(score), score.note_num()) for score in corpus.scores(tests))
-    return made, Pieces.write(work / "tests", rows, codec.spec)
+    return made, list(corpus.scores(tests))
 
 
 def main() -> None:
@@ -205,7 +217,7 @@ def main() -> None:
     bundle = open_bundle(chosen.model)
     sizes = [int(size) for size in chosen.sizes.split(",")]
     work = chosen.work / bundle.digest[:8] / chosen.music.name
-    places, tests = folders(chosen.music, sizes, bundle, work)
+    places, tests = folders(chosen.music, sizes, work)
     old = None if chosen.old is None else Pieces.open(chosen.old / "pieces" / "valid").at_most(OLD, seed=0)
     print("| pieces | learnt | updates | bits a note | … of what it knew before |\n|---:|---|---:|---:|---:|")
     for size, folder in places.items():
