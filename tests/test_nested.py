@@ -26,10 +26,12 @@ from partimento.windows import Windows
 TIMING = Timing(roles=(1, 2, 3, 4, *[0] * 8), amounts=(7, 1, 2, 0, 4, 5, 6, 3, 1, 0, 0, 0), steps=2, mark=2)
 HEADINGS = (1, 2, 0, 3, *[0] * 8)
 KINDS = (0, 1, 0, 1, -1, -1, 2, *[-1] * 5)
-SPEC = TokenSpec(vocab_size=12, pad=9, bos=10, eos=11, group=3, timing=TIMING, headings=HEADINGS, kinds=KINDS)
+VOICES = (-1, 1, *[0] * 10)
+SPEC = TokenSpec(12, pad=9, bos=10, eos=11, group=3, timing=TIMING, headings=HEADINGS, kinds=KINDS, voices=VOICES)
 WAYS: list[dict[str, Any]] = [
     {"positions": "time"},
     {"tallies": (3.0, 40.0)},
+    {"tallies": (3.0, 40.0), "place_span": 30.0},
     {"headings": False},
     {"periods": (4, 6), "ages": 5},
     {"positions": "distance", "ages": 1},
@@ -70,7 +72,7 @@ def test_keys_carried_on_change_nothing(way: dict[str, Any], monkeypatch: pytest
 
 
 def test_each_id_of_a_group_is_told_of_those_before_it_and_of_no_other() -> None:
-    model, x = lively(Nested, SPEC, inner=16, tallies=(5.0,)), music(1, 8)
+    model, x = lively(Nested, SPEC, inner=16, tallies=(5.0,), place_span=9.0), music(1, 8)
     for at in range(1, x.shape[1]):
         changed = x.copy()
         changed[:, at] = (x[:, at] + 1) % 9
@@ -82,14 +84,14 @@ def test_each_id_of_a_group_is_told_of_those_before_it_and_of_no_other() -> None
 
 def test_the_probabilities_of_all_short_pieces_sum_to_one() -> None:
     spec = TokenSpec(vocab_size=5, pad=2, bos=3, eos=4, group=2)
-    model = lively(Nested, spec, inner=16, tallies=(2.0,))
+    model = lively(Nested, spec, inner=16, tallies=(2.0,), place_span=5.0)
     rows = np.array([[spec.bos, *ids] for ids in itertools.product(range(5), repeat=5)])
     assert float(np.exp(likelihoods(model, rows).astype(np.float64).sum(1)).sum()) == pytest.approx(1, abs=1e-5)
 
 
 def test_what_cannot_stand_at_a_place_has_no_probability_and_what_can_has_all(tmp_path: Path) -> None:
     spec = TokenSpec(6, pad=3, bos=4, eos=5, group=2, places=(((0, 2), (5, 6)), ((1, 3),)))
-    model = lively(Nested, spec, inner=16, tallies=(2.0,))
+    model = lively(Nested, spec, inner=16, tallies=(2.0,), place_span=5.0)
     rows = np.array([[spec.bos, *ids] for ids in itertools.product(range(6), repeat=4)])
     found = likelihoods(model, rows).astype(np.float64)
     fits = np.stack([np.isin(rows[:, at], (0, 1, 5) if at % 2 else (1, 2)) for at in range(1, 5)], 1)
@@ -107,7 +109,9 @@ def test_where_places_are_known_there_is_less_to_learn() -> None:
     assert sizes[0] < sizes[1] / 2
 
 
-@pytest.mark.parametrize("way", [{"periods": (4,)}, {"positions": "time"}, {"tallies": (3.0,)}], ids=str)
+@pytest.mark.parametrize(
+    "way", [{"periods": (4,)}, {"positions": "time"}, {"tallies": (3.0,), "place_span": 9}], ids=str
+)
 def test_pieces_that_stay_play_on_as_they_would_have(way: dict[str, Any], tmp_path: Path) -> None:
     model = lively(Nested, SPEC, inner=16, **way)
     model.export(tmp_path)
@@ -115,7 +119,9 @@ def test_pieces_that_stay_play_on_as_they_would_have(way: dict[str, Any], tmp_pa
     np.testing.assert_allclose(alone, beside, atol=1e-5)
 
 
-@pytest.mark.parametrize("way", [{"periods": (4,)}, {"positions": "time"}, {"tallies": (3.0,)}], ids=str)
+@pytest.mark.parametrize(
+    "way", [{"periods": (4,)}, {"positions": "time"}, {"tallies": (3.0,), "place_span": 9}], ids=str
+)
 def test_what_is_heard_is_as_what_is_stepped_through(way: dict[str, Any], tmp_path: Path) -> None:
     model = lively(Nested, SPEC, inner=16, **way)
     model.export(tmp_path)

@@ -24,7 +24,7 @@ def music(seed: int, batch: int = 2, count: int = 12) -> Any:
 @given(seed=st.integers(0, 1000))
 def test_they_are_the_sums_that_define_them(seed: int) -> None:
     groups = music(seed)
-    found = np.expm1(TALLIES.of(groups))
+    found = np.expm1(TALLIES.of(groups, groups))
     for row, at, span in np.ndindex(2, 12, 2):
         ages = np.exp(-(at - np.arange(at + 1)) / TALLIES.spans[span])
         for id in range(5):
@@ -39,23 +39,61 @@ def test_they_are_the_sums_that_define_them(seed: int) -> None:
 @given(seed=st.integers(0, 1000), cut=st.integers(0, 12))
 def test_what_is_heard_in_parts_counts_as_much(seed: int, cut: int) -> None:
     groups, tally = music(seed), Tally(TALLIES, 2)
-    first = tally.after(groups[:, :cut])
+    first = tally.over(groups[:, :cut], groups[:, :cut])
     rest = [tally.hear(groups[:, at]) for at in range(cut, 12)]
     np.testing.assert_allclose(
-        np.concatenate([first, *(one[:, None] for one in rest)], 1), TALLIES.of(groups), atol=1e-5
+        np.concatenate([first, *(one[:, None] for one in rest)], 1), TALLIES.of(groups, groups), atol=1e-5
     )
 
 
 def test_pieces_that_stay_are_counted_on() -> None:
     groups, tally = music(0, batch=3), Tally(TALLIES, 3)
-    tally.after(groups[:, :5])
+    tally.over(groups[:, :5], groups[:, :5])
     tally.narrow(np.array([0, 2]))
-    np.testing.assert_allclose(tally.after(groups[[0, 2], 5:]), TALLIES.of(groups)[[0, 2], 5:], atol=1e-5)
+    np.testing.assert_allclose(tally.over(*[groups[[0, 2], 5:]] * 2), TALLIES.of(groups, groups)[[0, 2], 5:], atol=1e-5)
 
 
 def test_without_kinds_ids_alone_are_counted() -> None:
     groups = music(0)
-    np.testing.assert_array_equal(Tallies(5, TALLIES.spans).of(groups), TALLIES.of(groups)[..., :5])
+    np.testing.assert_array_equal(Tallies(5, TALLIES.spans).of(groups, groups), TALLIES.of(groups, groups)[..., :5])
+
+
+PLACED = Tallies(7, (2.0,), (), 4.0, voices=(-1, 1, 0, 0, 0, 0, 0), whens=(True,) * 4 + (False,) * 3)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 1000))
+def test_by_place_what_followed_and_what_was_there_counts(seed: int) -> None:
+    """Group 0 . . ends a voice, and 1 v . begins voice v; ids from 4 on are said of groups that are somewhere."""
+    rng = np.random.default_rng(seed)
+    count = 30
+    groups = np.concatenate([rng.integers(0, 4, (1, count, 2)), rng.integers(4, 7, (1, count, 1))], 2)
+    before = np.concatenate([np.full((1, 1, 3), 7), groups[:, :-1]], 1)
+    found = np.expm1(PLACED.of(before, groups))[0, :, -1]
+    voice, voices = -1, []
+    for group in groups[0].tolist():
+        voices.append(voice)
+        voice = {0: -1, 1: group[1]}.get(group[0], voice)
+    places = [(voice, *group[:2]) for voice, group in zip(voices, groups[0].tolist(), strict=True)]
+    states = [(voice, *group[:2]) for voice, group in zip(voices[1:], groups[0].tolist(), strict=False)]
+    for at in range(1, count):
+        ages = np.exp(-(at - 1 - np.arange(at)) / PLACED.place_span)
+        for id in range(7):
+            had = (groups[0, :at] == id).any(axis=1)
+            alike = [
+                places[j] == places[at] if id >= 4 else j > 0 and states[j - 1] == states[at - 1] for j in range(at)
+            ]
+            assert found[at, id] == pytest.approx((ages * had * alike).sum(), abs=1e-4)
+
+
+def test_by_place_steps_are_as_the_whole() -> None:
+    groups = np.random.default_rng(0).integers(0, 7, (2, 40, 3))
+    whole, tally = PLACED.of(groups, np.roll(groups, -1, 1)), Tally(PLACED, 2)
+    for at in range(39):
+        found = tally.hear(groups[:, at])
+        np.testing.assert_allclose(found[:, 0], whole[:, at, 0], atol=1e-5)
+        later = tally.placed(groups[:, at + 1, :2])
+        np.testing.assert_allclose(np.log1p(np.expm1(found[:, 1]) + np.expm1(later)), whole[:, at, 1], atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -70,6 +108,12 @@ def test_without_kinds_ids_alone_are_counted() -> None:
         {"kinds": (-2,) * 5},
         {"kinds": (5,) * 5},
         {"kinds": (0.5,) * 5},
+        {"place_span": 3.0},
+        {"place_span": -1.0, "whens": (True,) * 5},
+        {"whens": (True,) * 5},
+        {"place_span": 3.0, "whens": (2,) * 5},
+        {"voices": (0,)},
+        {"voices": (5,) * 5},
     ],
     ids=str,
 )

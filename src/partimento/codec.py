@@ -36,6 +36,8 @@ class TokenSpec:
     says when each group is, where the ids tell it. `headings` says of each id how deep a heading a group is that begins
     with it, from 1; 0 for none. A heading holds for what comes after it, up to the next one that is as deep or less.
     `kinds` says of each id which kind it is of, of those that are alike: a pitch class, say; from 0, and -1 for none.
+    `voices` says of each id whether a group that begins with it begins a voice, which its second id names, or ends one
+    (`tallies`).
     """
 
     vocab_size: int
@@ -47,12 +49,14 @@ class TokenSpec:
     timing: Timing | None = None
     headings: tuple[int, ...] = ()
     kinds: tuple[int, ...] = ()
+    voices: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         ranges = tuple(tuple((int(first), int(stop)) for first, stop in place) for place in self.places)
         object.__setattr__(self, "places", ranges)  # JSON has made lists of them
         object.__setattr__(self, "headings", tuple(self.headings))
         object.__setattr__(self, "kinds", tuple(self.kinds))
+        object.__setattr__(self, "voices", tuple(self.voices))
         if isinstance(self.timing, dict):  # and a table of this
             object.__setattr__(self, "timing", Timing(**self.timing))
 

@@ -1,16 +1,19 @@
-"""Tallies: how often each id was told lately, which makes it the likelier that it is told again.
+"""Tallies: how often each id was told lately, and at the same place, which makes it the likelier that it is told again.
 
-A piece keeps to what it has: its key, its note values, its loudness. A network can find that by attention, but has to
-learn to, and one that has learnt for minutes has not; counted, it is known from the first group on. It is a cache
-(Kuhn and De Mori 1990, "A cache-based natural language model for speech recognition"; for networks Grave et al. 2017,
-"Improving neural language models with a continuous cache"): after groups x_1 … x_t the tally of id k within a span s is
+A piece keeps to what it has: its key, its note values, its loudness, what a part plays on the third beat. A network can
+find that by attention, but has to learn to, and one that has learnt for minutes has not; counted, it is known from the
+first bars on. It is a cache (Kuhn and De Mori 1990, "A cache-based natural language model for speech recognition"; for
+networks Grave et al. 2017, "Improving neural language models with a continuous cache"): after groups x_1 … x_t the
+tally of id k within a span s is
 
     c_t(k) = Σ_{j ≤ t} exp(-(t - j) / s) · [k in x_j]
 
-and of ids that are alike (a pitch in every octave) it is counted as well that any of them was told. What is foretold
-depends on log(1 + c), which the model weighs by all else that it knows.
+and of ids that are alike (a pitch in every octave) it is counted as well that any of them was told. *By place* only
+those groups are counted that were where the next one is: its first ids, which say when it is, are foretold by what
+followed the last groups that were where this one is, and the others by the last groups that were when it is, all of the
+same voice. So a place is what a state of the network is to Grave et al.: what has to be alike that the same may follow.
 
-Leaves out: which other ids an id was told with (Grave et al. ask when the network was in a like state).
+What is foretold depends on log(1 + c), which the model weighs by all else that it knows.
 """
 
 from __future__ import annotations
@@ -21,6 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 MOST_SPANS = 8
+WHEN = 2  # ids of a group, its first ones, that say when it is
+BEGINS, ENDS = 1, -1
+
+Counts = NDArray[np.float32]
+Place = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -31,36 +39,55 @@ class Tallies:
         ids: how many there are.
         spans: groups after which what was told counts a third (1/e) as much.
         kinds: (ids,) of which kind each id is, from 0; -1 for none. Empty where there are no kinds.
+        place_span: the same of what was told at the same place; 0 where that is not counted.
+        voices: (ids,) whether a group that begins with each id begins a voice, which its second id names (`BEGINS`),
+            ends it (`ENDS`) or does neither (0). Empty where there are no voices.
+        whens: (ids,) whether each id may be among the first `WHEN` of a group. Empty where nothing is counted by place.
 
     Raises:
-        ValueError: a span is not above 0, or the kinds are not of these ids.
+        ValueError: a span is not above 0, or something is not of these ids.
     """
 
     ids: int
     spans: tuple[float, ...]
     kinds: tuple[int, ...] = ()
+    place_span: float = 0.0
+    voices: tuple[int, ...] = ()
+    whens: tuple[bool, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "spans", tuple(self.spans))  # JSON has made lists of them
-        object.__setattr__(self, "kinds", tuple(self.kinds))
-        spans = all(isinstance(span, int | float) and 0 < span < np.inf for span in self.spans)
-        kinds = not self.kinds or len(self.kinds) == self.ids
-        kinds = kinds and all(type(kind) is int and -1 <= kind < self.ids for kind in self.kinds)
-        if not spans or not 0 < len(self.spans) <= MOST_SPANS or not kinds:
-            raise ValueError("tallies need spans, and kinds of all ids or of none")
+        for name in ("spans", "kinds", "voices", "whens"):  # JSON has made lists of them
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        spans = [*self.spans, self.place_span or 1.0]
+        fits = all(isinstance(span, int | float) and 0 < span < np.inf for span in spans)
+        fits = fits and 0 < len(self.spans) <= MOST_SPANS
+        for each in (self.kinds, self.voices, self.whens):
+            fits = fits and len(each) in (0, self.ids)
+        fits = fits and all(type(kind) is int and -1 <= kind < self.ids for kind in self.kinds)
+        fits = fits and all(voice in (BEGINS, ENDS, 0) for voice in self.voices)
+        fits = fits and all(type(when) is bool for when in self.whens)
+        if not fits or bool(self.place_span) != bool(self.whens):
+            raise ValueError("tallies need spans, and kinds, voices and whens of all ids or of none")
 
     @property
     def columns(self) -> int:
         """How many ids and kinds there are."""
         return self.ids + max(self.kinds, default=-1) + 1
 
-    def of(self, groups: NDArray[np.int64]) -> NDArray[np.float32]:
-        """log(1 + c) after each group of (B, G, n) ids, (B, G, spans, columns)."""
-        return Tally(self, len(groups)).after(groups)
+    @property
+    def rows(self) -> int:
+        """How many tallies each of them has."""
+        return len(self.spans) + bool(self.place_span)
+
+    def of(self, before: NDArray[np.int64], groups: NDArray[np.int64]) -> Counts:
+        """log(1 + c) for each of groups (B, G, n), after those before each of them (B, G, n): (B, G, rows, columns)."""
+        return Tally(self, len(groups)).over(before, groups)
 
 
 class Tally:
     """Goes through pieces side by side, each from its beginning or from anywhere, and counts.
+
+    What stands beside the vocabulary is not counted, and an id counts once, however often a group has it.
 
     Args:
         tallies: what is counted.
@@ -71,31 +98,109 @@ class Tally:
         keeps = np.exp(-1 / np.array(tallies.spans, dtype=np.float64))
         self._keeps = keeps.astype(np.float32)[:, None]
         self._counts = np.zeros((batch, len(keeps), tallies.columns + 1), dtype=np.float32)  # the last of nothing
-        nothing = tallies.columns
-        kinds = np.array(tallies.kinds or [-1] * tallies.ids)
-        self._own = np.append(np.arange(tallies.ids), [nothing, nothing])  # what stands beside the vocabulary
-        self._kind = np.append(np.where(kinds < 0, nothing, tallies.ids + kinds), [nothing, nothing])
+        self._columns = _columns(tallies)
+        self._places = [_Places(tallies) for _ in range(batch)] if tallies.place_span else []
 
-    def hear(self, groups: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Take note of a group of each piece, (B, n) ids; log(1 + c) then, (B, spans, columns)."""
-        return self.after(groups[:, None])[:, 0]
+    def hear(self, groups: NDArray[np.int64]) -> Counts:
+        """Take note of a group of each piece, (B, n) ids.
 
-    def after(self, groups: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Go through (B, G, n) ids: log(1 + c) after each group, (B, G, spans, columns).
-
-        What stands beside the vocabulary is not counted, and an id counts once, however often a group has it.
+        Returns:
+            log(1 + c) of the next group's ids, (B, rows, columns); by place, of those that say when it is.
         """
-        batch, count = groups.shape[:2]
-        found = np.zeros((batch, count, *self._counts.shape[1:]), dtype=np.float32)
-        columns = np.concatenate([self._own[groups], self._kind[groups]], 2)
-        found[np.arange(batch)[:, None, None], np.arange(count)[:, None], :, columns] = 1
-        for at in range(count):
-            found[:, at] += self._keeps * self._counts
-            self._counts = found[:, at]
-        self._counts = self._counts.copy()
+        found = self._lately(groups[:, None])[:, 0]
+        for place, group, row in zip(self._places, groups.tolist(), found, strict=False):
+            place.hear(group)
+            row[-1] = place.following()
+        return np.log1p(found)[..., :-1]
+
+    def placed(self, whens: NDArray[np.int64]) -> Counts:
+        """log(1 + c) by place, (B, columns), of the ids after those (B, `WHEN`) that say when the group is."""
+        rows = [place.there(when) for place, when in zip(self._places, whens.tolist(), strict=True)]
+        return np.log1p(np.array(rows))[:, :-1]
+
+    def over(self, before: NDArray[np.int64], groups: NDArray[np.int64]) -> Counts:
+        """log(1 + c) for each of groups (B, G, n), after those before each of them (B, G, n): (B, G, rows, columns)."""
+        found = self._lately(before)
+        for place, heard, piece, rows in zip(self._places, before.tolist(), groups.tolist(), found, strict=False):
+            for last, group, row in zip(heard, piece, rows, strict=True):
+                place.hear(last)
+                row[-1] = place.following()
+                row[-1] += place.there(group)
         counted = found[..., :-1]
         return np.log1p(counted, out=counted)
 
     def narrow(self, rows: NDArray[np.int64]) -> None:
         """Go on with the pieces at `rows` alone."""
         self._counts = self._counts[rows]
+        self._places = [self._places[row] for row in rows.tolist()] if self._places else []
+
+    def _lately(self, groups: NDArray[np.int64]) -> Counts:
+        """Counts after each group of (B, G, n) ids, (B, G, rows, columns and one), those by place left at 0."""
+        batch, count = groups.shape[:2]
+        spans = self._counts.shape[1]
+        found = np.zeros((batch, count, spans + bool(self._places), self._counts.shape[2]), dtype=np.float32)
+        lately = found[:, :, :spans]
+        columns = self._columns[groups].reshape(batch, count, 2 * groups.shape[2])
+        lately[np.arange(batch)[:, None, None], np.arange(count)[:, None], :, columns] = 1
+        for at in range(count):
+            lately[:, at] += self._keeps * self._counts
+            self._counts = lately[:, at]
+        self._counts = self._counts.copy()
+        return found
+
+
+def _columns(tallies: Tallies) -> NDArray[np.int64]:
+    """(ids + 2, 2) the columns of each id and of its kind; that of nothing for what stands beside the vocabulary."""
+    nothing = tallies.columns
+    kinds = np.array(tallies.kinds or [-1] * tallies.ids)
+    found = np.full((tallies.ids + 2, 2), nothing)
+    found[:-2, 0] = np.arange(tallies.ids)
+    found[:-2, 1] = np.where(kinds < 0, nothing, tallies.ids + kinds)
+    return found
+
+
+class _Places:
+    """What one piece has had at each place."""
+
+    def __init__(self, tallies: Tallies) -> None:
+        self._keeps = float(np.exp(-1 / tallies.place_span))
+        self._columns = _columns(tallies)
+        self._whens = np.array([*tallies.whens, True, True])
+        self._voices = [*(tallies.voices or [0] * tallies.ids), 0, 0]
+        self._nothing = np.zeros(tallies.columns + 1, dtype=np.float32)
+        self._after: dict[Place, tuple[Counts, int]] = {}  # by place counts, and the group by whose time they are
+        self._at: dict[Place, tuple[Counts, int]] = {}
+        self._voice, self._last, self._time = -1, (-1, -1, -1), 0
+
+    def hear(self, group: list[int]) -> None:
+        """Take note of a group (n,) of ids."""
+        self._time += 1
+        ids = np.array(group)
+        when = self._whens[ids]
+        self._add(self._after, self._last, ids[when])
+        self._add(self._at, self._place(group), ids[~when])
+        voice = self._voices[group[0]]
+        if voice:
+            self._voice = group[1] if voice == BEGINS else -1
+        self._last = self._place(group)
+
+    def following(self) -> Counts:
+        """What followed here, (columns and one,) counts."""
+        return self._read(self._after, self._last)
+
+    def there(self, when: list[int]) -> Counts:
+        """What was told when a group is that begins with these ids, (columns and one,) counts."""
+        return self._read(self._at, self._place(when))
+
+    def _place(self, group: list[int]) -> Place:
+        return self._voice, group[0], group[min(1, len(group) - 1)]
+
+    def _add(self, counts: dict[Place, tuple[Counts, int]], place: Place, ids: NDArray[np.int64]) -> None:
+        found = self._read(counts, place)
+        found[self._columns[ids]] += 1
+        counts[place] = found, self._time
+
+    def _read(self, counts: dict[Place, tuple[Counts, int]], place: Place) -> Counts:
+        """What is counted at a place by now, the caller's own."""
+        known, time = counts.get(place, (self._nothing, self._time))
+        return known * np.float32(self._keeps ** (self._time - time))

@@ -38,7 +38,7 @@ from partimento.exporting import OnnxGraph, Shapes
 from partimento.layers import arrays_of, likeliest, load_into
 from partimento.model import Batch, Model
 from partimento.settings import settings
-from partimento.tallies import Tallies, Tally
+from partimento.tallies import WHEN, Tallies, Tally
 
 ELSE = 3  # what stands beside a slot's own ids: one that cannot be there, a piece's beginning, and that nobody knows
 NEVER = -1e9  # added to the logit of what cannot be there, in the player
@@ -85,6 +85,8 @@ class Nested(nn.Module, Model):
         tallies: tuple[Annotated[float, Field(gt=0, le=65_536)], ...] = ()
         """Groups after which what was told counts a third as much, for each count of how often each id was told
         lately: what was is likelier to be told again; nothing is counted where there are none."""
+        place_span: Annotated[float, Field(ge=0, le=65_536)] = 0.0
+        """The same of what was told at the same place of a bar in the same voice; 0: that is not counted."""
 
     def __init__(self, settings: Settings, spec: TokenSpec) -> None:
         super().__init__()
@@ -122,8 +124,8 @@ class Nested(nn.Module, Model):
         )
         self.norm = nn.LayerNorm(inner)
         self.head = Head(inner, spec.vocab_size)
-        self.tallies = Tallies(spec.vocab_size, settings.tallies, spec.kinds) if settings.tallies else None
-        self.weigh = nn.Linear(inner, 2 * len(settings.tallies)) if self.tallies else None
+        self.tallies = self._tallies() if settings.tallies else None
+        self.weigh = nn.Linear(inner, 2 * self.tallies.rows) if self.tallies else None
         self.runs = [_runs(ids) for ids in self.ids]
         self.kinds = torch.tensor(spec.kinds or [-1] * spec.vocab_size)
         for module in self.modules():
@@ -137,6 +139,15 @@ class Nested(nn.Module, Model):
         if self.weigh is not None:  # likewise
             nn.init.zeros_(self.weigh.weight)
             nn.init.zeros_(self.weigh.bias)
+
+    def _tallies(self) -> Tallies:
+        """What is counted."""
+        span, ids = self.settings.place_span, self.spec.vocab_size
+        if not span:
+            return Tallies(ids, self.settings.tallies, self.spec.kinds)
+        early = np.isin(np.arange(ids), np.concatenate([self.spec.at(slot) for slot in range(WHEN)][: self.spec.group]))
+        whens = tuple(early.tolist())
+        return Tallies(ids, self.settings.tallies, self.spec.kinds, span, self.spec.voices, whens)
 
     def grouped(self, x: Tensor, begin: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Ids by groups.
@@ -226,12 +237,11 @@ class Nested(nn.Module, Model):
         asked = self._in_groups(batch.mask[:, 1:])
         counts = asked if batch.weight is None else self._in_groups(batch.weight[:, 1:])
         foretold = asked.any(-1)  # what is given need not be gone into
-        groups, asked, counts = groups[foretold], asked[foretold], counts[foretold]  # (N, n)
+        every, groups, asked, counts = groups, groups[foretold], asked[foretold], counts[foretold]  # (N, n)
         tallied = None
         if self.tallies is not None:
-            tallied = _some(
-                torch.from_numpy(self.tallies.of(before.cpu().numpy())).to(h.device).flatten(0, 1), foretold
-            )
+            counted = torch.from_numpy(self.tallies.of(before.cpu().numpy(), every.cpu().numpy()))
+            tallied = _some(counted.to(h.device).flatten(0, 1), foretold)
         u = self._within(h[foretold], groups, before[foretold], age[foretold])
         nats, hits = h.new_zeros(()), h.new_zeros(())
         for slot, own in enumerate(u.unbind(-2)):
@@ -261,7 +271,10 @@ class Nested(nn.Module, Model):
             part = slice(first, first + SEGMENT)
             h, past = self.tower(whole[:, part], first, past, None if times is None else times[:, part])
             u = self._within(h, groups[:, part], before[:, part], age[:, part])
-            tallied = torch.from_numpy(tally.after(before[:, part].cpu().numpy())).to(u.device) if tally else None
+            tallied = None
+            if tally is not None:
+                counted = tally.over(before[:, part].cpu().numpy(), groups[:, part].cpu().numpy())
+                tallied = torch.from_numpy(counted).to(u.device)
             slots = [
                 self._judged(slot, u[:, :, slot], groups[:, part, slot], tallied) for slot in range(self.spec.group)
             ]
@@ -337,15 +350,9 @@ class Nested(nn.Module, Model):
         u = graph.layer_norm(u, self.norm)
         logits = graph.linear(u, self.head)
         takes = {"told": ("B", chosen.inner), "slot": (1,), **groups, **({"chosen": ("B", count)} if count > 1 else {})}
-        if self.weigh is not None and self.tallies is not None:
-            spans, size, columns = len(self.tallies.spans), self.spec.vocab_size, self.tallies.columns
-            weights = graph.reshape(graph.linear(u, self.weigh), -1, 2, spans)  # those of ids, and those of kinds
-            both = graph.op("Pad", graph.op("MatMul", weights, "tallies"), np.array([0, 0, 0, 0, 0, 1]))
-            flat = graph.reshape(both, -1, 2 * (columns + 1))
-            kind = columns + 1 + np.where(self.kinds < 0, columns, size + self.kinds.numpy())
-            for index in (np.arange(size), kind):
-                logits = graph.op("Add", logits, graph.op("Gather", flat, index, axis=1))
-            takes["tallies"] = ("B", spans, self.tallies.columns)
+        if self.tallies is not None and self.weigh is not None:
+            logits = graph.op("Add", logits, self._tallied(graph, graph.linear(u, self.weigh), self.tallies))
+            takes["tallies"] = ("B", self.tallies.rows, self.tallies.columns)
         graph.op("Add", logits, graph.op("Gather", self._closed(), "slot"), name="logits")
         integers = ("slot", "before", "age", "chosen")
         graph.write(folder / "id.onnx", takes, {"logits": ("B", self.spec.vocab_size)}, integers)
@@ -364,6 +371,17 @@ class Nested(nn.Module, Model):
         }
         (folder / "player.json").write_text(json.dumps(facts, indent=1))
         return self.player
+
+    def _tallied(self, graph: OnnxGraph, weights: str, tallies: Tallies) -> str:
+        """(B, V) what tallies add to the logits, weighed by (B, 2 rows)."""
+        weights = graph.reshape(weights, -1, 2, tallies.rows)  # those of ids, and those of kinds
+        both = graph.op("Pad", graph.op("MatMul", weights, "tallies"), np.array([0, 0, 0, 0, 0, 1]))
+        flat = graph.reshape(both, -1, 2 * (tallies.columns + 1))
+        kinds = self.kinds.numpy()
+        nothing = 2 * tallies.columns + 1
+        kinds = np.where(kinds < 0, nothing, tallies.columns + 1 + tallies.ids + kinds)
+        parts = [graph.op("Gather", flat, index, axis=1) for index in (np.arange(tallies.ids), kinds)]
+        return graph.op("Add", *parts)
 
     def _starts(self, tables: int, more: int = 2) -> NDArray[np.int64]:
         """Where the ids of each table begin in one row of all tables' ids, with so many more of each."""

@@ -13,7 +13,7 @@ each of its ids has stood at its place, and, as far as `player.json` says, `head
 those that the group before stands under (V + 1 for none), and `place` (1,) int64, the group's number; with the output
 `told` (B, I) float32, and with what `caches` keeps; and `id.onnx`, run once an id, with `told`, `before` and `age`,
 `slot` (1,) int64, the id's place in its group, where a group has more than one, `chosen` (B, n) int64, the group so
-far, and, as far as `player.json` says, `tallies` (B, spans, columns) float32, log(1 + c) of each; with the output
+far, and, as far as `player.json` says, `tallies` (B, rows, columns) float32, log(1 + c) of each; with the output
 `logits` (B, V) float32.
 """
 
@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from partimento.caches import Attending, Cache, Playing, described
 from partimento.graphs import LARGEST_STATE, LARGEST_VOCABULARY, Bound, Graph
 from partimento.settings import settings
-from partimento.tallies import Tallies, Tally
+from partimento.tallies import WHEN, Tallies, Tally
 from partimento.timing import Timekeeper, Timing
 
 Numbers = NDArray[np.float32]
@@ -114,7 +114,7 @@ class State:
             "told": np.zeros((batch, shape.inner), np.float32),
         }
         if shape.tallies is not None:
-            self._arrays["tallies"] = np.zeros((batch, len(shape.tallies.spans), shape.tallies.columns), np.float32)
+            self._arrays["tallies"] = np.zeros((batch, shape.tallies.rows, shape.tallies.columns), np.float32)
         self._logits = np.zeros((batch, shape.vocab_size), np.float32)
         there = {"before": True, "age": True, "headings": shape.depths > 0, "place": shape.places}
         self._of_groups = [name for name, taken in there.items() if taken]
@@ -143,6 +143,8 @@ class State:
             return
         arrays["chosen"][:, slot[0]] = ids
         slot += 1
+        if slot[0] == WHEN < shape.group and shape.tallies is not None and shape.tallies.place_span:
+            arrays["tallies"][:, -1] += cast(Tally, self._tally).placed(arrays["chosen"][:, :WHEN])
         if slot[0] == shape.group:
             slot[:] = 0
             older = np.minimum(arrays["age"] + 1, shape.ages - 1)
@@ -210,6 +212,6 @@ def open_player(folder: Path, settings: Settings | None = None, threads: int = 1
     if shape.group > 1:
         takes["chosen"] = ("int64", (None, shape.group))
     if shape.tallies is not None:
-        takes["tallies"] = ("float32", (None, len(shape.tallies.spans), shape.tallies.columns))
+        takes["tallies"] = ("float32", (None, shape.tallies.rows, shape.tallies.columns))
     ids = Graph(folder / "id.onnx", takes, {"logits": ("float32", (None, shape.vocab_size))}, threads)
     return Playing(lambda batch: State((group, ids), shape, batch))

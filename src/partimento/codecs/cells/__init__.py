@@ -47,6 +47,7 @@ from partimento.codecs.cells.fields import (
     timing,
     values,
     vocabulary,
+    voices,
 )
 from partimento.codecs.cells.grammar import Cells as Grammar
 from partimento.codecs.cells.grid import Grid
@@ -106,6 +107,7 @@ class Cells(Codec[TokenSpec]):
             timing=timing(),
             headings=headings(bars=self._changes_alone),
             kinds=pitch_classes(),
+            voices=voices(),
         )
 
     @property

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from partimento.harmony import CHORDS
 from partimento.instruments import DRUMS as DRUMS
 from partimento.metres import METRES
+from partimento.tallies import BEGINS, ENDS
 from partimento.timing import ANSWERS, AT, HIDES, Timing
 from partimento.timing import BAR as BAR_BEGINS
 
@@ -195,6 +196,16 @@ def pitch_classes() -> tuple[int, ...]:
     span = vocabulary()["pitch"]
     ids[span.start : span.stop] = np.arange(len(span)) % 12
     return tuple(ids.tolist())
+
+
+@functools.cache
+def voices() -> tuple[int, ...]:
+    """Of each id whether an event that begins with it begins a track, or ends it, as a bar does."""
+    ids = vocabulary()
+    found = np.zeros(ids.size, dtype=np.int64)
+    found[[ids.first(name) for name in ("cell", "hidden", "answer")]] = BEGINS
+    found[ids.first("bar")] = ENDS
+    return tuple(found.tolist())
 
 
 @functools.cache
