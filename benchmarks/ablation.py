@@ -13,7 +13,7 @@ off between two rows.
     distance    a learnt number for each head and distance instead
     no-headings no event is told its track and what is asked of it
     no-tallies  how often each id was told lately is not counted
-    tempo-told  every bar tells its tempo, and is no heading
+    tempo-told  every bar tells its tempo
     not-hidden  no cell is hidden, so that it cannot fill, and all of its time goes into what is measured here
     3x192 …     other depths and widths
     flat        attention over ids, six for each event: the plain Transformer, no cell hidden: beside `not-hidden`

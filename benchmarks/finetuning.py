@@ -10,7 +10,7 @@ thread, for minutes of processor time. Bits a note of the test pieces, whole, ex
     prompted     MODEL itself, which hears a piece of the folder before each test piece, half of its context at most
     nothing 5    the recipe nested from nothing, five minutes; nothing 30 half an hour
     all 5        MODEL goes on for five minutes, every weight
-    all counted 5  as `all 5`, how often ids were told lately is counted (`model.tallies` as in the recipe nested)
+    all counted 5  as `all 5`, how often ids were told is counted as in the recipe nested (`model.tallies`)
     all large 5  as `all 5`, each update of as many ids as when MODEL was made
     all 20% 5    as `all 5`, a fifth of the updates on what MODEL composes before (`preparation.rehearsal`)
     low rank 5   MODEL goes on for five minutes, what is learnt added to its matrices as products of rank 16 (LoRA: Hu
@@ -106,8 +106,9 @@ class Trial:
             return self.fitted(recipe_named("nested").override(ONE_THREAD), None, float(minutes))
         recipe = recipe_of(self.bundle).override(ONE_THREAD)
         if way == "all counted":
-            tallies = recipe_named("nested").settings["model"].tallies
-            return self.fitted(recipe.replace("model", tallies=tallies), self.bundle, float(minutes))
+            own = recipe_named("nested").settings["model"]
+            counted = recipe.replace("model", tallies=own.tallies, place_span=own.place_span)
+            return self.fitted(counted, self.bundle, float(minutes))
         if way == "all large":
             made = {name: self.bundle.recipe["training"][name] for name in ("length", "batch")}
             return self.fitted(recipe.replace("training", **made), self.bundle, float(minutes))

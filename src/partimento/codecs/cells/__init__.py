@@ -105,7 +105,7 @@ class Cells(Codec[TokenSpec]):
             group=FIELDS,
             places=places(),
             timing=timing(),
-            headings=headings(bars=self._changes_alone),
+            headings=headings(),
             kinds=pitch_classes(),
             voices=voices(),
         )

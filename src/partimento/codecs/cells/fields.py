@@ -174,17 +174,14 @@ def timing() -> Timing:
 
 
 @functools.cache
-def headings(bars: bool) -> tuple[int, ...]:
+def headings() -> tuple[int, ...]:
     """How deep a heading each id begins: what a track has in a bar, and what is asked of that.
 
-    Args:
-        bars: whether each bar is one as well, over both. With a tempo in each, which is like a name of the piece, all
-            is learnt more slowly so.
+    Bars are none: all was learnt more slowly, whether they told their tempi, which are like names of pieces, or not.
     """
     ids = vocabulary()
     depths = np.zeros(ids.size, dtype=np.int64)
-    named = (("bar",), ("cell", "hidden", "answer"), ("asked",))
-    for depth, names in enumerate(named[not bars :], start=1):
+    for depth, names in enumerate((("cell", "hidden", "answer"), ("asked",)), start=1):
         depths[[ids.first(name) for name in names]] = depth
     return tuple(depths.tolist())
 
