@@ -153,11 +153,11 @@ def test_what_was_told_lately_is_likelier_where_its_tally_counts() -> None:
     model = Nested(Nested.Settings(layers=1, width=16, heads=2, inner=8, tallies=(10.0,)), SPEC)
     x = np.array([[SPEC.bos, *[0, 4, 6] * 6, 2, 4, 6]])
     even = likelihoods(model, x)[0, -3:]
-    assert model.weigh is not None
+    assert model.weighing is not None
     with torch.no_grad():
-        model.weigh.bias[:] = torch.tensor([1.0, 0.0])  # ids alone
+        model.weighing.weigh.bias[:] = torch.tensor([1.0, 0.0])  # ids alone
         own = likelihoods(model, x)[0, -3:]
-        model.weigh.bias[:] = torch.tensor([0.0, 1.0])  # kinds alone: 2 is of the kind of 0
+        model.weighing.weigh.bias[:] = torch.tensor([0.0, 1.0])  # kinds alone: 2 is of the kind of 0
         kinds = likelihoods(model, x)[0, -3:]
     assert own[0] < even[0] < kinds[0]
     assert own[1] > even[1] > kinds[1]  # 4 was told, and is of no kind

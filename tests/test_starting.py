@@ -182,7 +182,7 @@ def test_a_model_that_counted_nothing_counts_when_it_goes_on() -> None:
     assert isinstance(model, Nested)
     assert isinstance(before, Nested)
     np.testing.assert_allclose(likelihoods(model, x), likelihoods(before, x), atol=1e-4)
-    assert set(model.arrays()) - set(before.arrays()) == {"weigh.weight", "weigh.bias"}
+    assert set(model.arrays()) - set(before.arrays()) == {"weighing.weigh.weight", "weighing.weigh.bias"}
     other = recipe_of(shipped).override(["model.layers=4"])
     with pytest.raises(InvalidSettings, match="do not fit"):
         begun(new_model(other, shipped.codec().spec), shipped)

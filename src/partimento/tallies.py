@@ -79,9 +79,9 @@ class Tallies:
         """How many tallies each of them has."""
         return len(self.spans) + bool(self.place_span)
 
-    def of(self, before: NDArray[np.int64], groups: NDArray[np.int64]) -> Counts:
-        """log(1 + c) for each of groups (B, G, n), after those before each of them (B, G, n): (B, G, rows, columns)."""
-        return Tally(self, len(groups)).over(before, groups)
+    def of(self, before: NDArray[np.int64], groups: NDArray[np.int64], wanted: slice = slice(None)) -> Counts:
+        """log(1 + c) of the ids of the wanted ones of groups (B, G, n), (B, W, rows, columns); see `Tally.over`."""
+        return Tally(self, len(groups)).over(before, groups, wanted)
 
 
 class Tally:
@@ -118,16 +118,26 @@ class Tally:
         rows = [place.there(when) for place, when in zip(self._places, whens.tolist(), strict=True)]
         return np.log1p(np.array(rows))[:, :-1]
 
-    def over(self, before: NDArray[np.int64], groups: NDArray[np.int64]) -> Counts:
-        """log(1 + c) for each of groups (B, G, n), after those before each of them (B, G, n): (B, G, rows, columns)."""
-        found = self._lately(before)
-        for place, heard, piece, rows in zip(self._places, before.tolist(), groups.tolist(), found, strict=False):
-            for last, group, row in zip(heard, piece, rows, strict=True):
+    def over(self, before: NDArray[np.int64], groups: NDArray[np.int64], wanted: slice = slice(None)) -> Counts:
+        """Go through pieces.
+
+        Args:
+            before: (B, G, n) ids of the group before each.
+            groups: (B, G, n) ids of those that are foretold; only when they are is looked at.
+            wanted: which of the G.
+
+        Returns:
+            log(1 + c) of the ids of the wanted ones, (B, W, rows, columns).
+        """
+        found = self._lately(before)[:, wanted]
+        rows = {at: row for row, at in enumerate(range(groups.shape[1])[wanted])}
+        for place, heard, piece, counts in zip(self._places, before.tolist(), groups.tolist(), found, strict=False):
+            for at, last in enumerate(heard):
                 place.hear(last)
-                row[-1] = place.following()
-                row[-1] += place.there(group)
-        counted = found[..., :-1]
-        return np.log1p(counted, out=counted)
+                if (row := rows.get(at)) is not None:
+                    counts[row, -1] = place.following()
+                    counts[row, -1] += place.there(piece[at])
+        return np.log1p(found[..., :-1])
 
     def narrow(self, rows: NDArray[np.int64]) -> None:
         """Go on with the pieces at `rows` alone."""

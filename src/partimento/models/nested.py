@@ -42,6 +42,7 @@ from partimento.tallies import WHEN, Tallies, Tally
 
 ELSE = 3  # what stands beside a slot's own ids: one that cannot be there, a piece's beginning, and that nobody knows
 NEVER = -1e9  # added to the logit of what cannot be there, in the player
+EVERY = 4  # from so many groups one is learnt of to weigh tallies
 SEGMENT = 1024  # groups of a held-out piece that are run at once; keys and values are carried from one to the next
 
 
@@ -58,6 +59,50 @@ class Head(nn.Linear):
         return functional.linear(u, *self.of(ids))
 
 
+class Weighing(nn.Module):
+    """What weighs tallies (`partimento.tallies`): at first, nothing.
+
+    Args:
+        inner: numbers that stand for each id within its group.
+        tallies: what is counted.
+        slots: the ids that may stand at each place of a group, ascending.
+    """
+
+    def __init__(self, inner: int, tallies: Tallies, slots: Sequence[Tensor]) -> None:
+        super().__init__()
+        self.tallies = tallies
+        self.weigh = nn.Linear(inner, 2 * tallies.rows)  # ids, and kinds of them
+        nn.init.zeros_(self.weigh.weight)
+        nn.init.zeros_(self.weigh.bias)
+        self.runs = [_runs(ids) for ids in slots]
+        kinds = np.array(tallies.kinds or [-1] * tallies.ids)
+        self.kinds = [torch.from_numpy(kinds[ids.numpy()]) for ids in slots]
+
+    def forward(self, slot: int, u: Tensor, counts: Tensor) -> Tensor:
+        """(N, K) what is added to the logits of the ids of a slot.
+
+        Args:
+            slot: which place of a group.
+            u: (N, I) what the head reads its logits from.
+            counts: (N, rows, columns) log(1 + c).
+        """
+        own, kind = self.weigh(u).chunk(2, 1)
+        parts = [_sums(own, counts[..., first:stop]) for first, stop in self.runs[slot]]
+        kinds = functional.pad(_sums(kind, counts[..., self.tallies.ids :]), (0, 1))  # the last is no kind's
+        return torch.cat(parts, 1) + kinds[:, self.kinds[slot].to(u.device)]
+
+    def export(self, graph: OnnxGraph, u: str) -> str:
+        """(B, V) the same of all ids; the graph takes `tallies` (B, rows, columns)."""
+        ids, rows, columns = self.tallies.ids, self.tallies.rows, self.tallies.columns
+        weights = graph.reshape(graph.linear(u, self.weigh), -1, 2, rows)
+        both = graph.op("Pad", graph.op("MatMul", weights, "tallies"), np.array([0, 0, 0, 0, 0, 1]))
+        flat = graph.reshape(both, -1, 2 * (columns + 1))
+        kinds = np.array(self.tallies.kinds or [-1] * ids)
+        kinds = np.where(kinds < 0, 2 * columns + 1, columns + 1 + ids + kinds)
+        parts = [graph.op("Gather", flat, index, axis=1) for index in (np.arange(ids), kinds)]
+        return graph.op("Add", *parts)
+
+
 class Nested(nn.Module, Model):
     """A tower over groups, and a network over the ids of each."""
 
@@ -65,7 +110,7 @@ class Nested(nn.Module, Model):
     player: ClassVar[str] = "nested"
     Spec: ClassVar[type[Any]] = TokenSpec
     exact: ClassVar[bool] = True
-    additions: ClassVar[tuple[str, ...]] = ("weigh.",)
+    additions: ClassVar[tuple[str, ...]] = ("weighing.",)
 
     @settings
     class Settings(Shape):
@@ -124,10 +169,7 @@ class Nested(nn.Module, Model):
         )
         self.norm = nn.LayerNorm(inner)
         self.head = Head(inner, spec.vocab_size)
-        self.tallies = self._tallies() if settings.tallies else None
-        self.weigh = nn.Linear(inner, 2 * self.tallies.rows) if self.tallies else None
-        self.runs = [_runs(ids) for ids in self.ids]
-        self.kinds = torch.tensor(spec.kinds or [-1] * spec.vocab_size)
+        self.weighing = Weighing(inner, self._tallies(), self.ids) if settings.tallies else None
         for module in self.modules():
             if isinstance(module, nn.Embedding):
                 nn.init.normal_(module.weight, std=0.1)
@@ -136,9 +178,6 @@ class Nested(nn.Module, Model):
         for linear in (self.tell, self.head):
             nn.init.normal_(linear.weight, std=0.02)
             nn.init.zeros_(linear.bias)
-        if self.weigh is not None:  # likewise
-            nn.init.zeros_(self.weigh.weight)
-            nn.init.zeros_(self.weigh.bias)
 
     def _tallies(self) -> Tallies:
         """What is counted."""
@@ -215,43 +254,53 @@ class Nested(nn.Module, Model):
             u = network(u)
         return self.norm(u)  # type: ignore[no-any-return]
 
-    def _logits(self, slot: int, u: Tensor, counts: Tensor | None) -> Tensor:
-        """The logits (N, K) of the ids of a slot from u (N, I) and, if they are counted, (N, spans, columns)."""
-        logits: Tensor = self.head(u, self.ids[slot])
-        if self.weigh is None or counts is None:
-            return logits
-        own, kind = self.weigh(u).chunk(2, 1)
-        parts = [_weighed(own, counts[..., first:stop]) for first, stop in self.runs[slot]]
-        kinds = functional.pad(_weighed(kind, counts[..., self.spec.vocab_size :]), (0, 1))  # the last is no kind's
-        of = self.kinds[self.ids[slot]].to(u.device)
-        return logits + torch.cat(parts, 1) + kinds[:, of]
-
     def sides(self) -> dict[str, list[nn.Parameter]]:
         """One side: all parameters."""
         return {"model": list(self.parameters())}
 
     def loss(self, batch: Batch, side: str = "model") -> dict[str, Tensor]:  # noqa: ARG002 - there is one
-        """Mean nats for each predicted id, weighted where ids count unlike, and the share foretold right."""
+        """Mean nats for each predicted id, weighted where ids count unlike, and the share foretold right.
+
+        The network learns as if nothing were counted, and what weighs the tallies learns beside it, from every
+        `EVERY`th group: where both learn from what they foretell together, the network learns to look for what was told
+        the later for it.
+        """
         groups, before, age = self.grouped(batch.x, batch.begin)
         h, _ = self.tower(self._embedded(before, age, batch.begin), times=self._times(before))
         asked = self._in_groups(batch.mask[:, 1:])
         counts = asked if batch.weight is None else self._in_groups(batch.weight[:, 1:])
         foretold = asked.any(-1)  # what is given need not be gone into
-        every, groups, asked, counts = groups, groups[foretold], asked[foretold], counts[foretold]  # (N, n)
-        tallied = None
-        if self.tallies is not None:
-            counted = torch.from_numpy(self.tallies.of(before.cpu().numpy(), every.cpu().numpy()))
-            tallied = _some(counted.to(h.device).flatten(0, 1), foretold)
+        chosen, tallies = self._counted(before, groups, foretold)
+        groups, asked, counts = groups[foretold], asked[foretold], counts[foretold]  # (N, n)
         u = self._within(h[foretold], groups, before[foretold], age[foretold])
-        nats, hits = h.new_zeros(()), h.new_zeros(())
+        nats, hits, gained = h.new_zeros(()), h.new_zeros(()), h.new_zeros(())
         for slot, own in enumerate(u.unbind(-2)):
             here = asked[..., slot]
             target = self.number[slot][groups[..., slot][here]]
-            logits = self._logits(slot, own[here], None if tallied is None else _some(tallied, here)).float()
+            logits = self.head(own[here], self.ids[slot]).float()
             lost = functional.cross_entropy(logits, target, reduction="none")
             nats = nats + (lost * counts[..., slot][here]).sum()
             hits = hits + likeliest(logits.detach(), target).sum()
-        return {"loss": nats / (counts * asked).sum(), "accuracy": hits / asked.sum()}
+            if self.weighing is not None:
+                some, of = chosen & here, chosen[here]
+                added = self.weighing(slot, own[some].detach(), tallies[here[chosen]])
+                both = functional.cross_entropy(logits.detach()[of] + added.float(), target[of], reduction="none")
+                gained = gained + ((both - lost.detach()[of]) * counts[..., slot][some]).sum()
+        return {"loss": (nats + EVERY * gained) / (counts * asked).sum(), "accuracy": hits / asked.sum()}
+
+    def _counted(self, before: Tensor, groups: Tensor, foretold: Tensor) -> tuple[Tensor, Tensor]:
+        """Of the N groups (B, G) that are foretold those by which tallies are learnt to be weighed, and their tallies.
+
+        Returns:
+            (N,) which, and (some of N, rows, columns); none where nothing is counted.
+        """
+        if self.weighing is None:
+            return foretold[foretold], before.new_zeros(0)
+        wanted = slice(EVERY - 1, None, EVERY)
+        counted = self.weighing.tallies.of(before.cpu().numpy(), groups.cpu().numpy(), wanted)
+        chosen = torch.zeros_like(foretold)
+        chosen[:, wanted] = True
+        return chosen[foretold], torch.from_numpy(counted).to(before.device)[foretold[:, wanted]]
 
     def _in_groups(self, x: Tensor) -> Tensor:
         """(B, T) as (B, G, n), the last group filled up with zeros."""
@@ -265,7 +314,7 @@ class Nested(nn.Module, Model):
         groups, before, age = self.grouped(batch.x, batch.begin)
         whole, times = self._embedded(before, age, batch.begin), self._times(before)
         past: list[Past] = []
-        tally = Tally(self.tallies, len(before)) if self.tallies else None
+        tally = Tally(self.weighing.tallies, len(before)) if self.weighing else None
         nats, hits = [], []
         for first in range(0, whole.shape[1], SEGMENT):
             part = slice(first, first + SEGMENT)
@@ -286,11 +335,13 @@ class Nested(nn.Module, Model):
         return torch.where(asked, nat, 0.0), hit & asked
 
     def _judged(self, slot: int, u: Tensor, ids: Tensor, tallied: Tensor | None) -> tuple[Tensor, Tensor]:
-        """How well the ids (B, G) of a slot are foretold from u (B, G, I) and the tallies (B, G, rows, V)."""
+        """How well the ids (B, G) of a slot are foretold from u (B, G, I) and the tallies (B, G, rows, columns)."""
         target = self.number[slot][ids].flatten()
         last = len(self.ids[slot]) - 1
-        counts = None if tallied is None else tallied.flatten(0, 1)
-        logits = self._logits(slot, u.flatten(0, 1), counts).float()
+        u = u.flatten(0, 1)
+        logits = self.head(u, self.ids[slot]).float()
+        if self.weighing is not None and tallied is not None:
+            logits = logits + self.weighing(slot, u, tallied.flatten(0, 1)).float()
         right = target.clamp(max=last)
         nat, hit = -functional.cross_entropy(logits, right, reduction="none"), likeliest(logits, right)
         there = target <= last
@@ -350,9 +401,9 @@ class Nested(nn.Module, Model):
         u = graph.layer_norm(u, self.norm)
         logits = graph.linear(u, self.head)
         takes = {"told": ("B", chosen.inner), "slot": (1,), **groups, **({"chosen": ("B", count)} if count > 1 else {})}
-        if self.tallies is not None and self.weigh is not None:
-            logits = graph.op("Add", logits, self._tallied(graph, graph.linear(u, self.weigh), self.tallies))
-            takes["tallies"] = ("B", self.tallies.rows, self.tallies.columns)
+        if self.weighing is not None:
+            logits = graph.op("Add", logits, self.weighing.export(graph, u))
+            takes["tallies"] = ("B", self.weighing.tallies.rows, self.weighing.tallies.columns)
         graph.op("Add", logits, graph.op("Gather", self._closed(), "slot"), name="logits")
         integers = ("slot", "before", "age", "chosen")
         graph.write(folder / "id.onnx", takes, {"logits": ("B", self.spec.vocab_size)}, integers)
@@ -366,22 +417,11 @@ class Nested(nn.Module, Model):
             "places": bool(chosen.periods),
             "headings": self.depths.tolist()[: self.spec.vocab_size] if self.headed else [],
             "timing": None if self.timing is None else dataclasses.asdict(self.timing),
-            "tallies": None if self.tallies is None else dataclasses.asdict(self.tallies),
+            "tallies": None if self.weighing is None else dataclasses.asdict(self.weighing.tallies),
             "attention": self.tower.described(),
         }
         (folder / "player.json").write_text(json.dumps(facts, indent=1))
         return self.player
-
-    def _tallied(self, graph: OnnxGraph, weights: str, tallies: Tallies) -> str:
-        """(B, V) what tallies add to the logits, weighed by (B, 2 rows)."""
-        weights = graph.reshape(weights, -1, 2, tallies.rows)  # those of ids, and those of kinds
-        both = graph.op("Pad", graph.op("MatMul", weights, "tallies"), np.array([0, 0, 0, 0, 0, 1]))
-        flat = graph.reshape(both, -1, 2 * (tallies.columns + 1))
-        kinds = self.kinds.numpy()
-        nothing = 2 * tallies.columns + 1
-        kinds = np.where(kinds < 0, nothing, tallies.columns + 1 + tallies.ids + kinds)
-        parts = [graph.op("Gather", flat, index, axis=1) for index in (np.arange(tallies.ids), kinds)]
-        return graph.op("Add", *parts)
 
     def _starts(self, tables: int, more: int = 2) -> NDArray[np.int64]:
         """Where the ids of each table begin in one row of all tables' ids, with so many more of each."""
@@ -421,14 +461,9 @@ def _runs(ids: Tensor) -> list[tuple[int, int]]:
     return [(int(part[0]), int(part[-1]) + 1) for part in parts if len(part)]
 
 
-def _weighed(weights: Tensor, counts: Tensor) -> Tensor:
+def _sums(weights: Tensor, counts: Tensor) -> Tensor:
     """(N, K) the sums of counts (N, spans, K), each weighed by its own of (N, spans)."""
     return torch.einsum("ns,nsk->nk", weights, counts)
-
-
-def _some(rows: Tensor, which: Tensor) -> Tensor:
-    """Those rows (N, …) at which `which`, of any shape with N, is true; not copied where they are all."""
-    return rows if which.all() else rows[which.flatten()]
 
 
 def _numbers(ids: Sequence[Tensor], size: int) -> Tensor:
