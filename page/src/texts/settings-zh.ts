@@ -14,6 +14,7 @@ export const labels: Record<string, string> = {
   "codec.program": "演奏音色",
   "codec.steps_per_beat": "每拍步数",
   "codec.tempi": "速度级数",
+  "codec.tempo_told": "速度写法",
   "codec.velocities": "力度级数",
   "codec.widest": "和弦最多音数",
 
@@ -47,6 +48,7 @@ export const labels: Record<string, string> = {
   "model.penalty": "梯度惩罚",
   "model.periods": "周期",
   "model.pitch": "音高方向的 LSTM",
+  "model.place_span": "同位统计组数",
   "model.positions": "位置编码",
   "model.prior": "先验分布",
   "model.reach": "音高视野",
@@ -56,6 +58,7 @@ export const labels: Record<string, string> = {
   "model.step": "每步宽度",
   "model.steps": "片段长度",
   "model.time": "时间方向的 LSTM",
+  "model.tallies": "近期统计组数",
   "model.warmup": "β 预热",
   "model.widening": "中间层倍数",
   "model.width": "宽度",
@@ -186,6 +189,12 @@ export const help: Record<string, string> = {
     "最多知道一个词元已在原处停留了多少组；1 表示不知道。",
   "Whether each group is told the headings that it stands under, where the codec has some.":
     "编码有标头时，是否告知每一组它在哪些标头之下。",
+  "Groups after which what was told counts a third as much, for each count of how often each id was told lately: what was is likelier to be told again; nothing is counted where there are none.":
+    "统计每个词元最近出现得多频繁（出现过的更可能再次出现）：每个数给出一种统计，过这么多组之后，出现过的只算三分之一；不填则不统计。",
+  "The same of what was told at the same place of a bar in the same voice; 0: that is not counted.":
+    "同一声部在小节内同一位置出现过的，过多少组之后只算三分之一；0 表示不统计。",
+  "In every bar, as the model that comes along has learnt them, or only where they change: that they stay is learnt much sooner so.":
+    "always：每小节都写出速度，附带的模型就是这样学的；changed：只在速度改变处写出，这样模型能更快学会速度保持不变。",
 
   // models of grids
   "Sizes of the LSTMs along time.":
