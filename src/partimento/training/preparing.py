@@ -35,6 +35,7 @@ ENCODES = (  # what decides how music is encoded: where any of it changes, it is
     "levels.py",
     "metres.py",
     "score.py",
+    "tallies.py",
     "timing.py",
 )
 SPLITS = ("train", "valid", "test")
