@@ -120,3 +120,17 @@ def test_by_place_steps_are_as_the_whole() -> None:
 def test_what_cannot_be_counted_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="tallies need"):
         Tallies(**{"ids": 5, "spans": (2.0,), "kinds": (), **wrong})
+
+
+def test_places_that_were_not_heard_for_longest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("partimento.tallies.MOST_PLACES", 2)
+    tally = Tally(PLACED, 1)
+
+    def known() -> list[bool]:
+        return [bool(tally.placed(np.array([[2, place]]))[0, 5]) for place in (0, 1, 3)]
+
+    for place in (0, 1, 0):
+        tally.hear(np.array([[2, place, 5]]))
+    assert known() == [True, True, False]
+    tally.hear(np.array([[2, 3, 5]]))
+    assert known() == [True, False, True]

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MOST_SPANS = 8
+MOST_PLACES = 2048  # of a piece that are remembered, those of the latest events
 WHEN = 2  # ids of a group, its first ones, that say when it is
 BEGINS, ENDS = 1, -1
 
@@ -99,7 +100,7 @@ class Tally:
         self._keeps = keeps.astype(np.float32)[:, None]
         self._counts = np.zeros((batch, len(keeps), tallies.columns + 1), dtype=np.float32)  # the last of nothing
         self._columns = _columns(tallies)
-        self._places = [_Places(tallies) for _ in range(batch)] if tallies.place_span else []
+        self._places = [_Places(tallies, self._columns) for _ in range(batch)] if tallies.place_span else []
 
     def hear(self, groups: NDArray[np.int64]) -> Counts:
         """Take note of a group of each piece, (B, n) ids.
@@ -111,12 +112,12 @@ class Tally:
         for place, group, row in zip(self._places, groups.tolist(), found, strict=False):
             place.hear(group)
             row[-1] = place.following()
-        return np.log1p(found)[..., :-1]
+        return _told(found)
 
     def placed(self, whens: NDArray[np.int64]) -> Counts:
         """log(1 + c) by place, (B, columns), of the ids after those (B, `WHEN`) that say when the group is."""
         rows = [place.there(when) for place, when in zip(self._places, whens.tolist(), strict=True)]
-        return np.log1p(np.array(rows))[:, :-1]
+        return _told(np.array(rows))
 
     def over(self, before: NDArray[np.int64], groups: NDArray[np.int64], wanted: slice = slice(None)) -> Counts:
         """Go through pieces.
@@ -137,7 +138,7 @@ class Tally:
                 if (row := rows.get(at)) is not None:
                     counts[row, -1] = place.following()
                     counts[row, -1] += place.there(piece[at])
-        return np.log1p(found[..., :-1])
+        return _told(found)
 
     def narrow(self, rows: NDArray[np.int64]) -> None:
         """Go on with the pieces at `rows` alone."""
@@ -159,6 +160,12 @@ class Tally:
         return found
 
 
+def _told(counts: Counts) -> Counts:
+    """log(1 + c) of (…, columns and one): by `log`, which is many times as quick as `log1p` and no worse here."""
+    told: Counts = counts[..., :-1] + np.float32(1)
+    return np.log(told, out=told)
+
+
 def _columns(tallies: Tallies) -> NDArray[np.int64]:
     """(ids + 2, 2) the columns of each id and of its kind; that of nothing for what stands beside the vocabulary."""
     nothing = tallies.columns
@@ -172,9 +179,9 @@ def _columns(tallies: Tallies) -> NDArray[np.int64]:
 class _Places:
     """What one piece has had at each place."""
 
-    def __init__(self, tallies: Tallies) -> None:
+    def __init__(self, tallies: Tallies, columns: NDArray[np.int64]) -> None:
         self._keeps = float(np.exp(-1 / tallies.place_span))
-        self._columns = _columns(tallies)
+        self._columns = columns
         self._whens = np.array([*tallies.whens, True, True])
         self._voices = [*(tallies.voices or [0] * tallies.ids), 0, 0]
         self._nothing = np.zeros(tallies.columns + 1, dtype=np.float32)
@@ -208,7 +215,10 @@ class _Places:
     def _add(self, counts: dict[Place, tuple[Counts, int]], place: Place, ids: NDArray[np.int64]) -> None:
         found = self._read(counts, place)
         found[self._columns[ids]] += 1
+        counts.pop(place, None)  # so that the places are in the order of their latest events
         counts[place] = found, self._time
+        if len(counts) > MOST_PLACES:
+            del counts[next(iter(counts))]
 
     def _read(self, counts: dict[Place, tuple[Counts, int]], place: Place) -> Counts:
         """What is counted at a place by now, the caller's own."""

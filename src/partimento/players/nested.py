@@ -74,6 +74,8 @@ class _Described:
             object.__setattr__(self, "tallies", Tallies(**self.tallies))
         if self.tallies is not None and self.tallies.ids != self.vocab_size:
             raise ValueError("its tallies are of other ids")
+        if self.tallies is not None and self.tallies.rows * self.tallies.columns > LARGEST_STATE:
+            raise ValueError("it asks for more memory than any model here needs")
         if self.timing is not None and not (
             len(self.timing.roles) == self.vocab_size and self.timing.mark < self.group > 1
         ):
