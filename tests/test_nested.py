@@ -20,6 +20,7 @@ from partimento.models import nested
 from partimento.models.nested import Nested
 from partimento.pieces import Pieces
 from partimento.players.nested import open_player
+from partimento.recipes import recipe_named
 from partimento.timing import Timing
 from partimento.windows import Windows
 
@@ -162,6 +163,18 @@ def test_what_was_told_lately_is_likelier_where_its_tally_counts() -> None:
     assert own[0] < even[0] < kinds[0]
     assert own[1] > even[1] > kinds[1]  # 4 was told, and is of no kind
     assert min(own[2], kinds[2]) > even[2]
+
+
+def test_more_tallies_than_there_may_be_are_refused_with_a_sentence() -> None:
+    with pytest.raises(InvalidSettings, match="tallies"):
+        recipe_named("nested").override(["model.tallies=[1,2,3,4,5,6,7,8,9]"])
+
+
+def test_how_ids_are_judged_does_not_depend_on_how_many_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, x = lively(Nested, SPEC, inner=16, tallies=(3.0,), place_span=9.0), music(2, 40)
+    whole = likelihoods(model, x)
+    monkeypatch.setattr("partimento.layers.ROOM", 30)
+    np.testing.assert_allclose(likelihoods(model, x), whole, atol=1e-5)
 
 
 def test_windows_never_cut_a_group(tmp_path: Path) -> None:

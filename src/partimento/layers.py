@@ -9,7 +9,7 @@ Leaves out: loudness, a third plane, which is no binary choice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,9 @@ def likeliest(logits: Tensor, target: Tensor) -> Tensor:
     return logits.gather(-1, target[:, None])[:, 0] >= logits.amax(-1)
 
 
-def judged(weight: Tensor, bias: Tensor, h: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+def judged(
+    weight: Tensor, bias: Tensor, h: Tensor, target: Tensor, beside: Callable[[slice], Tensor] | None = None
+) -> tuple[Tensor, Tensor]:
     """How well ids are foretold, few logits at once.
 
     Args:
@@ -74,14 +76,18 @@ def judged(weight: Tensor, bias: Tensor, h: Tensor, target: Tensor) -> tuple[Ten
         bias: (V,) of it.
         h: (N, H) what it reads them from.
         target: (N,) the right ids.
+        beside: what is added to the logits (R, V) of some of the N, if anything is.
 
     Returns:
         (N,) log probabilities, and (N,) whether each was the likeliest.
     """
     rows = max(1, ROOM // len(weight))
     nats, hits = [], []
-    for part, ids in zip(torch.split(h, rows), torch.split(target, rows), strict=True):
-        logits = functional.linear(part, weight, bias).float()
+    for first in range(0, len(h), rows):
+        part = slice(first, first + rows)
+        logits, ids = functional.linear(h[part], weight, bias).float(), target[part]
+        if beside is not None:
+            logits = logits + beside(part).float()
         nats.append(-functional.cross_entropy(logits, ids, reduction="none"))
         hits.append(likeliest(logits, ids))
     return torch.cat(nats), torch.cat(hits)

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -35,10 +35,11 @@ from partimento.caches import Times
 from partimento.codec import TokenSpec
 from partimento.errors import InvalidSettings
 from partimento.exporting import OnnxGraph, Shapes
-from partimento.layers import arrays_of, likeliest, load_into
+from partimento.layers import arrays_of, judged, likeliest, load_into
 from partimento.model import Batch, Model
 from partimento.settings import settings
-from partimento.tallies import WHEN, Tallies, Tally
+from partimento.tallies import MOST_SPANS, WHEN, Tallies, Tally
+from partimento.weighing import Weighing
 
 ELSE = 3  # what stands beside a slot's own ids: one that cannot be there, a piece's beginning, and that nobody knows
 NEVER = -1e9  # added to the logit of what cannot be there, in the player
@@ -57,50 +58,6 @@ class Head(nn.Linear):
     def forward(self, u: Tensor, ids: Tensor) -> Tensor:  # type: ignore[override]
         """(N, K) for u (N, I) and ids (K,)."""
         return functional.linear(u, *self.of(ids))
-
-
-class Weighing(nn.Module):
-    """What weighs tallies (`partimento.tallies`): at first, nothing.
-
-    Args:
-        inner: numbers that stand for each id within its group.
-        tallies: what is counted.
-        slots: the ids that may stand at each place of a group, ascending.
-    """
-
-    def __init__(self, inner: int, tallies: Tallies, slots: Sequence[Tensor]) -> None:
-        super().__init__()
-        self.tallies = tallies
-        self.weigh = nn.Linear(inner, 2 * tallies.rows)  # ids, and kinds of them
-        nn.init.zeros_(self.weigh.weight)
-        nn.init.zeros_(self.weigh.bias)
-        self.runs = [_runs(ids) for ids in slots]
-        kinds = np.array(tallies.kinds or [-1] * tallies.ids)
-        self.kinds = [torch.from_numpy(kinds[ids.numpy()]) for ids in slots]
-
-    def forward(self, slot: int, u: Tensor, counts: Tensor) -> Tensor:
-        """(N, K) what is added to the logits of the ids of a slot.
-
-        Args:
-            slot: which place of a group.
-            u: (N, I) what the head reads its logits from.
-            counts: (N, rows, columns) log(1 + c).
-        """
-        own, kind = self.weigh(u).chunk(2, 1)
-        parts = [_sums(own, counts[..., first:stop]) for first, stop in self.runs[slot]]
-        kinds = functional.pad(_sums(kind, counts[..., self.tallies.ids :]), (0, 1))  # the last is no kind's
-        return torch.cat(parts, 1) + kinds[:, self.kinds[slot].to(u.device)]
-
-    def export(self, graph: OnnxGraph, u: str) -> str:
-        """(B, V) the same of all ids; the graph takes `tallies` (B, rows, columns)."""
-        ids, rows, columns = self.tallies.ids, self.tallies.rows, self.tallies.columns
-        weights = graph.reshape(graph.linear(u, self.weigh), -1, 2, rows)
-        both = graph.op("Pad", graph.op("MatMul", weights, "tallies"), np.array([0, 0, 0, 0, 0, 1]))
-        flat = graph.reshape(both, -1, 2 * (columns + 1))
-        kinds = np.array(self.tallies.kinds or [-1] * ids)
-        kinds = np.where(kinds < 0, 2 * columns + 1, columns + 1 + ids + kinds)
-        parts = [graph.op("Gather", flat, index, axis=1) for index in (np.arange(ids), kinds)]
-        return graph.op("Add", *parts)
 
 
 class Nested(nn.Module, Model):
@@ -127,7 +84,7 @@ class Nested(nn.Module, Model):
         """How many groups an id is known to have stood at its place, at most; 1 to know nothing of it."""
         headings: bool = True
         """Whether each group is told the headings that it stands under, where the codec has some."""
-        tallies: tuple[Annotated[float, Field(gt=0, le=65_536)], ...] = ()
+        tallies: Annotated[tuple[Annotated[float, Field(gt=0, le=65_536)], ...], Field(max_length=MOST_SPANS)] = ()
         """Groups after which what was told counts a third as much, for each count of how often each id was told
         lately: what was is likelier to be told again; nothing is counted where there are none."""
         place_span: Annotated[float, Field(ge=0, le=65_536)] = 0.0
@@ -339,11 +296,11 @@ class Nested(nn.Module, Model):
         target = self.number[slot][ids].flatten()
         last = len(self.ids[slot]) - 1
         u = u.flatten(0, 1)
-        logits = self.head(u, self.ids[slot]).float()
+        beside: Callable[[slice], Tensor] | None = None
         if self.weighing is not None and tallied is not None:
-            logits = logits + self.weighing(slot, u, tallied.flatten(0, 1)).float()
-        right = target.clamp(max=last)
-        nat, hit = -functional.cross_entropy(logits, right, reduction="none"), likeliest(logits, right)
+            weighing, counts = self.weighing, tallied.flatten(0, 1)
+            beside = lambda part: weighing(slot, u[part], counts[part])  # noqa: E731
+        nat, hit = judged(*self.head.of(self.ids[slot]), u, target.clamp(max=last), beside)
         there = target <= last
         return torch.where(there, nat, -torch.inf).view_as(ids), (hit & there).view_as(ids)
 
@@ -453,17 +410,6 @@ class Nested(nn.Module, Model):
         for slot, ids in enumerate(self.ids):
             closed[slot, ids] = 0
         return closed
-
-
-def _runs(ids: Tensor) -> list[tuple[int, int]]:
-    """Ascending ids as ranges (first, stop)."""
-    parts = np.split(ids.numpy(), np.flatnonzero(np.diff(ids.numpy()) > 1) + 1)
-    return [(int(part[0]), int(part[-1]) + 1) for part in parts if len(part)]
-
-
-def _sums(weights: Tensor, counts: Tensor) -> Tensor:
-    """(N, K) the sums of counts (N, spans, K), each weighed by its own of (N, spans)."""
-    return torch.einsum("ns,nsk->nk", weights, counts)
 
 
 def _numbers(ids: Sequence[Tensor], size: int) -> Tensor:
