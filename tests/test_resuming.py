@@ -10,6 +10,7 @@ import pytest
 
 from partimento.errors import InvalidSettings
 from partimento.recipes import recipe_named
+from partimento.training.learning import refuse_differences
 from partimento.training.resuming import resumed
 
 BY_HAND = ("training.updates=40", 'model.stack=["cell 16"]', "preparation.transpose=0")
@@ -78,3 +79,12 @@ def test_a_finished_run_cannot_be_told_of_a_licence_any_more(tmp_path: Path) -> 
     (run / "bundle").mkdir()
     with pytest.raises(InvalidSettings, match="data_licence was none and is now CC0"):
         resumed(run, data_licence="CC0")
+
+
+def test_what_is_too_long_to_be_read_is_only_said_to_differ() -> None:
+    with pytest.raises(InvalidSettings, match="what ids mean is not what it was") as refused:
+        refuse_differences(
+            {"what ids mean": list(range(1000)), "model.width": 1}, {"what ids mean": [], "model.width": 2}
+        )
+    assert "model.width was 1 and is now 2" in str(refused.value)
+    assert len(str(refused.value)) < 300

@@ -45,6 +45,7 @@ class Diverged(PartimentoError):
 
 EARLY = 1.0  # seconds without a checkpoint that a run may lose at its very beginning
 FREE = ("save_every", "threads")  # settings of training that may be others when a run goes on: they teach nothing
+READABLE = 200  # letters of what a run was started with that are told where it is another now
 LOOKS = 25  # at the held-out pieces in a run, where no more is said
 
 
@@ -276,7 +277,7 @@ def refuse_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         InvalidSettings: they differ; names each thing, what it was and what it is now.
     """
     differing = [name for name in {**then, **now} if then.get(name) != now.get(name)]
-    named = [f"{name} was {_said(then.get(name))} and is now {_said(now.get(name))}" for name in differing]
+    named = [_differs(name, _said(then.get(name)), _said(now.get(name))) for name in differing]
     if named:
         raise InvalidSettings(
             f"This run was started otherwise: {'; '.join(named)}. Resume it as it was, or start anew in another folder."
@@ -285,6 +286,13 @@ def refuse_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
 
 def _said(value: Any) -> str:
     return "none" if value is None else str(value)
+
+
+def _differs(name: str, then: str, now: str) -> str:
+    """That something was and is; what is too long to be read is not told, as what a thousand ids mean."""
+    if max(len(then), len(now)) > READABLE:
+        return f"{name} is not what it was, as by another version of Partimento"
+    return f"{name} was {then} and is now {now}"
 
 
 def as_csv(rows: list[Row]) -> str:
