@@ -38,7 +38,7 @@ from partimento.training.planning import new_model, plan, windows_of
 from partimento.training.preparing import Prepared, prepare
 
 COMMON = ["training.threads=1"]
-CELLS = ["codec.name=cells", "codec.tempo_told=changed"]
+CELLS = ["codec.name=cells", "codec.tempo_told=changed", "codec.align=true"]
 LONGER = [*CELLS, "training.length=768", "training.batch=8"]
 SYSTEMS: dict[
     str, list[tuple[str, list[str]]]

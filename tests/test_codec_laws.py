@@ -33,6 +33,7 @@ def trained(kind: type[Codec[Any]], **chosen: Any) -> Codec[Any]:
 
 CODECS = {name: trained(kind) for name, kind in codecs().items()}
 CODECS["cells, tempi where they change"] = trained(codecs()["cells"], tempo_told="changed")
+CODECS["cells, aligned"] = trained(codecs()["cells"], align=True)
 every_codec = pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS.keys())
 TOKEN_CODECS = {name: codec for name, codec in CODECS.items() if isinstance(codec.spec, TokenSpec)}
 every_token_codec = pytest.mark.parametrize("codec", TOKEN_CODECS.values(), ids=TOKEN_CODECS.keys())

@@ -12,6 +12,7 @@ import pytest
 from symusic.core import ControlChangeTick as ControlChange
 
 from partimento import filling
+from partimento.alignment import moved
 from partimento.bundle import Bundle, write_bundle
 from partimento.cli import app
 from partimento.codecs.cells import Cells
@@ -24,6 +25,7 @@ from partimento.filling.splicing import spliced
 from partimento.instruments import DRUMS, instrument_name
 from partimento.models.nested import Nested
 from partimento.score import Note, Score, TimeSignature, Track, note_array
+from partimento.settings import to_table
 from partimento.training.loop import seeded
 
 from little import write_little_bundle
@@ -33,17 +35,21 @@ from music import tune
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """A model that knows nothing, whose grammar knows what a piece is."""
-    codec = Cells(Cells.Settings())
+    return new_bundle(tmp_path_factory.mktemp("model"), Cells(Cells.Settings()))
+
+
+def new_bundle(folder: Path, codec: Cells) -> Bundle:
+    """The same with this codec."""
     codec.learn([tune(seed) for seed in range(3)])
     codec.learn_ranges([tune(seed) for seed in range(3)])
     with seeded(0):
         shape = Nested.Settings(layers=1, width=16, heads=2, inner=16, context=64)
         model = Nested(shape, codec.spec).eval()
     return write_bundle(
-        tmp_path_factory.mktemp("model") / "bundle",
+        folder / "bundle",
         recipe={
             "about": "Fills.",
-            "codec": {"name": "cells"},
+            "codec": {"name": "cells", **to_table(codec.settings)},
             "model": {"name": "nested", "context": 64},
             "preparation": {"hidden": 0.5},
         },
@@ -82,6 +88,17 @@ def test_a_region_is_written_anew_and_all_else_stays(bundle: Bundle, region: Reg
     assert one.score != other.score
     (again,) = fill(bundle, score, region, Manner(n=1, seed=1))
     assert again.score == one.score
+
+
+@pytest.mark.parametrize("beside", [-35, 35])
+def test_a_piece_beside_its_beats_is_filled_as_one_upon_them(tmp_path: Path, beside: int) -> None:
+    aligning, region = new_bundle(tmp_path, Cells(Cells.Settings(align=True))), Region((3, 4))
+    piece = tune(5)
+    piece.tracks[0].controls.append(ControlChange(0, 64, 127))
+    (upon,) = fill(aligning, piece, region, Manner(seed=1))
+    (other,) = fill(aligning, moved(piece, beside), region, Manner(seed=1))
+    assert other.notes == upon.notes > 0
+    assert other.score == moved(upon.score, beside)
 
 
 def test_more_than_fits_at_once_is_written_part_by_part(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:

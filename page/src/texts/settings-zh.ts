@@ -2,6 +2,7 @@
 // Words that are chosen from a list (first, cosine …) stay as they are, since the list shows them so.
 
 export const labels: Record<string, string> = {
+  "codec.align": "对齐拍点",
   "codec.chords": "和弦种数",
   "codec.classic": "教程写法",
   "codec.instruments": "取用乐器",
@@ -193,6 +194,8 @@ export const help: Record<string, string> = {
     "统计每个词元最近出现得多频繁（出现过的更可能再次出现）：每个数给出一种统计，过这么多组之后，出现过的只算三分之一；不填则不统计。",
   "The same of what was told at the same place of a bar in the same voice; 0: that is not counted.":
     "同一声部在小节内同一位置出现过的，过多少组之后只算三分之一；0 表示不统计。",
+  "Whether a piece whose notes keep a grid that lies beside its beats is moved onto these, so that a model need not keep in mind how far beside.":
+    "乐曲的音符若整齐却整体偏离拍点，是否移到拍点上；这样模型不必一直记住偏离了多少。",
   "In every bar, as the model that comes along has learnt them, or only where they change: that they stay is learnt much sooner so.":
     "always：每小节都写出速度，附带的模型就是这样学的；changed：只在速度改变处写出，这样模型能更快学会速度保持不变。",
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from partimento.alignment import moved
 from partimento.bundle import Bundle
 from partimento.codecs.cells import Cells
 from partimento.codecs.cells.asking import Asked
@@ -79,7 +80,8 @@ def fill(
     """
     manner = manner or Manner()
     writer, seed = Writer(bundle, manner, threads), manner.seed
-    given, score = score, score.copy()
+    beside = writer.codec.beside_beats(score)
+    given, score = score, moved(score, -beside)
     before, tracks = _told(writer.codec, score, task)
     grid = Grid(before, tracks)
     may_be_written = task.tracks_of(grid)
@@ -92,7 +94,8 @@ def fill(
         pieces, acted = writer.write([before] * len(seeds), cells, wishes, tracks, rngs, watch)
         made = [Grid(piece, tracks) for piece in pieces]
         said = [[*guards_acted(told), *silent(one, writer.codec)] for told, one in zip(acted, made, strict=True)]
-        return [(*spliced(score, grid, mask, one), own) for mask, one, own in zip(cells, made, said, strict=True)]
+        found = [spliced(score, grid, mask, one) for mask, one in zip(cells, made, strict=True)]
+        return [(moved(whole, beside), notes, own) for (whole, notes), own in zip(found, said, strict=True)]
 
     filled = []
     for together in side_by_side(manner.n) if only is None else [only]:

@@ -41,7 +41,7 @@ def spliced(score: Score, grid: Grid, cells: Mask, made: Grid) -> tuple[Score, i
         track = result.tracks[sounding[place]]
 
         def stays(time: int, place: int = place) -> bool:
-            bar = int(np.searchsorted(starts, np.floor(time / scale + 0.5), side="right")) - 1
+            bar = int(np.searchsorted(starts, max(np.floor(time / scale + 0.5), 0), side="right")) - 1
             return bar >= len(cells) or not cells[bar, place]
 
         old = [note for note in track.notes if stays(note.time)]

@@ -27,6 +27,7 @@ from partimento.settings import to_table
 from partimento.versions import code_version
 
 ENCODES = (  # what decides how music is encoded: where any of it changes, it is encoded anew
+    "alignment.py",
     "codec.py",
     "codecs",
     "harmony.py",

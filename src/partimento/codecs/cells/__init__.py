@@ -25,6 +25,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from partimento.alignment import beside_beats, moved
 from partimento.atomic import write_text
 from partimento.codec import Codec, TokenSpec
 from partimento.codecs.cells.asking import measured, partly
@@ -76,11 +77,14 @@ class Cells(Codec[TokenSpec]):
 
     @settings
     class Settings:
-        """How tempi are told."""
+        """How tempi and onsets are told."""
 
         tempo_told: Literal["always", "changed"] = "always"
         """In every bar, as the model that comes along has learnt them, or only where they change: that they stay is
         learnt much sooner so."""
+        align: bool = False
+        """Whether a piece whose notes keep a grid that lies beside its beats is moved onto these, so that a model need
+        not keep in mind how far beside."""
 
     settings: Settings
 
@@ -126,7 +130,7 @@ class Cells(Codec[TokenSpec]):
         metres, levels, counts = Counter[int](), list[int](), Counter[int]()
         struck = np.zeros((DRUMS + 1, 129), dtype=np.int64)  # how often each program strikes so many notes at once
         for score in scores:
-            x = write(score)
+            x = self._written(score)
             used[x] = True
             kind, events = events_of(x)
             counts.update(kind.tolist())
@@ -179,7 +183,16 @@ class Cells(Codec[TokenSpec]):
 
     def encode(self, score: Score) -> NDArray[np.int64]:
         """(6 E,) ids; empty where there are no notes."""
-        return self.told(write(score))
+        return self.told(self._written(score))
+
+    def beside_beats(self, score: Score) -> int:
+        """How many ticks sooner than it is a piece is told, or later where negative; see `alignment`."""
+        return beside_beats(score) if self.settings.align else 0
+
+    def _written(self, score: Score) -> NDArray[np.int64]:
+        """(6 E,) ids, with the tempo in each bar."""
+        ticks = self.beside_beats(score)
+        return write(moved(score, -ticks) if ticks else score)
 
     def told(self, x: NDArray[np.int64]) -> NDArray[np.int64]:
         """Ids that name the tempo in each bar, as this codec tells it."""
