@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -86,6 +87,19 @@ def test_by_place_what_followed_and_what_was_there_counts(seed: int) -> None:
             assert found[at, id] == pytest.approx((ages * had * alike).sum(), abs=1e-4)
 
 
+def test_of_what_is_not_counted_there_is_nothing_but_its_kind() -> None:
+    kinds, counted = (0, 0, 1, -1, -1, 1, -1), (True, False, True, False, True, False, True)
+    groups = np.random.default_rng(0).integers(0, 7, (1, 30, 3))
+    all_of_them = dataclasses.replace(PLACED, kinds=kinds)
+    whole, part = (
+        tallies.of(groups, np.roll(groups, -1, 1))
+        for tallies in (all_of_them, dataclasses.replace(all_of_them, counted=counted))
+    )
+    assert not part[..., :7][..., ~np.array(counted)].any()
+    np.testing.assert_array_equal(part[..., :7][..., counted], whole[..., :7][..., counted])
+    np.testing.assert_array_equal(part[..., 7:], whole[..., 7:])
+
+
 def test_by_place_steps_are_as_the_whole() -> None:
     groups = np.random.default_rng(0).integers(0, 7, (2, 40, 3))
     whole, tally = PLACED.of(groups, np.roll(groups, -1, 1)), Tally(PLACED, 2)
@@ -114,6 +128,8 @@ def test_by_place_steps_are_as_the_whole() -> None:
         {"place_span": 3.0, "whens": (2,) * 5},
         {"voices": (0,)},
         {"voices": (5,) * 5},
+        {"counted": (True,)},
+        {"counted": (1,) * 5},
     ],
     ids=str,
 )

@@ -37,7 +37,7 @@ class TokenSpec:
     with it, from 1; 0 for none. A heading holds for what comes after it, up to the next one that is as deep or less.
     `kinds` says of each id which kind it is of, of those that are alike: a pitch class, say; from 0, and -1 for none.
     `voices` says of each id whether a group that begins with it begins a voice, which its second id names, or ends one
-    (`tallies`).
+    (`tallies`). `counted` says of each id whether that it was told counts there; where it says nothing, it does.
     """
 
     vocab_size: int
@@ -50,6 +50,7 @@ class TokenSpec:
     headings: tuple[int, ...] = ()
     kinds: tuple[int, ...] = ()
     voices: tuple[int, ...] = ()
+    counted: tuple[bool, ...] = ()
 
     def __post_init__(self) -> None:
         ranges = tuple(tuple((int(first), int(stop)) for first, stop in place) for place in self.places)
@@ -57,6 +58,7 @@ class TokenSpec:
         object.__setattr__(self, "headings", tuple(self.headings))
         object.__setattr__(self, "kinds", tuple(self.kinds))
         object.__setattr__(self, "voices", tuple(self.voices))
+        object.__setattr__(self, "counted", tuple(self.counted))
         if isinstance(self.timing, dict):  # and a table of this
             object.__setattr__(self, "timing", Timing(**self.timing))
 

@@ -44,6 +44,7 @@ class Tallies:
         voices: (ids,) whether a group that begins with each id begins a voice, which its second id names (`BEGINS`),
             ends it (`ENDS`) or does neither (0). Empty where there are no voices.
         whens: (ids,) whether each id may be among the first `WHEN` of a group. Empty where nothing is counted by place.
+        counted: (ids,) whether that each id was told counts. Empty where that of all does.
 
     Raises:
         ValueError: a span is not above 0, or something is not of these ids.
@@ -55,20 +56,21 @@ class Tallies:
     place_span: float = 0.0
     voices: tuple[int, ...] = ()
     whens: tuple[bool, ...] = ()
+    counted: tuple[bool, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("spans", "kinds", "voices", "whens"):  # JSON has made lists of them
+        for name in ("spans", "kinds", "voices", "whens", "counted"):  # JSON has made lists of them
             object.__setattr__(self, name, tuple(getattr(self, name)))
         spans = [*self.spans, self.place_span or 1.0]
         fits = all(isinstance(span, int | float) and 0 < span < np.inf for span in spans)
         fits = fits and 0 < len(self.spans) <= MOST_SPANS
-        for each in (self.kinds, self.voices, self.whens):
+        for each in (self.kinds, self.voices, self.whens, self.counted):
             fits = fits and len(each) in (0, self.ids)
         fits = fits and all(type(kind) is int and -1 <= kind < self.ids for kind in self.kinds)
         fits = fits and all(voice in (BEGINS, ENDS, 0) for voice in self.voices)
-        fits = fits and all(type(when) is bool for when in self.whens)
+        fits = fits and all(type(whether) is bool for whether in (*self.whens, *self.counted))
         if not fits or bool(self.place_span) != bool(self.whens):
-            raise ValueError("tallies need spans, and kinds, voices and whens of all ids or of none")
+            raise ValueError("tallies need spans, and all else that is said of ids of all or of none")
 
     @property
     def columns(self) -> int:
@@ -171,7 +173,7 @@ def _columns(tallies: Tallies) -> NDArray[np.int64]:
     nothing = tallies.columns
     kinds = np.array(tallies.kinds or [-1] * tallies.ids)
     found = np.full((tallies.ids + 2, 2), nothing)
-    found[:-2, 0] = np.arange(tallies.ids)
+    found[:-2, 0] = np.where(tallies.counted or True, np.arange(tallies.ids), nothing)
     found[:-2, 1] = np.where(kinds < 0, nothing, tallies.ids + kinds)
     return found
 

@@ -138,12 +138,12 @@ class Nested(nn.Module, Model):
 
     def _tallies(self) -> Tallies:
         """What is counted."""
-        span, ids = self.settings.place_span, self.spec.vocab_size
+        span, ids, spans = self.settings.place_span, self.spec.vocab_size, self.settings.tallies
         if not span:
-            return Tallies(ids, self.settings.tallies, self.spec.kinds)
+            return Tallies(ids, spans, self.spec.kinds, counted=self.spec.counted)
         early = np.isin(np.arange(ids), np.concatenate([self.spec.at(slot) for slot in range(WHEN)][: self.spec.group]))
         whens = tuple(early.tolist())
-        return Tallies(ids, self.settings.tallies, self.spec.kinds, span, self.spec.voices, whens)
+        return Tallies(ids, spans, self.spec.kinds, span, self.spec.voices, whens, self.spec.counted)
 
     def grouped(self, x: Tensor, begin: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Ids by groups.

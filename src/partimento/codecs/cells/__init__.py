@@ -40,6 +40,7 @@ from partimento.codecs.cells.fields import (
     TEMPI,
     TRACKS,
     UP,
+    counted,
     events_of,
     headings,
     pitch_classes,
@@ -112,6 +113,7 @@ class Cells(Codec[TokenSpec]):
             headings=headings(),
             kinds=pitch_classes(),
             voices=voices(),
+            counted=counted(),
         )
 
     @property

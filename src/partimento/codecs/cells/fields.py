@@ -196,6 +196,18 @@ def pitch_classes() -> tuple[int, ...]:
 
 
 @functools.cache
+def counted() -> tuple[bool, ...]:
+    """Of each id whether that it was told counts (`tallies`): not of how long notes are, and how loud.
+
+    What was drawn short would be drawn short the likelier again, until all is as short as can be.
+    """
+    found = np.ones(vocabulary().size, dtype=np.bool_)
+    for name in ("quarters", "steps", "velocity"):
+        found[vocabulary()[name].start : vocabulary()[name].stop] = False
+    return tuple(found.tolist())
+
+
+@functools.cache
 def voices() -> tuple[int, ...]:
     """Of each id whether an event that begins with it begins a track, or ends it, as a bar does."""
     ids = vocabulary()
