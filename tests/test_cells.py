@@ -16,9 +16,11 @@ from symusic.core import ControlChangeTick as ControlChange
 
 from partimento.codec import Request
 from partimento.codecs.cells import Cells
+from partimento.codecs.cells.busyness import Busyness
 from partimento.codecs.cells.fields import (
     BAR,
     CELL,
+    FIELDS,
     NOTE,
     STEPS,
     TEMPO,
@@ -28,9 +30,11 @@ from partimento.codecs.cells.fields import (
     tempi,
     values,
     velocities,
+    vocabulary,
 )
 from partimento.errors import InvalidBundle
 from partimento.metres import METRES
+from partimento.sampling import Busy
 from partimento.score import Note, Score, Tempo, TimeSignature, Track, bar_lines, end_tick, note_array
 
 from music import tune
@@ -285,3 +289,37 @@ def test_events_that_make_no_sense_are_passed_over() -> None:
     assert CODEC.notes(wrong.reshape(-1)) == 0
     assert CODEC.notes(mixed) == CODEC.notes(x)
     assert CODEC.decode(mixed).note_num() == CODEC.notes(x)
+
+
+def test_how_busy_a_piece_is_is_told_from_its_notes_alone() -> None:
+    """Two notes a quarter for 16 of them, then four for 16 more."""
+    busyness = Busyness()
+    first = 5 * STEPS  # a piece may begin with a rest
+    assert busyness.times(first) is None
+    for step in range(0, 16 * STEPS, STEPS // 2):
+        busyness.strike(first + step)
+        assert busyness.times(first + step) is None
+    for step in range(16 * STEPS, 32 * STEPS, STEPS // 4):
+        busyness.strike(first + step)
+    assert busyness.times(first + 32 * STEPS) == pytest.approx(2.0, rel=0.05)
+    for step in range(32 * STEPS, 200 * STEPS, STEPS // 2):
+        busyness.strike(first + step)
+    began = (16 * 2 + 16 * 4 + 16 * 2) / 48
+    assert busyness.times(first + 200 * STEPS) == pytest.approx(2 / began, rel=0.05)
+    assert busyness.times(first + 300 * STEPS) == pytest.approx(1 / 16 / began, rel=0.05)
+
+
+def test_a_grammar_says_how_busy_a_piece_is_where_a_note_may_begin() -> None:
+    score = Score(4)
+    score.tracks.append(Track("", 0, False))
+    score.tracks[0].notes.extend(Note(step, 1, 60, 64) for step in [*range(0, 96, 4), *range(96, 192)])
+    grammar, ids = CODEC.grammar(), CODEC.encode(score)
+    assert isinstance(grammar, Busy)
+    said = []
+    for id in ids.tolist():
+        said.append(grammar.busier())
+        grammar.advance(id)
+    notes = vocabulary()["note"]
+    assert {(found[0].start, found[0].stop) for found in said if found} == {(notes.start, notes.stop)}
+    assert all((found is None) == (at % FIELDS > 0) for at, found in enumerate(said[len(said) // 2 :], len(said) // 2))
+    assert grammar.busier() == (slice(notes.start, notes.stop), pytest.approx(4 / (24 + 8 * 4) * 32, rel=0.05))

@@ -53,7 +53,17 @@ def test_nothing_is_no_opening(count: int, unit: str) -> None:
 GRIDS, IDS = {"codec": {"name": "roll", "pitches": 40}}, {"codec": {"name": "chords"}}
 
 
-@pytest.mark.parametrize("name", ["guards.loop_repeats", "sampling.top_k", "sampling.top_p", "sampling.min_p"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "guards.loop_repeats",
+        "sampling.top_k",
+        "sampling.top_p",
+        "sampling.min_p",
+        "sampling.kinds_p",
+        "sampling.steadiness",
+    ],
+)
 def test_what_is_for_ids_is_refused_where_grids_are_made(name: str) -> None:
     table, _, setting = name.partition(".")
     with pytest.raises(InvalidSettings, match=rf"{name} is of no effect here"):

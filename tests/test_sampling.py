@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from partimento.codec import Request, TokenSpec
 from partimento.errors import InvalidBundle, InvalidSettings
 from partimento.guards import Guards, LoopGuard, without
-from partimento.sampling import Draft, Sampling, draw, min_p, probabilities, sample, softmax, top_k, top_p
+from partimento.sampling import Draft, Sampling, draw, kinds_p, min_p, probabilities, sample, softmax, top_k, top_p
 from partimento.settings import from_table
 
 SPEC = TokenSpec(vocab_size=12, pad=0, bos=1, eos=2)
@@ -117,6 +117,16 @@ def test_top_p_has_its_stored_values() -> None:
     assert top_p(p, 1.0) == pytest.approx(p)
 
 
+def test_the_nucleus_of_kinds_keeps_all_ids_of_the_likeliest_kinds() -> None:
+    p, kinds = row(0.1, 0.2, 0.25, 0.05, 0.4), np.array([0, 1, 0, 1, 2])
+    assert kinds_p(p, kinds, 0.4) == pytest.approx(row(0, 0, 0, 0, 1))
+    assert kinds_p(p, kinds, 0.75) == pytest.approx(row(0.1 / 0.75, 0, 0.25 / 0.75, 0, 0.4 / 0.75))
+    assert kinds_p(p, kinds, 1.0) == pytest.approx(p)
+    assert kinds_p(p, np.array([0, 1, 0, 1, -1]), 0.4) == pytest.approx(p)  # one may come that is of no kind
+    zero = row(0.1, 0.2, 0.25, 0.45, 0)
+    assert kinds_p(zero, np.array([0, 1, 0, 1, -1]), 0.6) == pytest.approx(row(0, 0.2 / 0.65, 0, 0.45 / 0.65, 0))
+
+
 def test_min_p_has_its_stored_values() -> None:
     p = row(0.1, 0.2, 0.3, 0.4)
     assert min_p(p, 0.5) == pytest.approx(row(0, 2 / 9, 3 / 9, 4 / 9))
@@ -160,7 +170,16 @@ def test_logits_that_are_not_numbers_are_refused(bad: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "table", [{"temperature": -1}, {"top_k": -1}, {"top_p": 0}, {"top_p": 1.5}, {"min_p": 2}, {"temperature": "hot"}]
+    "table",
+    [
+        {"temperature": -1},
+        {"top_k": -1},
+        {"top_p": 0},
+        {"top_p": 1.5},
+        {"min_p": 2},
+        {"temperature": "hot"},
+        {"steadiness": -1},
+    ],
 )
 def test_a_way_of_sampling_that_cannot_be_is_refused(table: dict[str, Any]) -> None:
     with pytest.raises(InvalidSettings, match=next(iter(table))):
@@ -287,6 +306,23 @@ def test_a_short_prompt_does_not_wait_for_a_long_one() -> None:
     sample(stepper, [long, short], SPEC, longest=4)
     assert long.ids == short.ids == [4, 5, 6, 4]
     assert stepper.heard[:4] == [[1, 1], [7, 9], [8, 4], [9, 5]]
+
+
+class Hurried(Free):
+    """A grammar of a piece that is four times as busy as it began, whose notes begin with 5 to 7."""
+
+    def busier(self) -> tuple[slice, float] | None:
+        return (slice(5, 8), 4.0) if len(self.heard) % 2 else None
+
+
+@pytest.mark.parametrize(("steadiness", "share"), [(0.0, 3 / 9), (1.0, 3 / 27), (2.0, 3 / 99)])
+def test_the_busier_a_piece_has_become_the_less_likely_are_notes(steadiness: float, share: float) -> None:
+    pieces = [Draft(np.random.default_rng(i), Hurried(400), np.array([SPEC.bos])) for i in range(10)]
+    sample(Rote({}), pieces, SPEC, longest=1000, sampling=Sampling(steadiness=steadiness))
+    ids = np.array([draft.ids for draft in pieces])
+    notes = (ids >= 5) & (ids < 8)
+    assert notes[:, 1::2].mean() == pytest.approx(share, abs=0.025)
+    assert notes[:, ::2].mean() == pytest.approx(3 / 9, abs=0.035)
 
 
 def test_the_grammar_hears_each_new_id_and_is_obeyed() -> None:

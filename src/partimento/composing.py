@@ -151,7 +151,10 @@ class Composed:
 
 
 COMPOSING = ("player", "sampling", "guards", "request")
-OF_IDS = ("guards", "sampling.top_k", "sampling.top_p", "sampling.min_p")  # what means nothing where grids are made
+OF_IDS = (  # what means nothing where grids are made
+    "guards",
+    *("sampling.top_k", "sampling.top_p", "sampling.kinds_p", "sampling.min_p", "sampling.steadiness"),
+)
 
 
 def composing_tables(

@@ -35,18 +35,27 @@ class Sampling:
     """Draw from this many likeliest ids only; 0 for no limit."""
     top_p: float = 1.0
     """Draw from the likeliest ids that together have this probability (Holtzman et al. 2020)."""
+    kinds_p: float = 1.0
+    """The same of kinds of ids that are alike, for codecs that have some (pitch classes, of `cells`): of the likeliest
+    kinds that together have this probability any id may be drawn."""
     min_p: float = 0.0
     """Leave out ids less likely than this share of the likeliest (Nguyen et al. 2024)."""
+    steadiness: float = 0.0
+    """Power of the ratio of how busy a piece is now to how busy it began by which the odds of another note fall, for
+    codecs that tell it (`cells`): 0 leaves them, 2 holds pieces of minutes."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.temperature) and self.temperature >= 0):
             raise ValueError("temperature must be 0 or more")
         if self.top_k < 0:
             raise ValueError("top_k must be 0 (no limit) or more")
-        if not 0 < self.top_p <= 1:
-            raise ValueError("top_p must be more than 0 and at most 1")
+        for name in ("top_p", "kinds_p"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be more than 0 and at most 1")
         if not 0 <= self.min_p <= 1:
             raise ValueError("min_p must be from 0 to 1")
+        if not 0 <= self.steadiness <= 100:
+            raise ValueError("steadiness must be from 0 to 100")
 
 
 class Stepper(Protocol):
@@ -75,11 +84,23 @@ class Hearing(Protocol):
         """Take some ids for each piece, (B, T), and give the state after them."""
 
 
+@runtime_checkable
+class Busy(Protocol):
+    """A grammar that knows how busy a piece is."""
+
+    def busier(self) -> tuple[slice, float] | None:
+        """The ids of which any begins a note, and how many times as busy the piece is now as it began.
+
+        None where no note begins with the next id, or too little has come to say.
+        """
+
+
 def probabilities(
     logits: NDArray[np.float32],
     mask: NDArray[np.bool_],
     sampling: Sampling,
     temperature: Sequence[float] | None = None,
+    kinds: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float32]:
     """The distributions to draw from.
 
@@ -89,6 +110,7 @@ def probabilities(
             at all is drawn from evenly.
         sampling: how.
         temperature: B of them in place of `sampling.temperature`, where pieces differ.
+        kinds: (V,) the kind of each id, from 0, and -1 for none; None where no id is of any kind.
 
     Returns:
         (B, V); each row sums to 1 and is 0 where the mask is False.
@@ -101,6 +123,8 @@ def probabilities(
         p = top_k(p, sampling.top_k)
     if sampling.top_p < 1:
         p = top_p(p, sampling.top_p)
+    if sampling.kinds_p < 1 and kinds is not None:
+        p = kinds_p(p, kinds, sampling.kinds_p)
     if sampling.min_p:
         p = min_p(p, sampling.min_p)
     return p
@@ -156,6 +180,22 @@ def top_p(p: NDArray[np.float32], mass: float) -> NDArray[np.float32]:
     sums = np.cumsum(ordered, axis=1, dtype=np.float64)
     last = np.minimum((sums < mass * (1 - 1e-6)).sum(axis=1), p.shape[1] - 1)  # float32 sums fall short by a little
     return _kept(p, ordered[np.arange(len(p)), last])
+
+
+def kinds_p(p: NDArray[np.float32], kinds: NDArray[np.int64], mass: float) -> NDArray[np.float32]:
+    """Keep the ids of the likeliest kinds of each row, (B, V), whose probabilities sum to `mass` at least.
+
+    Rows in which ids may come that are of no kind stay as they are. What is left of a chord, whose pitches ascend, is
+    as wide as it was, which a nucleus of single pitches makes narrower, and so fuller: each leaves room for one more.
+    """
+    rows = np.flatnonzero(~(p[:, kinds < 0] > 0).any(axis=1))
+    part = p[rows]
+    sums = np.stack([part[:, kinds == kind].sum(axis=1) for kind in range(int(kinds.max()) + 1)], axis=1)
+    unlikely = top_p(sums, mass) == 0
+    part[unlikely[:, kinds]] = 0  # what is of no kind cannot come in these rows
+    kept = p.copy()
+    kept[rows] = part / part.sum(axis=1, keepdims=True)
+    return kept
 
 
 def min_p(p: NDArray[np.float32], share: float) -> NDArray[np.float32]:
@@ -272,6 +312,7 @@ class _Pen:
         self.longest = longest
         self.ends_after = 0  # ids before which the piece may not end
         self.done = False
+        self.kinds = np.array(spec.kinds) if max(spec.kinds, default=-1) >= 0 else None
         self.sayable = np.ones(spec.vocab_size, dtype=np.bool_)
         self.sayable[[spec.pad, spec.bos]] = False
         for id in draft.ids:  # of a draft that goes on
@@ -329,15 +370,34 @@ def _ending(pens: Sequence[_Pen], logits: NDArray[np.float32]) -> NDArray[np.flo
     return logits
 
 
+def _steadied(pens: Sequence[_Pen], logits: NDArray[np.float32], steadiness: float) -> NDArray[np.float32]:
+    """Logits (B, V) by which notes become the less likely, the busier a piece is than it began, and the likelier.
+
+    Drawn by a young model, a chord with a note too many makes the next one likelier to have one, and so on; how often
+    each frame of a grid sounds is held in the same way by Johnson (2015, "Composing music with recurrent neural
+    networks").
+    """
+    logits = logits.copy()
+    for row, pen in enumerate(pens):
+        busier = pen.draft.grammar.busier() if isinstance(pen.draft.grammar, Busy) else None
+        if busier is not None:
+            ids, times = busier
+            logits[row, ids] -= np.float32(steadiness * math.log(times))
+    return logits
+
+
 def _write(pens: Sequence[_Pen], logits: NDArray[np.float32]) -> None:
     """Draw the next id of each pen from its row of logits, (B, V), and write it."""
     sampling = pens[0].sampling
     masks, temperatures = zip(*[pen.choice() for pen in pens], strict=True)
     logits = _ending(pens, logits)
-    ids = draw(probabilities(logits, np.array(masks), sampling, temperatures), [pen.draft.rng for pen in pens])
+    if sampling.steadiness:
+        logits = _steadied(pens, logits, sampling.steadiness)
+    kinds = pens[0].kinds
+    ids = draw(probabilities(logits, np.array(masks), sampling, temperatures, kinds), [pen.draft.rng for pen in pens])
     for row, (pen, id) in enumerate(zip(pens, ids, strict=True)):
         if pen.redraws(id, masks[row]):
             mask, temperature = pen.choice()
-            again = probabilities(logits[row : row + 1], mask[None], sampling, [temperature])
+            again = probabilities(logits[row : row + 1], mask[None], sampling, [temperature], kinds)
             id = draw(again, [pen.draft.rng])[0]
         pen.take(id)

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from partimento.codec import Request
 from partimento.codecs.cells.asking import DENSITY, POLYPHONY
+from partimento.codecs.cells.busyness import Busyness
 from partimento.codecs.cells.clock import LENGTHS, paces
 from partimento.codecs.cells.fields import (
     ANSWER,
@@ -112,7 +113,7 @@ class Cells:
         self._allowed = self._learnt.copy()  # a prompt adds its own
         self._group: list[int] = []
         self._over = False
-        self._state = State()
+        self._state, self._busyness = State(), Busyness()
         self._striking = Striking(self._state, self._allowed, in_key, self._at_once, self._ranges)
         self._told_after = -1  # notes after which a silence was told
         self.begin()
@@ -141,6 +142,8 @@ class Cells:
                 if kind[0] != ASKED:  # whose pitches are not to be sung
                     self._allowed[events[0]] = True
                 self._state.happen(int(kind[0]), events[0])
+                if kind[0] == NOTE and not self._state.filling:
+                    self._busyness.strike(self._now())
                 if kind[0] == NOTE and self._bound_by_guard and int(durations(events[0])) == self._longest_note:
                     self.acted["stuck note"] += 1
 
@@ -155,6 +158,17 @@ class Cells:
         """The ids that only the length asked for forbids now, where the piece may end; None if there are none."""
         self.mask()
         return self._beyond
+
+    def busier(self) -> tuple[slice, float] | None:
+        """The ids that begin notes, and how many times as busy the piece is now as it began (`busyness`)."""
+        if self._group or self._state.filling:
+            return None
+        times = self._busyness.times(self._now())
+        return None if times is None else (self._span("note"), times)
+
+    def _now(self) -> int:
+        """The step of the last event."""
+        return self._state.clock.bar + max(self._state.last[0], 0)
 
     # ---- what may come next
 
