@@ -1,13 +1,15 @@
 """Pieces of five minutes, by every recipe: on how many figures they lie inside human variation, and what goes wrong.
 
     python benchmarks/long_pieces.py MUSIC [--minutes 3] [--recipes nested,lstm] [--pieces 16] [--work runs/long-pieces]
+        [--set sampling.steadiness=0]
 
 Each recipe learns from the same pieces of MUSIC, for as long on one thread by the processor's clock, and makes pieces
 of five minutes. An excerpt of each, as long as people's pieces are at the median, is set beside one of each of those
 human pieces that none has learnt from; a figure is *inside* where it differs no more than as many human pieces would
 (`evaluation.chance`, which also has what *about one in twenty* means). The row of people is as many of the pieces that
 were learnt from; that of `shipped` goes on from the model that comes along, for as long as the others learn. A row that
-is there is not made again, so the command can be broken off between two.
+is there is not made again, so the command can be broken off between two. With `--set` pieces are drawn otherwise, by
+the model that has learnt for the row without.
 
 Leaves out: recipes whose codec cannot count seconds, which are named.
 """
@@ -16,6 +18,8 @@ from __future__ import annotations
 
 import argparse
 import functools
+import hashlib
+import json
 import shutil
 import time
 from collections.abc import Sequence
@@ -28,6 +32,7 @@ import torch
 from flagship import COMMON, by_processor_time, kept, place
 from partimento.bundle import COMES_ALONG, Bundle, open_bundle
 from partimento.codec import Request
+from partimento.composing import composing_tables
 from partimento.corpus import inspect
 from partimento.errors import PartimentoError
 from partimento.evaluation.chance import Standing, beside
@@ -36,15 +41,17 @@ from partimento.evaluation.realness import realness
 from partimento.evaluation.scorecard import cut, excerpt_bars
 from partimento.generation import generate
 from partimento.recipes import Recipe, presets, recipe_named
+from partimento.sampling import Sampling
 from partimento.score import Score, note_array, seconds_at
+from partimento.settings import from_table
 from partimento.training.runs import train
 from partimento.training.starting import recipe_of
 
 MOST = 200  # human pieces
 HEAD = (
     "| recipe | inside | told apart | a guard acted in | longest note, s | longest silence, s | notes a piece "
-    "| s a piece |\n"
-    "|---|---:|---:|---:|---:|---:|---:|---:|"
+    "| notes a beat, by quarters | s a piece |\n"
+    "|---|---:|---:|---:|---:|---:|---:|---|---:|"
 )
 
 
@@ -70,22 +77,37 @@ def times(score: Score) -> tuple[float, float]:
     return float((end - onset).max()), float((onset[1:] - np.maximum.accumulate(end)[:-1]).max(initial=0))
 
 
+def busy(scores: Sequence[Score]) -> list[float]:
+    """Notes a quarter note in each quarter of pieces, the medians."""
+    rows = []
+    for score in scores:
+        onset = note_array(score)["onset"] / score.ticks_per_quarter
+        rows.append(np.histogram(onset, bins=4, range=(0, onset.max() + 1e-9))[0] * 4 / onset.max())
+    return [float(figure) for figure in np.median(rows, axis=0)]
+
+
 def row(
     recipe: Recipe, start: Bundle | None, humans: Sequence[Score], chosen: argparse.Namespace, folder: Path
 ) -> dict[str, Any]:
     """Train, make pieces and judge them."""
-    shutil.rmtree(folder, ignore_errors=True)  # of a row that was broken off
-    with by_processor_time():
-        bundle = train(chosen.music, folder / "run", recipe, minutes=chosen.minutes, start=start)
-    began = time.process_time()
+    run = folder / "run"
+    if not (run / "bundle").is_dir():
+        shutil.rmtree(folder, ignore_errors=True)  # of a row that was broken off
+        with by_processor_time():
+            train(chosen.music, run, recipe, minutes=chosen.minutes, start=start)
+    bundle, began = open_bundle(run), time.process_time()
+    sampling = from_table(Sampling, composing_tables(bundle.recipe, chosen.set)["sampling"], "sampling")
     try:
-        made = list(generate(bundle, request=Request(seconds=chosen.seconds), n=chosen.pieces, seed=0))
+        made = list(
+            generate(bundle, request=Request(seconds=chosen.seconds), sampling=sampling, n=chosen.pieces, seed=0)
+        )
     except PartimentoError as error:
         return {"why": str(error)}
     seconds = (time.process_time() - began) / len(made)
     spans = [times(piece.score) for piece in made if piece.notes]
     return {
         **judged([piece.score for piece in made if piece.notes], humans),
+        "busy": busy([piece.score for piece in made if piece.notes]),
         "acted": sum(bool(piece.remarks) for piece in made),
         "remarks": [piece.remarks for piece in made],
         "longest": max(note for note, _ in spans),
@@ -102,11 +124,12 @@ def tell(name: str, found: dict[str, Any]) -> None:
         print(f"| {name} | {found['why']} |", flush=True)
         return
     told = f"| {name} | {found['inside']} of {found['of']} | {found['auc']:.2f} |"
+    often = ", ".join(f"{figure:.1f}" for figure in found["busy"])
     if "acted" in found:
-        told += (
-            f" {found['acted']} of {found['pieces']} | {found['longest']:.1f} | {found['silence']:.1f} |"
-            f" {found['notes']:.0f} | {found['seconds']:.1f} |"
-        )
+        told += f" {found['acted']} of {found['pieces']} | {found['longest']:.1f} | {found['silence']:.1f} |"
+        told += f" {found['notes']:.0f} | {often} | {found['seconds']:.1f} |"
+    else:
+        told += f" | | | | {often} | |"
     print(told, flush=True)
 
 
@@ -117,6 +140,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=3.0)
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--pieces", type=int, default=16)
+    parser.add_argument("--set", action="append", default=[], metavar="SAMPLING.NAME=VALUE")
     parser.add_argument("--work", type=Path, default=Path("runs") / "long-pieces")
     parser.add_argument("--recipes", default=",".join([*presets(), COMES_ALONG]))
     chosen = parser.parse_args()
@@ -128,12 +152,16 @@ def main() -> None:
     learnt = corpus.pieces("train")
     others = list(corpus.scores(learnt[number] for number in sorted(rng.permutation(len(learnt))[: chosen.pieces])))
     print(HEAD)
-    tell("people", judged(others, humans))
+    tell("people", {**judged(others, humans), "busy": busy(others)})
     for name in chosen.recipes.split(","):
         start = open_bundle(None) if name == COMES_ALONG else None
         recipe = (recipe_named(name) if start is None else recipe_of(start)).override(COMMON)
         folder = place(chosen.work / chosen.music.name, name, corpus, recipe, chosen.minutes)
-        tell(name, kept(folder, functools.partial(row, recipe, start, humans, chosen, folder)))
+        drawn = folder / hashlib.sha256(json.dumps(chosen.set).encode()).hexdigest()[:8] if chosen.set else folder
+        tell(
+            " ".join([name, *chosen.set]),
+            kept(drawn, functools.partial(row, recipe, start, humans, chosen, folder)),
+        )
 
 
 if __name__ == "__main__":

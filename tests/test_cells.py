@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,6 @@ from symusic.core import ControlChangeTick as ControlChange
 
 from partimento.codec import Request
 from partimento.codecs.cells import Cells
-from partimento.codecs.cells.busyness import Busyness
 from partimento.codecs.cells.fields import (
     BAR,
     CELL,
@@ -291,35 +291,43 @@ def test_events_that_make_no_sense_are_passed_over() -> None:
     assert CODEC.decode(mixed).note_num() == CODEC.notes(x)
 
 
-def test_how_busy_a_piece_is_is_told_from_its_notes_alone() -> None:
-    """Two notes a quarter for 16 of them, then four for 16 more."""
-    busyness = Busyness()
-    first = 5 * STEPS  # a piece may begin with a rest
-    assert busyness.times(first) is None
-    for step in range(0, 16 * STEPS, STEPS // 2):
-        busyness.strike(first + step)
-        assert busyness.times(first + step) is None
-    for step in range(16 * STEPS, 32 * STEPS, STEPS // 4):
-        busyness.strike(first + step)
-    assert busyness.times(first + 32 * STEPS) == pytest.approx(2.0, rel=0.05)
-    for step in range(32 * STEPS, 200 * STEPS, STEPS // 2):
-        busyness.strike(first + step)
-    began = (16 * 2 + 16 * 4 + 16 * 2) / 48
-    assert busyness.times(first + 200 * STEPS) == pytest.approx(2 / began, rel=0.05)
-    assert busyness.times(first + 300 * STEPS) == pytest.approx(1 / 16 / began, rel=0.05)
-
-
-def test_a_grammar_says_how_busy_a_piece_is_where_a_note_may_begin() -> None:
-    score = Score(4)
-    score.tracks.append(Track("", 0, False))
-    score.tracks[0].notes.extend(Note(step, 1, 60, 64) for step in [*range(0, 96, 4), *range(96, 192)])
+def busyness_of(score: Score) -> list[float | None]:
+    """What a grammar says of how busy a piece is, at each of its events."""
     grammar, ids = CODEC.grammar(), CODEC.encode(score)
     assert isinstance(grammar, Busy)
     said = []
-    for id in ids.tolist():
-        said.append(grammar.busier())
-        grammar.advance(id)
     notes = vocabulary()["note"]
-    assert {(found[0].start, found[0].stop) for found in said if found} == {(notes.start, notes.stop)}
-    assert all((found is None) == (at % FIELDS > 0) for at, found in enumerate(said[len(said) // 2 :], len(said) // 2))
-    assert grammar.busier() == (slice(notes.start, notes.stop), pytest.approx(4 / (24 + 8 * 4) * 32, rel=0.05))
+    for id in ids.tolist():
+        found = grammar.busier()
+        assert found is None or found[0] == slice(notes.start, notes.stop)
+        said.append(None if found is None else found[1])
+        grammar.advance(id)
+    assert all(found is None for at, found in enumerate(said) if at % FIELDS)
+    return said[::FIELDS]
+
+
+def steps_of_a_quarter(score: Score, track: int, struck: Iterable[int]) -> None:
+    while len(score.tracks) <= track:
+        score.tracks.append(Track("", 0, False))
+    score.tracks[track].notes.extend(Note(step, 1, 60, 64) for step in struck)
+
+
+@pytest.mark.parametrize(("tracks", "metre"), [(1, (4, 4)), (4, (4, 4)), (3, (3, 4)), (2, (12, 4)), (2, (6, 8))])
+def test_what_never_changes_is_as_busy_as_it_began(tracks: int, metre: tuple[int, int]) -> None:
+    score = Score(4)
+    score.time_signatures.append(TimeSignature(0, *metre))
+    for track in range(tracks):
+        steps_of_a_quarter(score, track, range(12, 480, 4))
+    said = [found for found in busyness_of(score) if found is not None]
+    assert len(said) > 100
+    assert said == pytest.approx([1.0] * len(said), rel=0.07)
+
+
+def test_a_piece_that_becomes_busier_is_said_to_and_at_most_so_much() -> None:
+    """A note a quarter for 64 of them, then four for 32 and two for 32 more, then one in eight."""
+    score = Score(4)
+    steps_of_a_quarter(score, 0, [*range(0, 256, 4), *range(256, 384), *range(384, 512, 2), *range(512, 1024, 32)])
+    said = busyness_of(score)
+    assert max(found for found in said if found is not None) == pytest.approx(4.0)
+    assert said[-1] == pytest.approx(1 / 4)
+    assert said[: len(said) // 10] == [None] * (len(said) // 10)

@@ -101,6 +101,18 @@ def test_a_piece_beside_its_beats_is_filled_as_one_upon_them(tmp_path: Path, bes
     assert other.score == moved(upon.score, beside)
 
 
+def test_nothing_new_comes_before_the_beginning(tmp_path: Path) -> None:
+    aligning = new_bundle(tmp_path, Cells(Cells.Settings(align=True)))
+    piece = moved(tune(5), -35)
+    for track in piece.tracks:
+        track.notes = type(track.notes)([note for note in track.notes if note.time >= 0])
+    for seed in range(4):
+        (filled,) = fill(aligning, piece, Region((1, 1)), Manner(seed=seed))
+        assert note_array(filled.score)["onset"].min() >= 0
+        write(filled.score, tmp_path / f"{seed}.mid")
+        assert read(tmp_path / f"{seed}.mid").score.note_num() == filled.score.note_num()
+
+
 def test_more_than_fits_at_once_is_written_part_by_part(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[int] = []
     sampled = writing.sample

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import Counter
 from typing import Any
@@ -211,6 +212,13 @@ class Rote:
         return logits, [s + 1 for s in state]
 
 
+class Even(Rote):
+    """One to which every id is as likely as any other."""
+
+    def step(self, ids: NDArray[np.int64], state: list[int]) -> tuple[NDArray[np.float32], list[int]]:
+        return np.zeros((len(ids), SPEC.vocab_size), np.float32), state
+
+
 class EndlessRote(Rote):
     """One that all but never ends."""
 
@@ -308,6 +316,13 @@ def test_a_short_prompt_does_not_wait_for_a_long_one() -> None:
     assert stepper.heard[:4] == [[1, 1], [7, 9], [8, 4], [9, 5]]
 
 
+def test_pieces_are_drawn_from_the_likeliest_kinds_alone() -> None:
+    spec = dataclasses.replace(SPEC, kinds=(-1, -1, -1, 0, 0, 0, 0, 1, 1, 1, 2, 2))
+    pieces = [Draft(np.random.default_rng(i), Free(60), np.array([SPEC.bos])) for i in range(4)]
+    sample(Even({}), pieces, spec, longest=100, sampling=Sampling(kinds_p=0.4))
+    assert {id for draft in pieces for id in draft.ids} == {3, 4, 5, 6}
+
+
 class Hurried(Free):
     """A grammar of a piece that is four times as busy as it began, whose notes begin with 5 to 7."""
 
@@ -318,7 +333,7 @@ class Hurried(Free):
 @pytest.mark.parametrize(("steadiness", "share"), [(0.0, 3 / 9), (1.0, 3 / 27), (2.0, 3 / 99)])
 def test_the_busier_a_piece_has_become_the_less_likely_are_notes(steadiness: float, share: float) -> None:
     pieces = [Draft(np.random.default_rng(i), Hurried(400), np.array([SPEC.bos])) for i in range(10)]
-    sample(Rote({}), pieces, SPEC, longest=1000, sampling=Sampling(steadiness=steadiness))
+    sample(Even({}), pieces, SPEC, longest=1000, sampling=Sampling(steadiness=steadiness))
     ids = np.array([draft.ids for draft in pieces])
     notes = (ids >= 5) & (ids < 8)
     assert notes[:, 1::2].mean() == pytest.approx(share, abs=0.025)

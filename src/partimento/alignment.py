@@ -10,8 +10,9 @@ The distance is the circular mean of the onsets over a sixteenth (Mardia and Jup
 
 and is clear where |z| is: a recording that keeps no grid has none, nor have triplets, whose three onsets cancel out.
 Of the four sixteenths of a quarter note that is taken for the beat on which, with the one two after it at half weight,
-most notes begin. A piece that lies on the grid is left alone. Leaves out: beats that are nearer to one another or
-farther apart than the file's, and where a bar begins.
+most notes begin; of those on which about as many do, the nearest. A piece that lies on the grid is left alone, and so
+is one that would begin before its file does. Leaves out: beats that are nearer to one another or farther apart than
+the file's, and where a bar begins.
 """
 
 from __future__ import annotations
@@ -21,18 +22,20 @@ from numpy.typing import NDArray
 
 from partimento.score import Score, note_array
 
-__all__ = ["beside_beats", "moved"]
+__all__ = ["beside_beats", "moved", "on_beats"]
 
 SIXTEENTH = 0.25  # quarter notes
 CLEAR = 0.8  # |z| from which on notes keep a grid
 NEAR = 1 / 48  # quarter notes that a grid may lie beside the file's and still be taken for it
 FEWEST = 16  # notes that tell
+ABOUT = 1.1  # times as many notes
 
 
 def beside_beats(score: Score) -> int:
     """How many ticks after its beats a piece's notes lie, or before them where negative; at most half a quarter note.
 
-    0 where they lie on the beats, where they keep no grid, and where there are fewer than `FEWEST`.
+    0 where they lie on the beats, where they keep no grid, where there are fewer than `FEWEST`, and where the first
+    would lie before the beginning once they are moved.
     """
     onsets = note_array(score)["onset"]
     if len(onsets) < FEWEST:
@@ -42,14 +45,30 @@ def beside_beats(score: Score) -> int:
     distance = float(np.angle(mean)) / (2 * np.pi) * SIXTEENTH
     if abs(mean) < CLEAR or abs(distance) <= NEAR:
         return 0
-    distance += SIXTEENTH * _beat(at - distance)
-    return round(((distance + 0.5) % 1 - 0.5) * score.ticks_per_quarter)
+    ticks = round(_of_beat(at, distance) * score.ticks_per_quarter)
+    first = int(onsets[0])
+    if first < ticks:
+        return first if ticks - first <= NEAR * score.ticks_per_quarter else 0
+    return ticks
 
 
-def _beat(at: NDArray[np.float64]) -> int:
-    """The sixteenth of a quarter note, 0 to 3, on which most begins, with the one two after it at half weight."""
-    begin = np.bincount(np.rint(at / SIXTEENTH).astype(np.int64) % 4, minlength=4)
-    return int(np.argmax(begin + 0.5 * np.roll(begin, -2)))
+def on_beats(score: Score) -> Score:
+    """The piece moved onto its beats; itself where it lies there."""
+    ticks = beside_beats(score)
+    return moved(score, -ticks) if ticks else score
+
+
+def _of_beat(at: NDArray[np.float64], distance: float) -> float:
+    """How far after the file's beats those lie on which most begins, -0.5 to 0.5 quarter notes.
+
+    Args:
+        at: (N,) onsets, in quarter notes.
+        distance: how far after the file's sixteenths theirs lie.
+    """
+    begin = np.bincount(np.rint((at - distance) / SIXTEENTH).astype(np.int64) % 4, minlength=4)
+    most = begin + 0.5 * np.roll(begin, -2)
+    distances = (distance + SIXTEENTH * np.arange(4) + 0.5) % 1 - 0.5
+    return float(min(distances[most * ABOUT >= most.max()], key=abs))
 
 
 def moved(score: Score, ticks: int) -> Score:

@@ -204,6 +204,14 @@ class Ranges(Protocol):
 
 
 @runtime_checkable
+class Aligns(Protocol):
+    """A codec that may tell a piece sooner or later than it is."""
+
+    def beside_beats(self, score: Score) -> int:
+        """How many ticks sooner a piece is told, or later where negative."""
+
+
+@runtime_checkable
 class Retells(Protocol):
     """A codec that can tell a part of a piece with some of it hidden, for a model to learn to fill what is missing."""
 

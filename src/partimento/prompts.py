@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import NoteTickList
 
+from partimento.alignment import moved
 from partimento.bundle import Bundle
-from partimento.codec import Codec, RollSpec
+from partimento.codec import Aligns, Codec, RollSpec
 from partimento.errors import ImpossibleRequest, PartimentoError
 from partimento.files import read_safely
 from partimento.generation import prompt_losses
@@ -52,7 +53,8 @@ def prompt_from_file(bundle: Bundle, file: Path, opening: Opening) -> tuple[NDAr
         ImpossibleRequest: the bundle's codec can say nothing of it.
     """
     reading, codec = read_safely(file), bundle.codec()
-    score = opening.of(reading.score)
+    beside = codec.beside_beats(reading.score) if isinstance(codec, Aligns) else 0
+    score = opening.of(moved(reading.score, -beside))  # of the whole piece, of which an opening tells too little
     ids = _encoded(codec, score, opening)
     if not len(ids):
         raise ImpossibleRequest(

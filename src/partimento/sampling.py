@@ -188,7 +188,9 @@ def kinds_p(p: NDArray[np.float32], kinds: NDArray[np.int64], mass: float) -> ND
     Rows in which ids may come that are of no kind stay as they are. What is left of a chord, whose pitches ascend, is
     as wide as it was, which a nucleus of single pitches makes narrower, and so fuller: each leaves room for one more.
     """
-    rows = np.flatnonzero(~(p[:, kinds < 0] > 0).any(axis=1))
+    rows = np.flatnonzero(~p[:, kinds < 0].any(axis=1))
+    if not len(rows):
+        return p
     part = p[rows]
     sums = np.stack([part[:, kinds == kind].sum(axis=1) for kind in range(int(kinds.max()) + 1)], axis=1)
     unlikely = top_p(sums, mass) == 0

@@ -3,10 +3,11 @@
 Which ones a task says (`tasks`): a region, tracks that come new, a variation. What each is to be can be asked for
 (`codecs.cells.asking`). The model hears the piece with those cells hidden and writes them (`codecs.cells.hiding`);
 every other note stays exactly as it was, down to times finer than the model knows, and so do tempi, metres and
-controllers. A new note gives way to an old one of its pitch that sounds or begins, since MIDI could not tell them
-apart, and the pedal is left as the music after the cells has it. Where more is hidden than fits into what a model hears
-at once, it is written from the beginning on, part by part, each part from all that there is by then. Piece i of a
-request draws from (seed, i) and the attempt: the same model, piece, task and seed give the same music.
+controllers. Where a piece lies beside its beats and the codec aligns (`alignment`), its bars are those of its notes. A
+new note gives way to an old one of its pitch that sounds or begins, since MIDI could not tell them apart, and the pedal
+is left as the music after the cells has it. Where more is hidden than fits into what a model hears at once, it is
+written from the beginning on, part by part, each part from all that there is by then. Piece i of a request draws from
+(seed, i) and the attempt: the same model, piece, task and seed give the same music.
 
 Leaves out: what no score keeps (lyrics, system-exclusive messages), which a file loses by being read.
 """
@@ -94,7 +95,7 @@ def fill(
         pieces, acted = writer.write([before] * len(seeds), cells, wishes, tracks, rngs, watch)
         made = [Grid(piece, tracks) for piece in pieces]
         said = [[*guards_acted(told), *silent(one, writer.codec)] for told, one in zip(acted, made, strict=True)]
-        found = [spliced(score, grid, mask, one) for mask, one in zip(cells, made, strict=True)]
+        found = [spliced(score, grid, mask, one, max(-beside, 0)) for mask, one in zip(cells, made, strict=True)]
         return [(moved(whole, beside), notes, own) for (whole, notes), own in zip(found, said, strict=True)]
 
     filled = []

@@ -16,7 +16,7 @@ from partimento.codecs.cells.writing import HALF, HOLD
 from partimento.score import Note, Score, Track, end_tick
 
 
-def spliced(score: Score, grid: Grid, cells: Mask, made: Grid) -> tuple[Score, int]:
+def spliced(score: Score, grid: Grid, cells: Mask, made: Grid, earliest: int = 0) -> tuple[Score, int]:
     """Put some cells as they were made into a score.
 
     Args:
@@ -24,6 +24,7 @@ def spliced(score: Score, grid: Grid, cells: Mask, made: Grid) -> tuple[Score, i
         grid: its cells.
         cells: (bars, tracks) which are taken.
         made: the piece as it was made, with the same bars and tracks.
+        earliest: the tick before which nothing new may come.
 
     Returns:
         The score with their notes and pedals, and how many notes those are.
@@ -50,7 +51,7 @@ def spliced(score: Score, grid: Grid, cells: Mask, made: Grid) -> tuple[Score, i
         for event in np.flatnonzero((made.track == place) & cells[made.bar, place]).tolist():
             pitch, velocity = values(made.events[event, [2, 5]]).tolist()
             step, bar = int(onsets[event]), int(made.bar[event])
-            tick = min(round(step * scale), edges[bar + 1] - 1)
+            tick = max(min(round(step * scale), edges[bar + 1] - 1), earliest)
             if made.kind[event] == NOTE:
                 stop = min(round((step + int(durations(made.events[event]))) * scale), end)
                 fresh.append(Note(tick, max(stop - tick, 1), pitch, int(levels()[velocity])))
@@ -60,7 +61,8 @@ def spliced(score: Score, grid: Grid, cells: Mask, made: Grid) -> tuple[Score, i
         new += len(fresh)
         track.notes = NoteTickList([*old, *fresh])
         track.notes.sort()
-        _put_pedal(track, pedal, stays, [(edges[first], edges[stop]) for first, stop in _runs(cells[:, place])])
+        runs = [(max(edges[first], earliest), edges[stop]) for first, stop in _runs(cells[:, place])]
+        _put_pedal(track, pedal, stays, runs)
     return result, new
 
 

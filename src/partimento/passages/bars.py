@@ -1,10 +1,10 @@
 """Bars: windows of whole bars, and which of them occur in other pieces.
 
 A window is a number of successive bars of a piece's own metre, in each of which something begins. Two windows are the
-same where the same pitches begin at the same places of bars of the same length, in any key or in the same one; what is
-heard, and how finely time is told, is as in `events`. Of the indexed pieces one 64-bit hash and the piece's number are
-kept for each different window. Two windows that differ have one hash with a probability of 2⁻⁶⁴, which no collection of
-music makes likely.
+same where the same pitches begin at the same places of bars of the same length, in any key or in the same one; pieces
+that lie beside their beats are moved onto them first (`alignment`). What is heard, and how finely time is told, is as
+in `events`. Of the indexed pieces one 64-bit hash and the piece's number are kept for each different window. Two
+windows that differ have one hash with a probability of 2⁻⁶⁴, which no collection of music makes likely.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from partimento.alignment import on_beats
 from partimento.passages.events import edges_beyond, grid_steps, heard
 from partimento.passages.lines import mix
 from partimento.score import Score, note_array
@@ -35,6 +36,7 @@ def windows(score: Score) -> Hashes:
         By the number of bars, "any1", "any2", "any4" those in any key and "exact1", "exact2", "exact4" in their own;
         none where there are fewer bars, or none without a silent one among them.
     """
+    score = on_beats(score)
     notes = heard(note_array(score))
     edges = grid_steps(edges_beyond(score), score.ticks_per_quarter)
     onset = grid_steps(notes["onset"], score.ticks_per_quarter)

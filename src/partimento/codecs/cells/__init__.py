@@ -9,8 +9,9 @@ Kept: every note with its track, its pitch, its onset and its end to the nearest
 2, programs and drums, tempi from 15 to 480 quarter notes a minute within 1.4 %, metres from the bar on in which they
 hold, and the sustain pedal.
 
-Lost: times finer than that; what a note lasts over 64 quarters; metres that `metres` lacks; how far the pedal is down;
-what comes after the bar of the last onset; key signatures, bends, other controllers, names, lyrics.
+Lost: times finer than that; with `align` how far all of a piece lies beside its beats (`alignment`); what a note lasts
+over 64 quarters; metres that `metres` lacks; how far the pedal is down; what comes after the bar of the last onset; key
+signatures, bends, other controllers, names, lyrics.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from partimento.alignment import beside_beats, moved
+from partimento.alignment import beside_beats, on_beats
 from partimento.atomic import write_text
 from partimento.codec import Codec, TokenSpec
 from partimento.codecs.cells.asking import measured, partly
@@ -193,8 +194,7 @@ class Cells(Codec[TokenSpec]):
 
     def _written(self, score: Score) -> NDArray[np.int64]:
         """(6 E,) ids, with the tempo in each bar."""
-        ticks = self.beside_beats(score)
-        return write(moved(score, -ticks) if ticks else score)
+        return write(on_beats(score) if self.settings.align else score)
 
     def told(self, x: NDArray[np.int64]) -> NDArray[np.int64]:
         """Ids that name the tempo in each bar, as this codec tells it."""

@@ -1,45 +1,48 @@
 """Busyness: how many notes begin in a quarter note, lately and as the piece began.
 
 A piece is about as busy throughout as it began, more or less so by a half, and a model that has drawn a chord too many
-takes what it has drawn for the measure. Counted from the first note on. Leaves out: how long the notes are, how loud,
-and by which tracks.
+takes what it has drawn for the measure. Counted from the first note on, and compared anew at each bar, so that all its
+tracks are treated alike. Leaves out: how long the notes are, how loud, and by which tracks.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter
 
 from partimento.codecs.cells.fields import STEPS
 
 LATELY = 16 * STEPS  # what is compared with the beginning
-BEGINNING = 48 * STEPS  # the longest that it is taken to be
-SHORTEST = 8 * STEPS  # the shortest
+BEGINNING = 64 * STEPS  # the longest that it is taken to be
+SHORTEST = 16 * STEPS  # the shortest
+FARTHEST = 4.0  # times as busy, or less so, that are told
 
 
 class Busyness:
-    """How busy a piece is, note by note."""
+    """How busy a piece is, bar by bar.
+
+    Attributes:
+        times: how many times as busy it was lately, when the bar began, as in the beginning; None where that cannot be
+            said yet.
+    """
 
     def __init__(self) -> None:
+        self.times: float | None = None
         self._first = -1  # the step of the first note
         self._began = 0  # notes of the beginning, as far as they are no more of late
-        self._late: deque[int] = deque()
+        self._late: Counter[int] = Counter()  # how many notes begin at each step of late
 
     def strike(self, step: int) -> None:
-        """A note begins at a step of the piece: in the bar of the last one, or later."""
+        """A note begins at a step of the piece."""
         if self._first < 0:
             self._first = step
-        self._late.append(step)
-        self._forget(step)
+        self._late[step] += 1
 
-    def times(self, now: int) -> float | None:
-        """How many times as busy it is up to that step as it began; None where that cannot be said yet."""
-        self._forget(now)
-        length = min(now - LATELY - self._first, BEGINNING)
-        if self._first < 0 or length < SHORTEST or not self._began:
-            return None
-        return max(len(self._late), 1) / LATELY * length / self._began
-
-    def _forget(self, now: int) -> None:
-        """Let go of what is no more of late."""
-        while self._late and self._late[0] < now - LATELY:
-            self._began += self._late.popleft() < self._first + BEGINNING
+    def enter(self, bar: int) -> None:
+        """A bar begins at a step of the piece, after all notes so far."""
+        for step in [step for step in self._late if step < bar - LATELY]:
+            count = self._late.pop(step)
+            self._began += count if step < self._first + BEGINNING else 0
+        length = min(bar - LATELY - self._first, BEGINNING)
+        if self._first >= 0 and length >= SHORTEST and self._began:
+            times = self._late.total() / LATELY * length / self._began
+            self.times = min(max(times, 1 / FARTHEST), FARTHEST)

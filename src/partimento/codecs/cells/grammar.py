@@ -142,8 +142,10 @@ class Cells:
                 if kind[0] != ASKED:  # whose pitches are not to be sung
                     self._allowed[events[0]] = True
                 self._state.happen(int(kind[0]), events[0])
-                if kind[0] == NOTE and not self._state.filling:
-                    self._busyness.strike(self._now())
+                if kind[0] == BAR:
+                    self._busyness.enter(self._state.clock.bar)
+                elif kind[0] == NOTE and not self._state.filling:
+                    self._busyness.strike(self._state.clock.bar + self._state.last[0])
                 if kind[0] == NOTE and self._bound_by_guard and int(durations(events[0])) == self._longest_note:
                     self.acted["stuck note"] += 1
 
@@ -161,14 +163,8 @@ class Cells:
 
     def busier(self) -> tuple[slice, float] | None:
         """The ids that begin notes, and how many times as busy the piece is now as it began (`busyness`)."""
-        if self._group or self._state.filling:
-            return None
-        times = self._busyness.times(self._now())
+        times = None if self._group or self._state.filling else self._busyness.times
         return None if times is None else (self._span("note"), times)
-
-    def _now(self) -> int:
-        """The step of the last event."""
-        return self._state.clock.bar + max(self._state.last[0], 0)
 
     # ---- what may come next
 
