@@ -50,7 +50,8 @@ def test_nothing_is_no_opening(count: int, unit: str) -> None:
         Opening(count, unit)  # type: ignore[arg-type]
 
 
-GRIDS, IDS = {"codec": {"name": "roll", "pitches": 40}}, {"codec": {"name": "chords"}}
+GRIDS = {"codec": {"name": "roll", "pitches": 40}}
+IDS, CELLS = {"codec": {"name": "chords"}}, {"codec": {"name": "cells"}}
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,14 @@ def test_what_is_for_ids_is_refused_where_grids_are_made(name: str) -> None:
         composing_tables(GRIDS, [f"{name}=3"])
     with pytest.raises(InvalidSettings, match=rf"{name} is of no effect here"):
         composing_tables(GRIDS, **{table: {setting: 3}})
-    assert composing_tables(IDS, [f"{name}=3"])[table] == {setting: 3}
+    assert composing_tables(CELLS, [f"{name}=3"])[table] == {setting: 3}
+
+
+@pytest.mark.parametrize("name", ["sampling.kinds_p", "sampling.steadiness"])
+def test_what_is_for_cells_is_refused_elsewhere(name: str) -> None:
+    with pytest.raises(InvalidSettings, match=rf"{name} is of no effect here: it is for models on the codec cells"):
+        composing_tables(IDS, [f"{name}=0.5"])
+    assert composing_tables(IDS, ["sampling.top_p=0.5"])["sampling"] == {"top_p": 0.5}
 
 
 def test_what_grids_know_may_be_set() -> None:

@@ -155,6 +155,7 @@ OF_IDS = (  # what means nothing where grids are made
     "guards",
     *("sampling.top_k", "sampling.top_p", "sampling.kinds_p", "sampling.min_p", "sampling.steadiness"),
 )
+OF_KINDS = ("sampling.kinds_p", "sampling.steadiness")  # and where the codec knows no kinds of ids, nor how busy it is
 
 
 def composing_tables(
@@ -182,10 +183,10 @@ def composing_tables(
 
 
 def _require_effect(recipe: Mapping[str, Any], names: Sequence[str]) -> None:
-    """Refuse what is for models of ids alone where the model makes grids.
+    """Refuse what is for models of ids alone where the model makes grids, and what is for the codec `cells` elsewhere.
 
     Raises:
-        InvalidSettings: names it, and what a grid has in its place.
+        InvalidSettings: names it, and what there is in its place.
     """
     of_ids = [name for name in names if name.startswith(tuple(f"{one}." for one in OF_IDS)) or name in OF_IDS]
     settings = dict(recipe.get("codec", {}))
@@ -193,10 +194,17 @@ def _require_effect(recipe: Mapping[str, Any], names: Sequence[str]) -> None:
     if not of_ids or name is None:
         return
     kind = codec_named(str(name))
-    if isinstance(kind(from_table(kind.Settings, settings, "codec")).spec, RollSpec):  # type: ignore[call-arg]
+    spec = kind(from_table(kind.Settings, settings, "codec")).spec  # type: ignore[call-arg]
+    if isinstance(spec, RollSpec):
         raise InvalidSettings(
             f"{of_ids[0]} is of no effect here: it is for models that write one id after another, and this one makes "
             "grids. There are sampling.temperature, and the guards request.longest_silence and request.longest_note."
+        )
+    of_kinds = [name for name in of_ids if name in OF_KINDS]
+    if of_kinds and not spec.kinds:
+        raise InvalidSettings(
+            f"{of_kinds[0]} is of no effect here: it is for models on the codec cells, such as the recipe nested "
+            f"makes, and this one's is {name}. There are sampling.temperature and sampling.top_p."
         )
 
 

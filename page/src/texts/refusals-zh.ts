@@ -269,6 +269,8 @@ export const refusals: readonly Known[] = [
   ["The source: {source}", "出处：{source}"],
   ["There is no run at {run} to go on with yet: it begins now.", "{run} 还没有可继续的训练：现在开始。"],
   ["{run} is finished; there is nothing to go on with.", "{run} 已经完成，没有什么可以继续。"],
+  ["{setting} is of no effect here: it is for models on the codec cells, such as the recipe nested makes, and this one's is {codec}. There are sampling.temperature and sampling.top_p.",
+    "{setting} 在此无效：它只用于编码为 cells 的模型（如配方 nested 训练的），而此模型的编码是 {codec}。可改用 sampling.temperature 和 sampling.top_p。"],
   ["--minutes is of no effect on a run that goes on: {n} updates were planned when it began.",
     "继续训练时分钟数无效：开始时已计划 {n} 次更新。"],
   ["It never foretold the held-out pieces better than as it came, and stays as it came.",
