@@ -15,12 +15,15 @@ import numpy as np
 import pytest
 
 from attending import likelihoods
+from partimento.alignment import moved
 from partimento.bundle import Bundle, open_bundle
 from partimento.codec import Request
+from partimento.codecs.cells.fields import vocabulary
 from partimento.errors import InvalidSettings
 from partimento.files import write
 from partimento.generation import generate
 from partimento.models.nested import Nested
+from partimento.pieces import Pieces
 from partimento.progress import Progress
 from partimento.recipes import recipe_named
 from partimento.training.planning import new_model
@@ -186,3 +189,27 @@ def test_a_model_that_counted_nothing_counts_when_it_goes_on() -> None:
     other = recipe_of(shipped).override(["model.layers=4"])
     with pytest.raises(InvalidSettings, match="do not fit"):
         begun(new_model(other, shipped.codec().spec), shipped)
+
+
+def test_what_leaves_the_meaning_of_ids_may_be_changed_where_a_model_goes_on(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pieces beside their beats, and with tempi that stay: told otherwise than the model that comes along was."""
+    monkeypatch.setattr("partimento.training.rehearsing.AT_ONCE", 1)
+    monkeypatch.setattr("partimento.training.rehearsing.BARS", 4)
+    folder, shipped = tmp_path / "beside", open_bundle()
+    folder.mkdir()
+    for seed in range(30, 38):
+        write(moved(tune(seed, bars=16), 11), folder / f"{seed}.mid")
+    few = ["training.updates=2", "training.length=192", "training.batch=1", "training.held_out_ids=200"]
+    rehearsed = [*few, "preparation.rehearsal=0.5"]
+    changed = recipe_of(shipped).override([*rehearsed, "codec.align=true", "codec.tempo_told=changed"])
+    made = train(folder, tmp_path / "run", changed, start=shipped)
+    codec, then = made.codec(), shipped.codec()
+    piece = moved(tune(30, bars=16), 11)
+    np.testing.assert_array_equal(codec.decode(codec.encode(piece)).tracks[0].notes.numpy()["time"] % 6, 0)
+    tempi, rehearsal = vocabulary()["tempo"], Pieces.open(tmp_path / "run" / "rehearsal")
+    named = [int(((x >= tempi.start) & (x < tempi.stop)).sum()) for x in (codec.encode(piece), then.encode(piece))]
+    assert named[0] < named[1]
+    heard = rehearsal[0][1:-1]
+    np.testing.assert_array_equal(heard, codec.encode(codec.decode(heard)))

@@ -80,8 +80,11 @@ class Bundle:
         """The folder that the player opens."""
         return self.folder / "player"
 
-    def codec(self) -> Codec[Any]:
+    def codec(self, settings: Any = None) -> Codec[Any]:
         """The codec, as it was when the model was trained.
+
+        Args:
+            settings: of it, in place of its own, which differ in what is `changeable` at most.
 
         Raises:
             InvalidBundle: this version of Partimento has no such codec, or it cannot use what the bundle holds.
@@ -89,7 +92,8 @@ class Bundle:
         table = {name: value for name, value in self.recipe.get("codec", {}).items() if name != "name"}
         try:
             kind = codec_named(self.codec_name)
-            return kind.load(self.folder / "codec", from_table(kind.Settings, table, "codec"))
+            own = from_table(kind.Settings, table, "codec") if settings is None else settings
+            return kind.load(self.folder / "codec", own)
         except (InvalidSettings, OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
             raise InvalidBundle(f"{self.folder}: its codec cannot be used ({error}). {ADVICE}") from error
 

@@ -156,6 +156,7 @@ class Codec(ABC, Generic[S]):
 
     name: ClassVar[str]
     Settings: ClassVar[type[Any]]
+    changeable: ClassVar[tuple[str, ...]] = ()  # settings with which every id means what it means without
     settings: Any
 
     @property

@@ -110,7 +110,7 @@ def prepare(
         codec, pieces = _opened(kind, cached, recipe)
     except (PartimentoError, OSError, ValueError, KeyError):  # not there yet, or damaged
         with atomic_folder(cached) as new:
-            own = kind(recipe.settings["codec"]) if start is None else start.codec()
+            own = kind(recipe.settings["codec"]) if start is None else start.codec(recipe.settings["codec"])
             learn = own.learn if start is None else own.adapt
             _encode(corpus, own, learn, recipe.settings["preparation"].transpose, new, watch)
         codec, pieces = _opened(kind, cached, recipe)

@@ -23,6 +23,7 @@ from partimento.generation import generate
 from partimento.pieces import Pieces
 from partimento.progress import Progress, Watch, ignore
 from partimento.recipes import Recipe
+from partimento.settings import to_table
 
 MOST = 40_000  # ids that are composed; who learns longer hears them again and again
 BARS, AT_ONCE = 32, 32  # of each piece, and how many pieces side by side
@@ -42,8 +43,9 @@ def rehearsal(start: Bundle, folder: Path, recipe: Recipe, watch: Watch = ignore
     """
     if folder.exists():
         return Pieces.open(folder)
-    spec = start.codec().spec
-    if not isinstance(spec, TokenSpec):
+    codec = start.codec(recipe.settings["codec"])
+    told_alike = to_table(codec.settings) == to_table(start.codec().settings)
+    if not isinstance(codec.spec, TokenSpec):
         raise InvalidSettings("Only models of ids rehearse: --set preparation.rehearsal=0.")
     training, share = recipe.settings["training"], recipe.settings["preparation"].rehearsal
     wanted = min(MOST, math.ceil(share * training.updates * training.batch * training.length))
@@ -54,11 +56,12 @@ def rehearsal(start: Bundle, folder: Path, recipe: Recipe, watch: Watch = ignore
         batch = 0
         while made < wanted:
             for piece in generate(start, request=Request(bars=BARS), n=AT_ONCE, seed=training.seed + batch):
-                made += max(len(piece.encoded), 1)
+                ids = piece.encoded if told_alike else codec.encode(piece.score)
+                made += max(len(ids), 1)
                 watch(Progress("Composing what it knows", min(made, wanted), wanted, "tokens"))
-                yield piece.encoded, piece.notes
+                yield ids, piece.notes
                 if made >= wanted:
                     return
             batch += 1
 
-    return Pieces.write(folder, composed(), spec)
+    return Pieces.write(folder, composed(), codec.spec)

@@ -19,9 +19,11 @@ from typing import Any
 
 from partimento.atomic import atomic_folder
 from partimento.bundle import Bundle, open_bundle
+from partimento.codec import codec_named
 from partimento.errors import InvalidBundle, InvalidSettings
 from partimento.model import Counted, Model
 from partimento.recipes import Recipe, from_tables
+from partimento.settings import to_table
 
 START = "start"  # the bundle's copy, in a run's folder
 GENTLER = 0.2  # of the learning rate
@@ -91,14 +93,20 @@ def kept(run: Path, start: Bundle | None, *, resume: bool, planned: bool) -> Bun
 
 
 def require_same_codec(recipe: Recipe, start: Bundle) -> None:
-    """Refuse a recipe whose codec is another than the bundle's.
+    """Refuse a recipe whose codec is another than the bundle's, or gives ids another meaning.
 
     Raises:
         InvalidSettings: says so.
     """
     then = recipe_of(start)
-    if recipe.codec != then.codec or recipe.settings["codec"] != then.settings["codec"]:
+    if recipe.codec != then.codec or _meaning(recipe) != _meaning(then):
         raise InvalidSettings(f"A run from {start.folder} keeps its codec: leave out --set codec.….")
+
+
+def _meaning(recipe: Recipe) -> dict[str, Any]:
+    """The settings of a recipe's codec that decide what its ids mean."""
+    changeable = codec_named(recipe.codec).changeable
+    return {name: value for name, value in to_table(recipe.settings["codec"]).items() if name not in changeable}
 
 
 def begun(model: Model, start: Bundle | None) -> Model:

@@ -76,6 +76,7 @@ class Cells(Codec[TokenSpec]):
     """Events in cells; see the module's docstring for what they keep and lose."""
 
     name: ClassVar[str] = "cells"
+    changeable: ClassVar[tuple[str, ...]] = ("tempo_told", "align")
 
     @settings
     class Settings:
