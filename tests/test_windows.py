@@ -56,6 +56,13 @@ def test_written_pieces_are_read_back_with_bos_and_eos(tmp_path: Path) -> None:
     assert isinstance(pieces.rows, np.memmap)
 
 
+@pytest.mark.parametrize("weight", [0.05, 0.4, 0.95, 1.7])
+def test_no_update_is_without_music_however_seldom_pieces_come(weight: float) -> None:
+    """One window an update, of pieces that chance lets come now more and now less often."""
+    windows = Windows(numbered([50, 7, 33, 21, 40]), 8, 1, weights=np.full(5, weight))
+    assert all(windows.at(update).mask.any() for update in range(300))
+
+
 def test_large_vocabularies_are_kept_whole(tmp_path: Path) -> None:
     spec = TokenSpec(vocab_size=100_003, pad=100_000, bos=100_001, eos=100_002)
     pieces = Pieces.write(tmp_path / "pieces", [(np.array([99_999]), 1)], spec)

@@ -92,16 +92,20 @@ class Windows:
         """The batch of one update, numbered from 0.
 
         An epoch is `updates_per_epoch` updates; in it every position of every piece is predicted once (or by its
-        weight), but for the updates that hear what is beside. A piece longer than a window is cut at a random place
-        anew in each epoch; a shorter one is never cut. Windows of like length come together, so that little is filled
-        up. Of phrases, the beginning of a piece before its first phrase and an end that fills less than half of one
-        are left for other epochs.
+        weight), but for the updates that hear what is beside. An update for which chance has left nothing, since
+        pieces came less often than was to be expected, hears a window again. A piece longer than a window is cut at a
+        random place anew in each epoch; a shorter one is never cut. Windows of like length come together, so that
+        little is filled up. Of phrases, the beginning of a piece before its first phrase and an end that fills less
+        than half of one are left for other epochs.
         """
         if self.beside is not None and np.random.default_rng([self.seed, update, 1]).random() < self.beside[1]:
             return self.beside[0].at(update)
         epoch, index = divmod(update, self.updates_per_epoch)
         piece, begin, length, edges = self._plan(epoch)
-        rows = slice(edges[index], edges[index + 1])
+        first, stop = int(edges[index]), int(edges[index + 1])
+        if first == stop:
+            first, stop = first % len(piece), first % len(piece) + 1
+        rows = slice(first, stop)
         drawn = self._gather(piece[rows], begin[rows], np.zeros_like(length[rows]), length[rows])
         spec = self.pieces.spec
         if self.retold is None or not isinstance(spec, TokenSpec):
@@ -163,6 +167,7 @@ class Windows:
         """For each window of an epoch its piece, its beginning there and its predicted rows; and the batches' edges."""
         rng = np.random.default_rng([self.seed, epoch])
         times = np.floor(self.weights + rng.random(len(self.pieces))).astype(np.int64)
+        times[self.weights.argmax()] += not (times * self.pieces.targets).any()
         drawn = np.repeat(np.arange(len(self.pieces)), times)
         targets = self.pieces.targets[drawn]
         cut = self._anywhere if self.align is None else self._phrases
