@@ -7,9 +7,9 @@ Each recipe learns from the same pieces of MUSIC, for as long on one thread by t
 of five minutes. An excerpt of each, as long as people's pieces are at the median, is set beside one of each of those
 human pieces that none has learnt from; a figure is *inside* where it differs no more than as many human pieces would
 (`evaluation.chance`, which also has what *about one in twenty* means). The row of people is as many of the pieces that
-were learnt from; that of `shipped` goes on from the model that comes along, for as long as the others learn. A row that
-is there is not made again, so the command can be broken off between two. With `--set` pieces are drawn otherwise, by
-the model that has learnt for the row without.
+were learnt from; that of `shipped` goes on from the model that comes along, for as long as the others learn, with the
+settings of `nested`. A row that is there is not made again, so the command can be broken off between two. With `--set`
+pieces are drawn otherwise, by the model that has learnt for the row without.
 
 Leaves out: recipes whose codec cannot count seconds, which are named.
 """
@@ -48,6 +48,10 @@ from partimento.training.runs import train
 from partimento.training.starting import recipe_of
 
 MOST = 200  # human pieces
+LIKE_NESTED = [  # what goes on from the model that comes along, told and drawn as the recipe `nested` is
+    *("codec.align=true", "codec.tempo_told=changed", "model.tallies=[16,128]", "model.place_span=512"),
+    *("sampling.top_p=1", "sampling.kinds_p=0.98", "sampling.steadiness=1"),
+]
 HEAD = (
     "| recipe | inside | told apart | a guard acted in | longest note, s | longest silence, s | notes a piece "
     "| notes a beat, by quarters | s a piece |\n"
@@ -155,7 +159,8 @@ def main() -> None:
     tell("people", {**judged(others, humans), "busy": busy(others)})
     for name in chosen.recipes.split(","):
         start = open_bundle(None) if name == COMES_ALONG else None
-        recipe = (recipe_named(name) if start is None else recipe_of(start)).override(COMMON)
+        recipe = recipe_named(name) if start is None else recipe_of(start).override(LIKE_NESTED)
+        recipe = recipe.override(COMMON)
         folder = place(chosen.work / chosen.music.name, name, corpus, recipe, chosen.minutes)
         drawn = folder / hashlib.sha256(json.dumps(chosen.set).encode()).hexdigest()[:8] if chosen.set else folder
         tell(
