@@ -35,7 +35,18 @@ from partimento.codecs.cells.fields import (
 from partimento.errors import InvalidBundle
 from partimento.metres import METRES
 from partimento.sampling import Busy
-from partimento.score import Note, Score, Tempo, TimeSignature, Track, bar_lines, end_tick, note_array
+from partimento.score import (
+    Note,
+    Score,
+    Tempo,
+    TimeSignature,
+    Track,
+    bar_lines,
+    end_tick,
+    note_array,
+    seconds_at,
+    tempo_changes,
+)
 
 from music import tune
 
@@ -331,3 +342,20 @@ def test_a_piece_that_becomes_busier_is_said_to_and_at_most_so_much() -> None:
     assert max(found for found in said if found is not None) == pytest.approx(4.0)
     assert said[-1] == pytest.approx(1 / 4)
     assert said[: len(said) // 10] == [None] * (len(said) // 10)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_piece_of_seconds_does_not_begin_a_bar_for_less_than_a_quarter_note(seed: int) -> None:
+    """Where there is room for a step alone, all that is still drawn would be struck in it."""
+    grammar, rng, ids = CODEC.grammar(), np.random.default_rng(seed), [-1]
+    grammar.start(Request(seconds=9.0))
+    bar = vocabulary().first("bar")
+    while ids[-1] != CODEC.spec.eos:
+        hastens = grammar.mask()[bar] and rng.random() < 0.5
+        ids.append(bar if hastens else int(rng.choice(np.flatnonzero(grammar.mask()))))
+        grammar.advance(ids[-1])
+    score = CODEC.decode(np.array(ids[1:-1]))
+    lines = [line for line in bar_lines(score, end_tick(score)).tolist() if line <= note_array(score)["onset"].max()]
+    before = [qpm for tick, qpm in sorted(tempo_changes(score).items()) if tick < lines[-1]]
+    left = 9.0 - float(seconds_at(score, np.array(lines[-1:]))[0])
+    assert note_array(score)["onset"].min() >= lines[-1] or left >= 60 / before[-1] - 1e-3

@@ -309,8 +309,8 @@ class Cells:
         request = self._request
         if request.bars is not None and self._state.bars >= request.bars:
             return False
-        if self._latest() < self._state.clock.steps + 1:
-            return False
+        if self._latest() < self._state.clock.steps + (STEPS if self._state.notes else 1):
+            return False  # else all that there is left to say would be said at once
         if self._state.clock.next > self._state.sound_end + self._silence and self._can_sound():
             self._tell_silence()
             return False
