@@ -43,20 +43,24 @@ from partimento.generation import generate
 from partimento.recipes import Recipe, presets, recipe_named
 from partimento.sampling import Sampling
 from partimento.score import Score, note_array, seconds_at
-from partimento.settings import from_table
+from partimento.settings import from_table, to_table
 from partimento.training.runs import train
 from partimento.training.starting import recipe_of
 
 MOST = 200  # human pieces
-LIKE_NESTED = [  # what goes on from the model that comes along, told and drawn as the recipe `nested` is
-    *("codec.align=true", "codec.tempo_told=changed", "model.tallies=[16,128]", "model.place_span=512"),
-    *("sampling.top_p=1", "sampling.kinds_p=0.98", "sampling.steadiness=1"),
-]
 HEAD = (
     "| recipe | inside | told apart | a guard acted in | longest note, s | longest silence, s | notes a piece "
     "| notes a beat, by quarters | s a piece |\n"
     "|---|---:|---:|---:|---:|---:|---:|---|---:|"
 )
+
+
+def like_nested(recipe: Recipe) -> Recipe:
+    """A recipe told and drawn as `nested` is, which counts as that does."""
+    settings = recipe_named("nested").settings
+    for table in ("codec", "sampling"):
+        recipe = recipe.replace(table, **to_table(settings[table]))
+    return recipe.replace("model", tallies=settings["model"].tallies, place_span=settings["model"].place_span)
 
 
 def judged(made: Sequence[Score], humans: Sequence[Score]) -> dict[str, Any]:
@@ -159,7 +163,7 @@ def main() -> None:
     tell("people", {**judged(others, humans), "busy": busy(others)})
     for name in chosen.recipes.split(","):
         start = open_bundle(None) if name == COMES_ALONG else None
-        recipe = recipe_named(name) if start is None else recipe_of(start).override(LIKE_NESTED)
+        recipe = recipe_named(name) if start is None else like_nested(recipe_of(start))
         recipe = recipe.override(COMMON)
         folder = place(chosen.work / chosen.music.name, name, corpus, recipe, chosen.minutes)
         drawn = folder / hashlib.sha256(json.dumps(chosen.set).encode()).hexdigest()[:8] if chosen.set else folder

@@ -15,7 +15,19 @@ from numpy.typing import NDArray
 from partimento.codec import Request, TokenSpec
 from partimento.errors import InvalidBundle, InvalidSettings
 from partimento.guards import Guards, LoopGuard, without
-from partimento.sampling import Draft, Sampling, draw, kinds_p, min_p, probabilities, sample, softmax, top_k, top_p
+from partimento.sampling import (
+    Draft,
+    Sampling,
+    draw,
+    kinds_p,
+    min_p,
+    of_kinds,
+    probabilities,
+    sample,
+    softmax,
+    top_k,
+    top_p,
+)
 from partimento.settings import from_table
 
 SPEC = TokenSpec(vocab_size=12, pad=0, bos=1, eos=2)
@@ -119,13 +131,17 @@ def test_top_p_has_its_stored_values() -> None:
 
 
 def test_the_nucleus_of_kinds_keeps_all_ids_of_the_likeliest_kinds() -> None:
-    p, kinds = row(0.1, 0.2, 0.25, 0.05, 0.4), np.array([0, 1, 0, 1, 2])
+    p, kinds = row(0.1, 0.2, 0.25, 0.05, 0.4), of_kinds([0, 1, 0, 1, 2])
+    some = of_kinds([0, 1, 0, 1, -1])
+    assert kinds is not None
+    assert some is not None
+    assert of_kinds([-1, -1]) is None
     assert kinds_p(p, kinds, 0.4) == pytest.approx(row(0, 0, 0, 0, 1))
     assert kinds_p(p, kinds, 0.75) == pytest.approx(row(0.1 / 0.75, 0, 0.25 / 0.75, 0, 0.4 / 0.75))
     assert kinds_p(p, kinds, 1.0) == pytest.approx(p)
-    assert kinds_p(p, np.array([0, 1, 0, 1, -1]), 0.4) == pytest.approx(p)  # one may come that is of no kind
+    assert kinds_p(p, some, 0.4) == pytest.approx(p)  # one may come that is of no kind
     zero = row(0.1, 0.2, 0.25, 0.45, 0)
-    assert kinds_p(zero, np.array([0, 1, 0, 1, -1]), 0.6) == pytest.approx(row(0, 0.2 / 0.65, 0, 0.45 / 0.65, 0))
+    assert kinds_p(zero, some, 0.6) == pytest.approx(row(0, 0.2 / 0.65, 0, 0.45 / 0.65, 0))
 
 
 def test_min_p_has_its_stored_values() -> None:

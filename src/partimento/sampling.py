@@ -42,7 +42,7 @@ class Sampling:
     """Leave out ids less likely than this share of the likeliest (Nguyen et al. 2024)."""
     steadiness: float = 0.0
     """Power of the ratio of how busy a piece is now to how busy it began by which the odds of another note fall, for
-    codecs that tell it (`cells`): 0 leaves them, 2 holds pieces of minutes."""
+    codecs that tell it (`cells`): 0 leaves them, 1 holds pieces of minutes."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.temperature) and self.temperature >= 0):
@@ -100,7 +100,7 @@ def probabilities(
     mask: NDArray[np.bool_],
     sampling: Sampling,
     temperature: Sequence[float] | None = None,
-    kinds: NDArray[np.int64] | None = None,
+    kinds: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """The distributions to draw from.
 
@@ -110,7 +110,7 @@ def probabilities(
             at all is drawn from evenly.
         sampling: how.
         temperature: B of them in place of `sampling.temperature`, where pieces differ.
-        kinds: (V,) the kind of each id, from 0, and -1 for none; None where no id is of any kind.
+        kinds: (K + 1, V) of which kind each id is, as `of_kinds` gives it.
 
     Returns:
         (B, V); each row sums to 1 and is 0 where the mask is False.
@@ -182,19 +182,27 @@ def top_p(p: NDArray[np.float32], mass: float) -> NDArray[np.float32]:
     return _kept(p, ordered[np.arange(len(p)), last])
 
 
-def kinds_p(p: NDArray[np.float32], kinds: NDArray[np.int64], mass: float) -> NDArray[np.float32]:
+def of_kinds(kinds: Sequence[int]) -> NDArray[np.float32] | None:
+    """(K + 1, V) 1 where an id is of a kind, in the last row where it is of none; None where all are of none.
+
+    Args:
+        kinds: (V,) of which kind each is, from 0; -1 for none.
+    """
+    count = max(kinds, default=-1) + 1
+    return np.equal.outer([*range(count), -1], kinds).astype(np.float32) if count else None
+
+
+def kinds_p(p: NDArray[np.float32], kinds: NDArray[np.float32], mass: float) -> NDArray[np.float32]:
     """Keep the ids of the likeliest kinds of each row, (B, V), whose probabilities sum to `mass` at least.
 
     Rows in which ids may come that are of no kind stay as they are. What is left of a chord, whose pitches ascend, is
     as wide as it was, which a nucleus of single pitches makes narrower, and so fuller: each leaves room for one more.
     """
-    rows = np.flatnonzero(~p[:, kinds < 0].any(axis=1))
+    rows = np.flatnonzero(p @ kinds[-1] == 0)
     if not len(rows):
         return p
-    part = p[rows]
-    sums = np.stack([part[:, kinds == kind].sum(axis=1) for kind in range(int(kinds.max()) + 1)], axis=1)
-    unlikely = top_p(sums, mass) == 0
-    part[unlikely[:, kinds]] = 0  # what is of no kind cannot come in these rows
+    likely = np.asarray(top_p(p[rows] @ kinds[:-1].T, mass) > 0, dtype=np.float32)
+    part = p[rows] * (likely @ kinds[:-1])
     kept = p.copy()
     kept[rows] = part / part.sum(axis=1, keepdims=True)
     return kept
@@ -314,7 +322,8 @@ class _Pen:
         self.longest = longest
         self.ends_after = 0  # ids before which the piece may not end
         self.done = False
-        self.kinds = np.array(spec.kinds) if max(spec.kinds, default=-1) >= 0 else None
+        self.kinds = of_kinds(spec.kinds)
+        self.busy = draft.grammar if isinstance(draft.grammar, Busy) else None
         self.sayable = np.ones(spec.vocab_size, dtype=np.bool_)
         self.sayable[[spec.pad, spec.bos]] = False
         for id in draft.ids:  # of a draft that goes on
@@ -381,7 +390,7 @@ def _steadied(pens: Sequence[_Pen], logits: NDArray[np.float32], steadiness: flo
     """
     logits = logits.copy()
     for row, pen in enumerate(pens):
-        busier = pen.draft.grammar.busier() if isinstance(pen.draft.grammar, Busy) else None
+        busier = pen.busy.busier() if pen.busy else None
         if busier is not None:
             ids, times = busier
             logits[row, ids] -= np.float32(steadiness * math.log(times))
