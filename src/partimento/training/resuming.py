@@ -50,6 +50,8 @@ def resumed(
     then, now = _flat(own), _flat(asked)
     if minutes is not None or asked.settings["plan"].minutes or asked.settings["plan"].epochs:
         now["training.updates"] = then["training.updates"]  # the plan's
+        if now.get("training.evaluate_every") in (None, "none"):  # how often a short run looks is, too
+            now["training.evaluate_every"] = then.get("training.evaluate_every")
     sizes = {f"model.{name}" for size in asked.settings["plan"].sizes for name in size.model}
     unsaid = {name for name, value in now.items() if name.startswith("plan.") and value in (None, [])}
     free = {f"training.{name}" for name in FREE}
