@@ -45,6 +45,15 @@ def test_what_the_plan_decided_does_not_count_as_a_difference(tmp_path: Path) ->
     assert remark == "--minutes is of no effect on a run that goes on: 4,321 updates were planned when it began."
 
 
+def test_how_often_a_short_run_looks_is_the_plans_too(tmp_path: Path) -> None:
+    plan = recipe_named("lstm").replace("training", updates=29, evaluate_every=5)  # fewer than 25 looks
+    (tmp_path / "recipe.toml").write_text(plan.to_toml())
+    recipe, _ = resumed(tmp_path, recipe="lstm", minutes=1.0)
+    assert recipe.settings["training"].evaluate_every == 5
+    with pytest.raises(InvalidSettings, match=r"training\.evaluate_every was 5 and is now 7\."):
+        resumed(tmp_path, recipe="lstm", assignments=["training.evaluate_every=7"])
+
+
 @pytest.mark.parametrize(
     ("said", "differs"),
     [
