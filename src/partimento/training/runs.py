@@ -47,9 +47,8 @@ CAME = "as-it-came.json"  # what the model reached that it began from
 REHEARSAL = "rehearsal"  # what a run composes to hear it again
 BEFORE_PLAN = {"corpus.json", "pieces", "encoded", START, LOCK}  # what a run may have written before its plan
 HALF = tuple(f".{Path(name).stem}-" for name in (*sorted(BEFORE_PLAN - {LOCK}), HAS_A_PLAN))  # written by halves
-JUDGED = ("valid", "test")  # the splits that a finished model is measured on
 HUMAN, HUMAN_BARS = 200, 16  # held-out pieces that a bundle knows the figures of, and how long their excerpts are
-MOST_MEASURED = 1 << 21  # positions of each split that a finished model is measured on, drawn by piece
+MOST_MEASURED = {"valid": 1 << 17, "test": 1 << 19}  # positions that a finished model is measured on, drawn by piece
 MOST_COUNTED = 1 << 24  # ids that the Markov chain beside a network counts: more would take minutes and gigabytes
 NOT_THE_SAME = ("seconds", "notes/s")  # columns of the curve that differ from run to run, and stay out of the bundle
 
@@ -173,7 +172,7 @@ def _learn(
     windows = {
         split: windows_of(prepared, recipe, split, model, heard if split == "train" else None) for split in SPLITS
     }
-    judged = {split: some_of(windows[split], MOST_MEASURED, training.seed) for split in JUDGED}
+    judged = {split: some_of(windows[split], most, training.seed) for split, most in MOST_MEASURED.items()}
     rounds = 1 + (not isinstance(model, Counted) and isinstance(prepared.codec.spec, TokenSpec))
 
     def telling(job: str, number: int, of: int) -> Callable[[float], None]:
