@@ -12,7 +12,8 @@ off between two rows.
     by-place    queries and keys turned by the number of the event alone
     distance    a learnt number for each head and distance instead
     no-headings no event is told its track and what is asked of it
-    no-tallies  how often each id was told lately is not counted
+    no-returns  what followed when the same was told before is not looked for
+    no-tallies  nor is counted how often each id was told lately
     tempo-told  every bar tells its tempo
     not-hidden  no cell is hidden, so that it cannot fill, and all of its time goes into what is measured here
     3x192 …     other depths and widths
@@ -56,6 +57,7 @@ FLAT = [
 ]
 ROWS: dict[str, list[str]] = {
     "as-it-is": [],
+    "no-returns": ["model.returns=[]"],
     "no-tallies": ["model.tallies=[]"],
     "tempo-told": ["codec.tempo_told=always"],
     "by-place": ["model.positions=rotary"],

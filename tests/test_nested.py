@@ -27,12 +27,13 @@ from partimento.windows import Windows
 TIMING = Timing(roles=(1, 2, 3, 4, *[0] * 8), amounts=(7, 1, 2, 0, 4, 5, 6, 3, 1, 0, 0, 0), steps=2, mark=2)
 HEADINGS = (1, 2, 0, 3, *[0] * 8)
 KINDS = (0, 1, 0, 1, -1, -1, 2, *[-1] * 5)
-VOICES = (-1, 1, *[0] * 10)
+VOICES = (-1, 1, 0, 0, 0, 2, 3, *[0] * 5)
 SPEC = TokenSpec(12, pad=9, bos=10, eos=11, group=3, timing=TIMING, headings=HEADINGS, kinds=KINDS, voices=VOICES)
 WAYS: list[dict[str, Any]] = [
     {"positions": "time"},
     {"tallies": (3.0, 40.0)},
     {"tallies": (3.0, 40.0), "place_span": 30.0},
+    {"tallies": (3.0,), "returns": (3, 1)},
     {"headings": False},
     {"periods": (4, 6), "ages": 5},
     {"positions": "distance", "ages": 1},
@@ -73,7 +74,7 @@ def test_keys_carried_on_change_nothing(way: dict[str, Any], monkeypatch: pytest
 
 
 def test_each_id_of_a_group_is_told_of_those_before_it_and_of_no_other() -> None:
-    model, x = lively(Nested, SPEC, inner=16, tallies=(5.0,), place_span=9.0), music(1, 8)
+    model, x = lively(Nested, SPEC, inner=16, tallies=(5.0,), place_span=9.0, returns=(1,)), music(1, 8)
     for at in range(1, x.shape[1]):
         changed = x.copy()
         changed[:, at] = (x[:, at] + 1) % 9
@@ -85,14 +86,14 @@ def test_each_id_of_a_group_is_told_of_those_before_it_and_of_no_other() -> None
 
 def test_the_probabilities_of_all_short_pieces_sum_to_one() -> None:
     spec = TokenSpec(vocab_size=5, pad=2, bos=3, eos=4, group=2)
-    model = lively(Nested, spec, inner=16, tallies=(2.0,), place_span=5.0)
+    model = lively(Nested, spec, inner=16, tallies=(2.0,), place_span=5.0, returns=(2, 1))
     rows = np.array([[spec.bos, *ids] for ids in itertools.product(range(5), repeat=5)])
     assert float(np.exp(likelihoods(model, rows).astype(np.float64).sum(1)).sum()) == pytest.approx(1, abs=1e-5)
 
 
 def test_what_cannot_stand_at_a_place_has_no_probability_and_what_can_has_all(tmp_path: Path) -> None:
     spec = TokenSpec(6, pad=3, bos=4, eos=5, group=2, places=(((0, 2), (5, 6)), ((1, 3),)))
-    model = lively(Nested, spec, inner=16, tallies=(2.0,), place_span=5.0)
+    model = lively(Nested, spec, inner=16, tallies=(2.0,), place_span=5.0, returns=(2, 1))
     rows = np.array([[spec.bos, *ids] for ids in itertools.product(range(6), repeat=4)])
     found = likelihoods(model, rows).astype(np.float64)
     fits = np.stack([np.isin(rows[:, at], (0, 1, 5) if at % 2 else (1, 2)) for at in range(1, 5)], 1)
@@ -111,7 +112,7 @@ def test_where_places_are_known_there_is_less_to_learn() -> None:
 
 
 @pytest.mark.parametrize(
-    "way", [{"periods": (4,)}, {"positions": "time"}, {"tallies": (3.0,), "place_span": 9}], ids=str
+    "way", [{"periods": (4,)}, {"positions": "time"}, {"tallies": (3.0,), "place_span": 9, "returns": (2, 1)}], ids=str
 )
 def test_pieces_that_stay_play_on_as_they_would_have(way: dict[str, Any], tmp_path: Path) -> None:
     model = lively(Nested, SPEC, inner=16, **way)
@@ -121,7 +122,7 @@ def test_pieces_that_stay_play_on_as_they_would_have(way: dict[str, Any], tmp_pa
 
 
 @pytest.mark.parametrize(
-    "way", [{"periods": (4,)}, {"positions": "time"}, {"tallies": (3.0,), "place_span": 9}], ids=str
+    "way", [{"periods": (4,)}, {"positions": "time"}, {"tallies": (3.0,), "place_span": 9, "returns": (2, 1)}], ids=str
 )
 def test_what_is_heard_is_as_what_is_stepped_through(way: dict[str, Any], tmp_path: Path) -> None:
     model = lively(Nested, SPEC, inner=16, **way)
@@ -171,7 +172,7 @@ def test_more_tallies_than_there_may_be_are_refused_with_a_sentence() -> None:
 
 
 def test_how_ids_are_judged_does_not_depend_on_how_many_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, x = lively(Nested, SPEC, inner=16, tallies=(3.0,), place_span=9.0), music(2, 40)
+    model, x = lively(Nested, SPEC, inner=16, tallies=(3.0,), place_span=9.0, returns=(2,)), music(2, 40)
     whole = likelihoods(model, x)
     monkeypatch.setattr("partimento.layers.ROOM", 30)
     np.testing.assert_allclose(likelihoods(model, x), whole, atol=1e-5)

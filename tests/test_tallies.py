@@ -100,14 +100,45 @@ def test_of_what_is_not_counted_there_is_nothing_but_its_kind() -> None:
     np.testing.assert_array_equal(part[..., 7:], whole[..., 7:])
 
 
-def test_by_place_steps_are_as_the_whole() -> None:
+@pytest.mark.parametrize("contexts", [(), (3, 1)])
+def test_by_place_steps_are_as_the_whole(contexts: tuple[int, ...]) -> None:
     groups = np.random.default_rng(0).integers(0, 7, (2, 40, 3))
-    whole, tally = PLACED.of(groups, np.roll(groups, -1, 1)), Tally(PLACED, 2)
+    tallies = dataclasses.replace(PLACED, contexts=contexts)
+    whole, tally = tallies.of(groups, np.roll(groups, -1, 1)), Tally(tallies, 2)
     for at in range(39):
         found = tally.hear(groups[:, at])
         np.testing.assert_allclose(found[:, 0], whole[:, at, 0], atol=1e-5)
         later = tally.placed(groups[:, at + 1, :2])
-        np.testing.assert_allclose(np.log1p(np.expm1(found[:, 1]) + np.expm1(later)), whole[:, at, 1], atol=1e-5)
+        np.testing.assert_allclose(found[:, 2:] + later[:, 2:], whole[:, at, 2:], atol=1e-5)
+        assert not later[:, 0].any()
+        np.testing.assert_allclose(np.log1p(np.expm1(found[:, 1]) + np.expm1(later[:, 1])), whole[:, at, 1], atol=1e-5)
+
+
+def test_what_returns_counts_for_as_long_as_it_has_and_after_its_time_where_that_is_right() -> None:
+    tallies = dataclasses.replace(PLACED, contexts=(1,), counted=(True,) * 6 + (False,))
+    groups = np.array([[[2, 3, 4], [3, 2, 5], [0, 2, 5], [2, 3, 4], [3, 2, 5], [0, 3, 6]]])
+    before = np.concatenate([np.full((1, 1, 3), 7), groups[:, :-1]], 1)
+    found = np.expm1(tallies.of(before, groups))[0]
+    alike, there = found[:, -2], found[:, -1]
+    assert not alike[:4].any()
+    assert {id: alike[4, id] for id in np.flatnonzero(there[4])} == pytest.approx({3: 1, 2: 1, 5: 1})
+    assert {id: alike[5, id] for id in np.flatnonzero(there[5])} == pytest.approx({0: 2, 2: 2})  # it is 0 3, not 0 2
+    np.testing.assert_allclose(there[there > 0], np.e - 1, rtol=1e-6)
+    np.testing.assert_array_equal(found[:, :-2], np.expm1(PLACED.of(before, groups))[0])
+
+
+def test_a_hidden_passage_is_foretold_where_it_is_told() -> None:
+    """Group 0 v . l hides something of voice v, 1 v . l tells it, 2 v . . begins the voice and 3 . . . ends it."""
+    tallies = Tallies(9, (2.0,), (), 0.0, (2, 3, 1, -1, *[0] * 5), (True,) * 6 + (False,) * 3, contexts=(2,))
+    notes = [[4, 4, 6, 6], [4, 5, 7, 6], [5, 4, 8, 6], [5, 5, 6, 7]]
+    begins, ends = [2, 4, 6, 6], [3, 6, 6, 6]
+    bars = [[begins, *notes[:2], ends], [begins, *notes[2:], ends]]
+    groups = [*bars[0], *bars[1], *bars[0], [0, 4, 6, 8], ends, begins, [4, 4, 8, 8], ends, [1, 4, 6, 8]]
+    tally = Tally(tallies, 1)
+    for group in groups:
+        last = tally.hear(np.array([group]))
+    assert set(np.flatnonzero(last[0, -1])) == {4, 5}  # of notes[2]
+    assert set(np.flatnonzero(tally.placed(np.array([[5, 4]]))[0, -1])) == {6, 8}
 
 
 @pytest.mark.parametrize(
@@ -130,6 +161,10 @@ def test_by_place_steps_are_as_the_whole() -> None:
         {"voices": (5,) * 5},
         {"counted": (True,)},
         {"counted": (1,) * 5},
+        {"contexts": (2,)},
+        {"contexts": (0,), "whens": (True,) * 5},
+        {"contexts": (1.5,), "whens": (True,) * 5},
+        {"contexts": (1, 2, 3, 4, 5), "whens": (True,) * 5},
     ],
     ids=str,
 )
@@ -143,7 +178,7 @@ def test_places_that_were_not_heard_for_longest_are_forgotten(monkeypatch: pytes
     tally = Tally(PLACED, 1)
 
     def known() -> list[bool]:
-        return [bool(tally.placed(np.array([[2, place]]))[0, 5]) for place in (0, 1, 3)]
+        return [bool(tally.placed(np.array([[2, place]]))[0, 1, 5]) for place in (0, 1, 3)]
 
     for place in (0, 1, 0):
         tally.hear(np.array([[2, place, 5]]))

@@ -36,8 +36,9 @@ class TokenSpec:
     says when each group is, where the ids tell it. `headings` says of each id how deep a heading a group is that begins
     with it, from 1; 0 for none. A heading holds for what comes after it, up to the next one that is as deep or less.
     `kinds` says of each id which kind it is of, of those that are alike: a pitch class, say; from 0, and -1 for none.
-    `voices` says of each id whether a group that begins with it begins a voice, which its second id names, or ends one
-    (`tallies`). `counted` says of each id whether that it was told counts there; where it says nothing, it does.
+    `voices` says of each id whether a group that begins with it begins a voice, which its second id names, or ends one,
+    or hides or tells a part of one, by a label (`tallies`). `counted` says of each id whether that it was told counts
+    there; where it says nothing, it does.
     """
 
     vocab_size: int

@@ -12,6 +12,8 @@ and of ids that are alike (a pitch in every octave) it is counted as well that a
 those groups are counted that were where the next one is: its first ids, which say when it is, are foretold by what
 followed the last groups that were where this one is, and the others by the last groups that were when it is, all of the
 same voice. So a place is what a state of the network is to Grave et al.: what has to be alike that the same may follow.
+Where the last groups were alike, `returns` says what followed them and for how long they were; that is the count of its
+ids then, in a row of its own, and in another they count as long as a return is followed at all.
 
 What is foretold depends on log(1 + c), which the model weighs by all else that it knows.
 """
@@ -23,10 +25,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from partimento.returns import Returns
+
 MOST_SPANS = 8
 MOST_PLACES = 2048  # of a piece that are remembered, those of the latest events
+MOST_CONTEXTS = 4  # lengths that are tried where returns are looked for
+LONGEST_CONTEXT = 64
 WHEN = 2  # ids of a group, its first ones, that say when it is
-BEGINS, ENDS = 1, -1
+LABEL = 3  # which id of a group that hides or answers names what is hidden
+BEGINS, ENDS, HIDES, ANSWERS = 1, -1, 2, 3
+AGAIN = 2  # rows of returns: how long they have been, and whether there is one
+THERE = np.e - 1  # what counts so that log(1 + c) is 1
 
 Counts = NDArray[np.float32]
 Place = tuple[int, int, int]
@@ -42,9 +51,11 @@ class Tallies:
         kinds: (ids,) of which kind each id is, from 0; -1 for none. Empty where there are no kinds.
         place_span: the same of what was told at the same place; 0 where that is not counted.
         voices: (ids,) whether a group that begins with each id begins a voice, which its second id names (`BEGINS`),
-            ends it (`ENDS`) or does neither (0). Empty where there are no voices.
+            ends it (`ENDS`) or does neither (0); or names by a label what of the voice is told later (`HIDES`), and
+            begins to tell that (`ANSWERS`). Empty where there are no voices.
         whens: (ids,) whether each id may be among the first `WHEN` of a group. Empty where nothing is counted by place.
         counted: (ids,) whether that each id was told counts. Empty where that of all does.
+        contexts: how many groups have to be alike that what followed is looked for; empty where it is not.
 
     Raises:
         ValueError: a span is not above 0, or something is not of these ids.
@@ -57,9 +68,10 @@ class Tallies:
     voices: tuple[int, ...] = ()
     whens: tuple[bool, ...] = ()
     counted: tuple[bool, ...] = ()
+    contexts: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("spans", "kinds", "voices", "whens", "counted"):  # JSON has made lists of them
+        for name in ("spans", "kinds", "voices", "whens", "counted", "contexts"):  # JSON has made lists of them
             object.__setattr__(self, name, tuple(getattr(self, name)))
         spans = [*self.spans, self.place_span or 1.0]
         fits = all(isinstance(span, int | float) and 0 < span < np.inf for span in spans)
@@ -67,9 +79,11 @@ class Tallies:
         for each in (self.kinds, self.voices, self.whens, self.counted):
             fits = fits and len(each) in (0, self.ids)
         fits = fits and all(type(kind) is int and -1 <= kind < self.ids for kind in self.kinds)
-        fits = fits and all(voice in (BEGINS, ENDS, 0) for voice in self.voices)
+        fits = fits and all(voice in (BEGINS, ENDS, HIDES, ANSWERS, 0) for voice in self.voices)
         fits = fits and all(type(whether) is bool for whether in (*self.whens, *self.counted))
-        if not fits or bool(self.place_span) != bool(self.whens):
+        fits = fits and len(self.contexts) <= MOST_CONTEXTS
+        fits = fits and all(type(length) is int and 0 < length <= LONGEST_CONTEXT for length in self.contexts)
+        if not fits or bool(self.place_span or self.contexts) != bool(self.whens):
             raise ValueError("tallies need spans, and all else that is said of ids of all or of none")
 
     @property
@@ -80,7 +94,12 @@ class Tallies:
     @property
     def rows(self) -> int:
         """How many tallies each of them has."""
-        return len(self.spans) + bool(self.place_span)
+        return len(self.spans) + bool(self.place_span) + self.returning
+
+    @property
+    def returning(self) -> int:
+        """How many of them, the last, are of returns."""
+        return AGAIN if self.contexts else 0
 
     def of(self, before: NDArray[np.int64], groups: NDArray[np.int64], wanted: slice = slice(None)) -> Counts:
         """log(1 + c) of the ids of the wanted ones of groups (B, G, n), (B, W, rows, columns); see `Tally.over`."""
@@ -102,7 +121,9 @@ class Tally:
         self._keeps = keeps.astype(np.float32)[:, None]
         self._counts = np.zeros((batch, len(keeps), tallies.columns + 1), dtype=np.float32)  # the last of nothing
         self._columns = _columns(tallies)
+        self._rows, self._by_place = tallies.rows, len(tallies.spans)
         self._places = [_Places(tallies, self._columns) for _ in range(batch)] if tallies.place_span else []
+        self._returns = [_Returning(tallies) for _ in range(batch)] if tallies.contexts else []
 
     def hear(self, groups: NDArray[np.int64]) -> Counts:
         """Take note of a group of each piece, (B, n) ids.
@@ -111,15 +132,19 @@ class Tally:
             log(1 + c) of the next group's ids, (B, rows, columns); by place, of those that say when it is.
         """
         found = self._lately(groups[:, None])[:, 0]
-        for place, group, row in zip(self._places, groups.tolist(), found, strict=False):
-            place.hear(group)
-            row[-1] = place.following()
+        for row, group, counts in zip(range(len(groups)), groups.tolist(), found, strict=True):
+            self._hear(row, group, counts)
         return _told(found)
 
     def placed(self, whens: NDArray[np.int64]) -> Counts:
-        """log(1 + c) by place, (B, columns), of the ids after those (B, `WHEN`) that say when the group is."""
-        rows = [place.there(when) for place, when in zip(self._places, whens.tolist(), strict=True)]
-        return _told(np.array(rows))
+        """log(1 + c) of the ids after those (B, `WHEN`) that say when the group is, (B, rows, columns).
+
+        By place and of returns; else 0.
+        """
+        found = np.zeros((len(whens), self._rows, self._counts.shape[2]), dtype=np.float32)
+        for row, when, counts in zip(range(len(whens)), whens.tolist(), found, strict=True):
+            self._place(row, when, counts)
+        return _told(found)
 
     def over(self, before: NDArray[np.int64], groups: NDArray[np.int64], wanted: slice = slice(None)) -> Counts:
         """Go through pieces.
@@ -134,24 +159,45 @@ class Tally:
         """
         found = self._lately(before)[:, wanted]
         rows = {at: row for row, at in enumerate(range(groups.shape[1])[wanted])}
-        for place, heard, piece, counts in zip(self._places, before.tolist(), groups.tolist(), found, strict=False):
+        if not self._places and not self._returns:
+            return _told(found)
+        for piece, (heard, foretold) in enumerate(zip(before.tolist(), groups.tolist(), strict=True)):
             for at, last in enumerate(heard):
-                place.hear(last)
-                if (row := rows.get(at)) is not None:
-                    counts[row, -1] = place.following()
-                    counts[row, -1] += place.there(piece[at])
+                row = rows.get(at)
+                self._hear(piece, last, None if row is None else found[piece, row])
+                if row is not None:
+                    self._place(piece, foretold[at][:WHEN], found[piece, row])
         return _told(found)
 
     def narrow(self, rows: NDArray[np.int64]) -> None:
         """Go on with the pieces at `rows` alone."""
         self._counts = self._counts[rows]
         self._places = [self._places[row] for row in rows.tolist()] if self._places else []
+        self._returns = [self._returns[row] for row in rows.tolist()] if self._returns else []
+
+    def _hear(self, piece: int, group: list[int], counts: Counts | None) -> None:
+        """Take note of a piece's group, and put into (rows, columns and one) what there is of when the next one is."""
+        if self._places:
+            self._places[piece].hear(group)
+            if counts is not None:
+                counts[self._by_place] = self._places[piece].following()
+        if self._returns:
+            self._returns[piece].hear(group)
+            if counts is not None:
+                self._returns[piece].following(counts)
+
+    def _place(self, piece: int, when: list[int], counts: Counts) -> None:
+        """Add to (rows, columns and one) what is counted of the ids after those that say when a group is."""
+        if self._places:
+            counts[self._by_place] += self._places[piece].there(when)
+        if self._returns:
+            self._returns[piece].there(when, counts)
 
     def _lately(self, groups: NDArray[np.int64]) -> Counts:
-        """Counts after each group of (B, G, n) ids, (B, G, rows, columns and one), those by place left at 0."""
+        """Counts after each group of (B, G, n) ids, (B, G, rows, columns and one); by place and of returns 0."""
         batch, count = groups.shape[:2]
         spans = self._counts.shape[1]
-        found = np.zeros((batch, count, spans + bool(self._places), self._counts.shape[2]), dtype=np.float32)
+        found = np.zeros((batch, count, self._rows, self._counts.shape[2]), dtype=np.float32)
         lately = found[:, :, :spans]
         columns = self._columns[groups].reshape(batch, count, 2 * groups.shape[2])
         lately[np.arange(batch)[:, None, None], np.arange(count)[:, None], :, columns] = 1
@@ -200,7 +246,7 @@ class _Places:
         self._add(self._at, self._place(group), ids[~when])
         voice = self._voices[group[0]]
         if voice:
-            self._voice = group[1] if voice == BEGINS else -1
+            self._voice = -1 if voice == ENDS else group[1]
         self._last = self._place(group)
 
     def following(self) -> Counts:
@@ -226,3 +272,39 @@ class _Places:
         """What is counted at a place by now, the caller's own."""
         known, time = counts.get(place, (self._nothing, self._time))
         return known * np.float32(self._keeps ** (self._time - time))
+
+
+class _Returning:
+    """What one piece would have if what it was told before returns."""
+
+    def __init__(self, tallies: Tallies) -> None:
+        beside = [True, True]  # the vocabulary
+        self._counted = [*(tallies.counted or [True] * tallies.ids), *beside]
+        self._whens = [*tallies.whens, *beside]
+        self._voices = [*(tallies.voices or [0] * tallies.ids), 0, 0]
+        self._returns = Returns(tallies.contexts)
+        self._ids = tallies.ids
+
+    def hear(self, group: list[int]) -> None:
+        """Take note of a group (n,) of ids."""
+        self._returns.hear(tuple(group), tuple(id for id in group if self._counted[id]))
+        voice = self._voices[group[0]]
+        if voice:
+            self._returns.enter(-1 if voice == ENDS else group[1])
+        if voice in (HIDES, ANSWERS) and len(group) > LABEL:
+            (self._returns.hide if voice == HIDES else self._returns.answer)(group[LABEL])
+
+    def following(self, counts: Counts) -> None:
+        """Put into the last rows of (rows, columns and one) what says when the next group is."""
+        group, alike = self._returns.following()
+        self._put(counts, [id for id in group if self._whens[id]], alike)
+
+    def there(self, when: list[int], counts: Counts) -> None:
+        """The same of the ids after those that say when a group is, where it is then."""
+        group, alike = self._returns.following()
+        if list(group[: len(when)]) == when:
+            self._put(counts, [id for id in group if not self._whens[id]], alike)
+
+    def _put(self, counts: Counts, ids: list[int], alike: int) -> None:
+        ids = [id for id in ids if id < self._ids]
+        counts[-AGAIN, ids], counts[-AGAIN + 1, ids] = alike, THERE

@@ -53,6 +53,7 @@ export const labels: Record<string, string> = {
   "model.positions": "位置编码",
   "model.prior": "先验分布",
   "model.reach": "音高视野",
+  "model.returns": "再现所需组数",
   "model.spread": "词元间距",
   "model.stack": "各层",
   "model.state": "循环网络大小",
@@ -196,6 +197,8 @@ export const help: Record<string, string> = {
     "统计每个词元最近出现得多频繁（出现过的更可能再次出现）：每个数给出一种统计，过这么多组之后，出现过的只算三分之一；不填则不统计。",
   "The same of what was told at the same place of a bar in the same voice; 0: that is not counted.":
     "同一声部在小节内同一位置出现过的，过多少组之后只算三分之一；0 表示不统计。",
+  "How many groups must be as they were earlier in the piece for what followed then to become likelier: each length is tried, the longest first. None: nothing is looked for, and neither is it without `tallies`.":
+    "最近多少组与曲中前面某处相同，才使当时接下去的更可能再次接下去：各个长度从长到短依次尝试；不填则不查找，没有“近期统计组数”时也不查找。",
   "Whether a piece whose notes keep a grid that lies beside its beats is moved onto these, so that a model need not keep in mind how far beside.":
     "乐曲的音符若整齐却整体偏离拍点，是否移到拍点上；这样模型不必一直记住偏离了多少。",
   "In every bar, as the model that comes along has learnt them, or only where they change: that they stay is learnt much sooner so.":

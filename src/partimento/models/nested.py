@@ -38,7 +38,7 @@ from partimento.exporting import OnnxGraph, Shapes
 from partimento.layers import arrays_of, judged, likeliest, load_into
 from partimento.model import Batch, Model
 from partimento.settings import settings
-from partimento.tallies import MOST_SPANS, WHEN, Tallies, Tally
+from partimento.tallies import LONGEST_CONTEXT, MOST_CONTEXTS, MOST_SPANS, WHEN, Tallies, Tally
 from partimento.weighing import Weighing
 
 ELSE = 3  # what stands beside a slot's own ids: one that cannot be there, a piece's beginning, and that nobody knows
@@ -89,6 +89,11 @@ class Nested(nn.Module, Model):
         lately: what was is likelier to be told again; nothing is counted where there are none."""
         place_span: Annotated[float, Field(ge=0, le=65_536)] = 0.0
         """The same of what was told at the same place of a bar in the same voice; 0: that is not counted."""
+        returns: Annotated[
+            tuple[Annotated[int, Field(ge=1, le=LONGEST_CONTEXT)], ...], Field(max_length=MOST_CONTEXTS)
+        ] = ()
+        """How many groups must be as they were earlier in the piece for what followed then to become likelier: each
+        length is tried, the longest first. None: nothing is looked for, and neither is it without `tallies`."""
 
     def __init__(self, settings: Settings, spec: TokenSpec) -> None:
         super().__init__()
@@ -138,12 +143,20 @@ class Nested(nn.Module, Model):
 
     def _tallies(self) -> Tallies:
         """What is counted."""
-        span, ids, spans = self.settings.place_span, self.spec.vocab_size, self.settings.tallies
-        if not span:
-            return Tallies(ids, spans, self.spec.kinds, counted=self.spec.counted)
-        early = np.isin(np.arange(ids), np.concatenate([self.spec.at(slot) for slot in range(WHEN)][: self.spec.group]))
-        whens = tuple(early.tolist())
-        return Tallies(ids, spans, self.spec.kinds, span, self.spec.voices, whens, self.spec.counted)
+        chosen, ids, whens = self.settings, self.spec.vocab_size, ()
+        if chosen.place_span or chosen.returns:
+            early = np.concatenate([self.spec.at(slot) for slot in range(WHEN)][: self.spec.group])
+            whens = tuple(np.isin(np.arange(ids), early).tolist())
+        return Tallies(
+            ids,
+            chosen.tallies,
+            self.spec.kinds,
+            chosen.place_span,
+            self.spec.voices if whens else (),
+            whens,
+            self.spec.counted,
+            chosen.returns,
+        )
 
     def grouped(self, x: Tensor, begin: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Ids by groups.

@@ -145,8 +145,8 @@ class State:
             return
         arrays["chosen"][:, slot[0]] = ids
         slot += 1
-        if slot[0] == WHEN < shape.group and shape.tallies is not None and shape.tallies.place_span:
-            arrays["tallies"][:, -1] += cast(Tally, self._tally).placed(arrays["chosen"][:, :WHEN])
+        if slot[0] == WHEN < shape.group and shape.tallies is not None and shape.tallies.whens:
+            arrays["tallies"] += cast(Tally, self._tally).placed(arrays["chosen"][:, :WHEN])
         if slot[0] == shape.group:
             slot[:] = 0
             older = np.minimum(arrays["age"] + 1, shape.ages - 1)

@@ -35,6 +35,7 @@ ENCODES = (  # what decides how music is encoded: where any of it changes, it is
     "keys.py",
     "levels.py",
     "metres.py",
+    "returns.py",
     "score.py",
     "tallies.py",
     "timing.py",

@@ -27,10 +27,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from partimento import tallies
 from partimento.harmony import CHORDS
 from partimento.instruments import DRUMS as DRUMS
 from partimento.metres import METRES
-from partimento.tallies import BEGINS, ENDS
 from partimento.timing import ANSWERS, AT, HIDES, Timing
 from partimento.timing import BAR as BAR_BEGINS
 
@@ -212,8 +212,9 @@ def voices() -> tuple[int, ...]:
     """Of each id whether an event that begins with it begins a track, or ends it, as a bar does."""
     ids = vocabulary()
     found = np.zeros(ids.size, dtype=np.int64)
-    found[[ids.first(name) for name in ("cell", "hidden", "answer")]] = BEGINS
-    found[ids.first("bar")] = ENDS
+    names = {"cell": tallies.BEGINS, "hidden": tallies.HIDES, "answer": tallies.ANSWERS, "bar": tallies.ENDS}
+    for name, voice in names.items():
+        found[ids.first(name)] = voice
     return tuple(found.tolist())
 
 
