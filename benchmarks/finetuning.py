@@ -10,7 +10,8 @@ thread, for minutes of processor time. Bits a note of the test pieces, whole, ex
     prompted     MODEL itself, which hears a piece of the folder before each test piece, half of its context at most
     nothing 5    the recipe nested from nothing, five minutes; nothing 30 half an hour
     all 5        MODEL goes on for five minutes, every weight
-    all counted 5  as `all 5`, how often ids were told is counted as in the recipe nested (`model.tallies`)
+    all uncounted 5  as `all 5`, nothing counted and nothing looked for that returns (`model.tallies`)
+    all as told 5  as `all 5`, music told as it was to MODEL (`codec.tempo_told`, `codec.align`)
     all large 5  as `all 5`, each update of as many ids as when MODEL was made
     all 20% 5    as `all 5`, a fifth of the updates on what MODEL composes before (`preparation.rehearsal`)
     low rank 5   MODEL goes on for five minutes, what is learnt added to its matrices as products of rank 16 (LoRA: Hu
@@ -45,6 +46,7 @@ from partimento.model import Batch, Predicts
 from partimento.pieces import Pieces
 from partimento.recipes import Recipe, recipe_named
 from partimento.score import Score
+from partimento.settings import to_table
 from partimento.training.loop import fit, held_out, seconds_per_update
 from partimento.training.planning import new_model, plan, windows_of
 from partimento.training.preparing import prepare
@@ -105,10 +107,11 @@ class Trial:
         if way == "nothing":
             return self.fitted(recipe_named("nested").override(ONE_THREAD), None, float(minutes))
         recipe = recipe_of(self.bundle).override(ONE_THREAD)
-        if way == "all counted":
-            own = recipe_named("nested").settings["model"]
-            counted = recipe.replace("model", tallies=own.tallies, place_span=own.place_span)
-            return self.fitted(counted, self.bundle, float(minutes))
+        if way == "all uncounted":
+            return self.fitted(recipe.override(["model.tallies=[]"]), self.bundle, float(minutes))
+        if way == "all as told":
+            told = recipe.replace("codec", **to_table(self.bundle.codec().settings))
+            return self.fitted(told, self.bundle, float(minutes))
         if way == "all large":
             made = {name: self.bundle.recipe["training"][name] for name in ("length", "batch")}
             return self.fitted(recipe.replace("training", **made), self.bundle, float(minutes))

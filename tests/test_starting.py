@@ -178,17 +178,34 @@ def test_the_keys_of_the_pieces_are_learnt_more_often_than_others(base: Bundle) 
 
 def test_a_model_that_counted_nothing_counts_when_it_goes_on() -> None:
     shipped = open_bundle(None)
-    recipe = recipe_of(shipped).override(["model.tallies=[8]"])
+    recipe, newest = recipe_of(shipped), recipe_named("nested")
+    for table in ("codec", "sampling"):
+        assert recipe.settings[table] == newest.settings[table]
+    for name in Nested.additional:
+        assert getattr(recipe.settings["model"], name) == getattr(newest.settings["model"], name)
     model = begun(new_model(recipe, shipped.codec().spec), shipped)
-    before = begun(new_model(recipe_of(shipped), shipped.codec().spec), shipped)
+    before = begun(new_model(recipe.override(["model.tallies=[]"]), shipped.codec().spec), shipped)
     x = np.concatenate([[shipped.codec().spec.bos], shipped.codec().encode(tune(0))[:600]])[None]
     assert isinstance(model, Nested)
     assert isinstance(before, Nested)
     np.testing.assert_allclose(likelihoods(model, x), likelihoods(before, x), atol=1e-4)
-    assert set(model.arrays()) - set(before.arrays()) == {"weighing.weigh.weight", "weighing.weigh.bias"}
+    added = {f"weighing.{layer}.{name}" for layer in ("weigh", "again") for name in ("weight", "bias")}
+    assert set(model.arrays()) - set(before.arrays()) == added
     other = recipe_of(shipped).override(["model.layers=4"])
     with pytest.raises(InvalidSettings, match="do not fit"):
         begun(new_model(other, shipped.codec().spec), shipped)
+
+
+def test_what_a_bundle_was_told_stays_when_it_goes_on() -> None:
+    shipped = open_bundle(None)
+    model = {**shipped.recipe["model"], "tallies": [], "place_span": 9.0}
+    told = {**shipped.recipe, "codec": {"name": "cells", "tempo_told": "always"}, "model": model}
+    told["sampling"] = {**shipped.recipe["sampling"], "kinds_p": 1.0, "steadiness": 0.5}
+    recipe = recipe_of(dataclasses.replace(shipped, recipe=told))
+    assert recipe.settings["codec"].tempo_told == "always"
+    assert recipe.settings["codec"].align
+    assert (recipe.settings["model"].tallies, recipe.settings["model"].place_span) == ((), 9.0)
+    assert (recipe.settings["sampling"].steadiness, recipe.settings["sampling"].top_p) == (0.5, 0.98)
 
 
 def test_what_leaves_the_meaning_of_ids_may_be_changed_where_a_model_goes_on(

@@ -54,6 +54,7 @@ class Model(ABC):
     Settings: ClassVar[type[Any]]
     Spec: ClassVar[type[Any]]
     additions: ClassVar[tuple[str, ...]] = ()  # what names begin with of weights that change nothing until they learn
+    additional: ClassVar[tuple[str, ...]] = ()  # the settings that bring such weights
     settings: Any
     spec: Any
 

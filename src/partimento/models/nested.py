@@ -68,6 +68,7 @@ class Nested(nn.Module, Model):
     Spec: ClassVar[type[Any]] = TokenSpec
     exact: ClassVar[bool] = True
     additions: ClassVar[tuple[str, ...]] = ("weighing.",)
+    additional: ClassVar[tuple[str, ...]] = ("tallies", "place_span", "returns")
 
     @settings
     class Settings(Shape):
