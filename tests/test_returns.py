@@ -30,6 +30,12 @@ def test_a_passage_that_returns_is_foretold_from_the_shortest_context_on(context
         assert found[length + 1 + at] == (at, min(at, LONGEST))
 
 
+@given(length=st.integers(1, 20), times=st.integers(2, 9))
+def test_what_is_repeated_on_the_spot_was_alike_for_as_long_as_it_is(length: int, times: int) -> None:
+    found = heard(Returns((1,)), [*range(length)] * times)
+    assert found[length + 1 :] == [(at % length, min(at, length)) for at in range(1, length * (times - 1))]
+
+
 def test_the_latest_place_counts_and_of_contexts_the_longest() -> None:
     groups = [1, 2, 3, 9, 7, 3, 8, 1, 2, 3]
     short, long = Returns((1,)), Returns((3, 1))

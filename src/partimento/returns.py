@@ -6,7 +6,9 @@ model here, as in the short-term models of Conklin and Witten (1995, "Multiple v
 and returns are found as the *match model* of Mahoney's PAQ finds them (2005, "Adaptive weighing of context models for
 lossless data compression"): a pointer to what was told after the same groups, at the latest place, by the longest
 context of those tried, goes along the piece as long as it is right. Where it is wrong it goes on as well, and says
-little until it is right again or another is found: of a varied return most is as it was.
+little until it is right again or another is found: of a varied return most is as it was. What is repeated on the spot
+was never alike for longer than it is itself: the more often a bar has come, the likelier it would else come once more,
+and who composes would never leave it.
 
 Groups are alike where the same ids that count (`Tallies.counted`) were told in them: lengths and loudness may differ.
 Each voice is a stream of its own, from what begins it in a bar to what follows its last event there, so that what other
@@ -17,6 +19,7 @@ Leaves out: returns in another key, an octave higher, or in another voice.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,10 +33,10 @@ Group = tuple[int, ...]
 class _Heard:
     """A group that was heard, and the one that its voice had next."""
 
-    __slots__ = ("counted", "group", "next")
+    __slots__ = ("counted", "group", "next", "number")
 
-    def __init__(self, group: Group, counted: Group) -> None:
-        self.group, self.counted = group, counted
+    def __init__(self, group: Group, counted: Group, number: int) -> None:
+        self.group, self.counted, self.number = group, counted, number
         self.next: _Heard | None = None
 
 
@@ -42,6 +45,7 @@ class _Voice:
     """Where a voice is.
 
     Attributes:
+        told: how many groups it had.
         late: what counts of its last groups.
         last: its last group, which does not know yet what comes next.
         again: the group that comes next if what was heard before returns.
@@ -49,6 +53,7 @@ class _Voice:
         wrong: how many it has foretold wrong, one after the other.
     """
 
+    told: int = 0
     late: tuple[Group, ...] = ()
     last: _Heard | None = None
     again: _Heard | None = None
@@ -77,8 +82,8 @@ class Returns:
     def hide(self, label: int) -> None:
         """Here something of this voice is told later, by this label."""
         now = self._now
-        self._hidden[label] = _Voice(now.late, None, now.again, now.alike, now.wrong)
-        self._voices[self._number] = self._now = _Voice()
+        self._hidden[label] = dataclasses.replace(now, last=None)
+        self._voices[self._number] = self._now = _Voice(now.told)
 
     def answer(self, label: int) -> None:
         """Now it is."""
@@ -91,7 +96,8 @@ class Returns:
             right = now.again.counted == counted
             now.alike, now.wrong = (now.alike + 1, 0) if right else (0, now.wrong + 1)
             now.again = now.again.next if now.wrong <= PATIENCE else None
-        heard = _Heard(group, counted)
+        heard = _Heard(group, counted, now.told)
+        now.told += 1
         if now.last is not None:
             now.last.next = heard
         now.last = heard
@@ -115,7 +121,9 @@ class Returns:
         """What comes next if what was heard before returns.
 
         Returns:
-            Its ids, none where nothing returns; and for how many groups it has, `LONGEST` at most.
+            Its ids, none where nothing returns; and for how many groups it has, as many as lie between at most.
         """
-        again = self._now.again
-        return (again.group if again is not None else (), min(self._now.alike, LONGEST))
+        now = self._now
+        if now.again is None:
+            return (), 0
+        return now.again.group, min(now.alike, max(now.told - now.again.number, 1), LONGEST)
