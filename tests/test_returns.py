@@ -10,6 +10,11 @@ from hypothesis import strategies as st
 from partimento.returns import LONGEST, Returns
 
 
+@pytest.fixture(autouse=True)
+def _near(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("partimento.returns.NEAREST", 1)
+
+
 def heard(returns: Returns, groups: list[int]) -> list[tuple[int | None, int]]:
     """What was foretold before each group, and for how many groups it had been alike."""
     found = []
@@ -34,6 +39,12 @@ def test_a_passage_that_returns_is_foretold_from_the_shortest_context_on(context
 def test_what_is_repeated_on_the_spot_was_alike_for_as_long_as_it_is(length: int, times: int) -> None:
     found = heard(Returns((1,)), [*range(length)] * times)
     assert found[length + 1 :] == [(at % length, min(at, length)) for at in range(1, length * (times - 1))]
+
+
+def test_what_was_told_just_now_is_no_return(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("partimento.returns.NEAREST", 6)
+    found = heard(Returns((1,)), [*range(5), *range(5), *range(5)])
+    assert [foretold for foretold, _ in found] == [*[None] * 6, *[None] * 5, 1, 2, 3, 4]
 
 
 def test_the_latest_place_counts_and_of_contexts_the_longest() -> None:

@@ -189,7 +189,7 @@ def test_a_model_that_counted_nothing_counts_when_it_goes_on() -> None:
     assert isinstance(model, Nested)
     assert isinstance(before, Nested)
     np.testing.assert_allclose(likelihoods(model, x), likelihoods(before, x), atol=1e-4)
-    added = {f"weighing.{layer}.{name}" for layer in ("weigh", "again") for name in ("weight", "bias")}
+    added = {f"weighing.{layer}.{name}" for layer in ("weigh", "surely") for name in ("weight", "bias")}
     assert set(model.arrays()) - set(before.arrays()) == added
     other = recipe_of(shipped).override(["model.layers=4"])
     with pytest.raises(InvalidSettings, match="do not fit"):

@@ -6,9 +6,11 @@ model here, as in the short-term models of Conklin and Witten (1995, "Multiple v
 and returns are found as the *match model* of Mahoney's PAQ finds them (2005, "Adaptive weighing of context models for
 lossless data compression"): a pointer to what was told after the same groups, at the latest place, by the longest
 context of those tried, goes along the piece as long as it is right. Where it is wrong it goes on as well, and says
-little until it is right again or another is found: of a varied return most is as it was. What is repeated on the spot
-was never alike for longer than it is itself: the more often a bar has come, the likelier it would else come once more,
-and who composes would never leave it.
+little until it is right again or another is found: of a varied return most is as it was.
+
+What lies less than `NEAREST` groups back is no return: what was heard just now attention sees, and who composes would
+repeat it on the spot, the surer the more often it has come. For the same reason nothing was alike for longer than it is
+ago.
 
 Groups are alike where the same ids that count (`Tallies.counted`) were told in them: lengths and loudness may differ.
 Each voice is a stream of its own, from what begins it in a bar to what follows its last event there, so that what other
@@ -20,9 +22,11 @@ Leaves out: returns in another key, an octave higher, or in another voice.
 from __future__ import annotations
 
 import dataclasses
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+NEAREST = 16  # groups ago, at least
 LONGEST = 64  # groups that were alike, at most, that are told of
 PATIENCE = 8  # groups foretold wrong after which a place is given up
 MOST_CONTEXTS = 1 << 14  # of a piece that are remembered, the latest
@@ -47,6 +51,7 @@ class _Voice:
     Attributes:
         told: how many groups it had.
         late: what counts of its last groups.
+        near: its last groups, with the contexts that they end.
         last: its last group, which does not know yet what comes next.
         again: the group that comes next if what was heard before returns.
         alike: for how many groups it has.
@@ -55,6 +60,7 @@ class _Voice:
 
     told: int = 0
     late: tuple[Group, ...] = ()
+    near: deque[tuple[list[int], _Heard]] = field(default_factory=deque)
     last: _Heard | None = None
     again: _Heard | None = None
     alike: int = 0
@@ -82,8 +88,8 @@ class Returns:
     def hide(self, label: int) -> None:
         """Here something of this voice is told later, by this label."""
         now = self._now
-        self._hidden[label] = dataclasses.replace(now, last=None)
-        self._voices[self._number] = self._now = _Voice(now.told)
+        self._hidden[label] = dataclasses.replace(now, last=None, near=deque())
+        self._voices[self._number] = self._now = _Voice(now.told, near=now.near)
 
     def answer(self, label: int) -> None:
         """Now it is."""
@@ -111,9 +117,12 @@ class Returns:
                 if before is not None and before.next is not None:
                     now.again, now.alike, now.wrong = before.next, length, 0
                     break
-        for _, context in known:
-            self._after.pop(context, None)  # so that they are in the order of their latest places
-            self._after[context] = heard
+        now.near.append(([context for _, context in known], heard))
+        if len(now.near) >= NEAREST:
+            contexts, before = now.near.popleft()
+            for context in contexts:
+                self._after.pop(context, None)  # so that they are in the order of their latest places
+                self._after[context] = before
         while len(self._after) > MOST_CONTEXTS:
             del self._after[next(iter(self._after))]
 
@@ -121,7 +130,7 @@ class Returns:
         """What comes next if what was heard before returns.
 
         Returns:
-            Its ids, none where nothing returns; and for how many groups it has, as many as lie between at most.
+            Its ids, none where nothing returns; and for how many groups it has, `LONGEST` at most.
         """
         now = self._now
         if now.again is None:

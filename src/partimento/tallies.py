@@ -34,7 +34,7 @@ LONGEST_CONTEXT = 64
 WHEN = 2  # ids of a group, its first ones, that say when it is
 LABEL = 3  # which id of a group that hides or answers names what is hidden
 BEGINS, ENDS, HIDES, ANSWERS = 1, -1, 2, 3
-AGAIN = 2  # rows of returns: how long they have been, and whether there is one
+AGAIN = 2  # rows of returns: for how many groups they were alike, and whether there is one
 THERE = np.e - 1  # what counts so that log(1 + c) is 1
 
 Counts = NDArray[np.float32]

@@ -2,10 +2,12 @@
 
 Each tally is weighed by one number for all ids and one for all kinds of them, and the sums are added to the logits:
 
-    logit_k += Σ_r w_r(u) log(1 + c_r(k)) + v_r(u) log(1 + c_r(kind of k)),    w and v linear in u
+    logit_k += Σ_r w_r(u, a) log(1 + c_r(k)) + v_r(u, a) log(1 + c_r(kind of k)),    w = W u + a W' u,  v = V u + a V' u
 
-of what returns, the last rows, ids alone.
-At first they are 0, so a network that is given tallies is what it was without (`Model.additions`).
+where a is the log(1 + c) of what returns (`returns`) among the ids that may stand there, 0 where nothing does. So what
+was told lately counts for less the surer a return is, and does not lose its weight elsewhere by what returns explain:
+without that, what a young model composed before anything could return kept to no key. At first all weights are 0, so a
+network that is given tallies is what it was without (`Model.additions`).
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from partimento.exporting import OnnxGraph
-from partimento.tallies import Tallies
+from partimento.tallies import AGAIN, Tallies
 
 
 class Weighing(nn.Module):
@@ -33,10 +35,9 @@ class Weighing(nn.Module):
     def __init__(self, inner: int, tallies: Tallies, slots: Sequence[Tensor]) -> None:
         super().__init__()
         self.tallies = tallies
-        self.tallied = tallies.rows - tallies.returning
-        self.weigh = nn.Linear(inner, 2 * self.tallied)  # ids, and kinds of them
-        self.again = nn.Linear(inner, tallies.returning) if tallies.returning else None
-        for linear in (self.weigh, self.again):
+        self.weigh = nn.Linear(inner, 2 * tallies.rows)  # ids, and kinds of them
+        self.surely = nn.Linear(inner, 2 * tallies.rows) if tallies.returning else None
+        for linear in (self.weigh, self.surely):
             if linear is not None:
                 nn.init.zeros_(linear.weight)
                 nn.init.zeros_(linear.bias)
@@ -52,18 +53,31 @@ class Weighing(nn.Module):
             u: (N, I) what the head reads its logits from.
             counts: (N, rows, columns) log(1 + c).
         """
-        own, kind = self.weigh(u).chunk(2, 1)
-        if self.again is not None:
-            own = torch.cat([own, self.again(u)], 1)
-        parts = [_sums(own, counts[..., first:stop]) for first, stop in self.runs[slot]]
-        kinds = _sums(kind, counts[:, : self.tallied, self.tallies.ids :])
-        kinds = functional.pad(kinds, (0, 1))  # the last is no kind's
-        return torch.cat(parts, 1) + kinds[:, self.kinds[slot].to(u.device)]
+        there = [counts[..., first:stop] for first, stop in self.runs[slot]]
+        weights = self.weigh(u)
+        if self.surely is not None:
+            again = torch.stack([part[:, -AGAIN].amax(1) for part in there]).amax(0)
+            weights = weights + again[:, None] * self.surely(u)
+        own, kind = weights.chunk(2, 1)
+        kinds = functional.pad(_sums(kind, counts[..., self.tallies.ids :]), (0, 1))  # the last is no kind's
+        return torch.cat([_sums(own, part) for part in there], 1) + kinds[:, self.kinds[slot].to(u.device)]
 
-    def export(self, graph: OnnxGraph, u: str) -> str:
-        """(B, V) the same of all ids; the graph takes `tallies` (B, rows, columns)."""
+    def export(self, graph: OnnxGraph, u: str, closed: str) -> str:
+        """(B, V) the same of all ids; the graph takes `tallies` (B, rows, columns).
+
+        Args:
+            graph: in the making.
+            u: as for `forward`, (B, I).
+            closed: (1, V) 0 for the ids that may stand there, and far below it for others.
+        """
         ids, rows = self.tallies.ids, self.tallies.rows
-        weights = graph.reshape(graph.linear(u, self._both()), -1, 2, rows)
+        weights = graph.linear(u, self.weigh)
+        if self.surely is not None:
+            span = map(np.array, ([rows - AGAIN, 0], [rows - AGAIN + 1, ids], [1, 2]))
+            again = graph.op("Squeeze", graph.op("Slice", "tallies", *span), np.array([1]))  # (B, V)
+            again = graph.op("Relu", graph.op("ReduceMax", graph.op("Add", again, closed), np.array([1])))
+            weights = graph.op("Add", weights, graph.op("Mul", again, graph.linear(u, self.surely)))
+        weights = graph.reshape(weights, -1, 2, rows)
         both = graph.op("MatMul", weights, "tallies")  # (B, 2, columns)
         own = graph.op("Slice", both, *map(np.array, ([0, 0], [1, ids], [1, 2])))
         own = graph.op("Squeeze", own, np.array([1]))
@@ -72,19 +86,6 @@ class Weighing(nn.Module):
         kinds = graph.op("Slice", both, *map(np.array, ([1, ids], [2, self.tallies.columns], [1, 2])))
         of = (np.array(self.tallies.kinds) == np.arange(self.tallies.columns - ids)[:, None]).astype(np.float32)
         return graph.op("Add", own, graph.op("MatMul", graph.op("Squeeze", kinds, np.array([1])), of))
-
-    def _both(self) -> nn.Linear:
-        """What weighs all rows: of ids, then of kinds, 0 of what returns."""
-        if self.again is None:
-            return self.weigh
-        both = nn.Linear(self.weigh.in_features, 2 * self.tallies.rows)
-        for own, weigh, again in (
-            (both.weight, self.weigh.weight, self.again.weight),
-            (both.bias, self.weigh.bias, self.again.bias),
-        ):
-            parts = [weigh[: self.tallied], again, weigh[self.tallied :], torch.zeros_like(again)]
-            own.data = torch.cat(parts).detach()
-        return both
 
 
 def _runs(ids: Tensor) -> list[tuple[int, int]]:

@@ -372,10 +372,11 @@ class Nested(nn.Module, Model):
         u = graph.layer_norm(u, self.norm)
         logits = graph.linear(u, self.head)
         takes = {"told": ("B", chosen.inner), "slot": (1,), **groups, **({"chosen": ("B", count)} if count > 1 else {})}
+        closed = graph.op("Gather", self._closed(), "slot")
         if self.weighing is not None:
-            logits = graph.op("Add", logits, self.weighing.export(graph, u))
+            logits = graph.op("Add", logits, self.weighing.export(graph, u, closed))
             takes["tallies"] = ("B", self.weighing.tallies.rows, self.weighing.tallies.columns)
-        graph.op("Add", logits, graph.op("Gather", self._closed(), "slot"), name="logits")
+        graph.op("Add", logits, closed, name="logits")
         integers = ("slot", "before", "age", "chosen")
         graph.write(folder / "id.onnx", takes, {"logits": ("B", self.spec.vocab_size)}, integers)
         facts = {
