@@ -7,9 +7,9 @@ Each recipe learns from the same pieces of MUSIC, for as long on one thread by t
 of five minutes. An excerpt of each, as long as people's pieces are at the median, is set beside one of each of those
 human pieces that none has learnt from; a figure is *inside* where it differs no more than as many human pieces would
 (`evaluation.chance`, which also has what *about one in twenty* means). The row of people is as many of the pieces that
-were learnt from; that of `shipped` goes on from the model that comes along, for as long as the others learn, with the
-settings of `nested`. A row that is there is not made again, so the command can be broken off between two. With `--set`
-pieces are drawn otherwise, by the model that has learnt for the row without.
+were learnt from; that of `shipped` goes on from the model that comes along, for as long as the others learn. A row that
+is there is not made again, so the command can be broken off between two. With `--set` pieces are drawn otherwise, by
+the model that has learnt for the row without.
 
 Leaves out: recipes whose codec cannot count seconds, which are named.
 """
@@ -43,7 +43,7 @@ from partimento.generation import generate
 from partimento.recipes import Recipe, presets, recipe_named
 from partimento.sampling import Sampling
 from partimento.score import Score, note_array, seconds_at
-from partimento.settings import from_table, to_table
+from partimento.settings import from_table
 from partimento.training.runs import train
 from partimento.training.starting import recipe_of
 
@@ -53,14 +53,6 @@ HEAD = (
     "| notes a beat, by quarters | s a piece |\n"
     "|---|---:|---:|---:|---:|---:|---:|---|---:|"
 )
-
-
-def like_nested(recipe: Recipe) -> Recipe:
-    """A recipe told and drawn as `nested` is, which counts as that does."""
-    settings = recipe_named("nested").settings
-    for table in ("codec", "sampling"):
-        recipe = recipe.replace(table, **to_table(settings[table]))
-    return recipe.replace("model", tallies=settings["model"].tallies, place_span=settings["model"].place_span)
 
 
 def judged(made: Sequence[Score], humans: Sequence[Score]) -> dict[str, Any]:
@@ -163,7 +155,7 @@ def main() -> None:
     tell("people", {**judged(others, humans), "busy": busy(others)})
     for name in chosen.recipes.split(","):
         start = open_bundle(None) if name == COMES_ALONG else None
-        recipe = recipe_named(name) if start is None else like_nested(recipe_of(start))
+        recipe = recipe_named(name) if start is None else recipe_of(start)
         recipe = recipe.override(COMMON)
         folder = place(chosen.work / chosen.music.name, name, corpus, recipe, chosen.minutes)
         drawn = folder / hashlib.sha256(json.dumps(chosen.set).encode()).hexdigest()[:8] if chosen.set else folder
