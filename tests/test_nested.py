@@ -152,7 +152,7 @@ def test_two_pieces_that_differ_in_time_alone_differ() -> None:
 
 
 def test_what_was_told_lately_is_likelier_where_its_tally_counts() -> None:
-    model = Nested(Nested.Settings(layers=1, width=16, heads=2, inner=8, tallies=(10.0,)), SPEC)
+    model = Nested(Nested.Settings(layers=1, width=16, heads=2, inner=8, tallies=(10.0,)), SPEC).eval()
     x = np.array([[SPEC.bos, *[0, 4, 6] * 6, 2, 4, 6]])
     even = likelihoods(model, x)[0, -3:]
     assert model.weighing is not None
@@ -164,6 +164,33 @@ def test_what_was_told_lately_is_likelier_where_its_tally_counts() -> None:
     assert own[0] < even[0] < kinds[0]
     assert own[1] > even[1] > kinds[1]  # 4 was told, and is of no kind
     assert min(own[2], kinds[2]) > even[2]
+
+
+def test_what_returns_is_likelier_and_what_was_told_lately_may_count_for_less_then() -> None:
+    """A passage of 20 groups, twice: in the second all is foretold, after i groups because i groups were alike."""
+    passage = np.random.default_rng(0).integers(0, 9, (20, 3))
+    x = np.concatenate([[SPEC.bos], passage.ravel(), passage.ravel()])[None]
+    spec = dataclasses.replace(SPEC, voices=())
+    model = Nested(Nested.Settings(layers=1, width=16, heads=2, inner=8, tallies=(10.0,), returns=(2,)), spec).eval()
+    assert model.weighing is not None
+    assert model.weighing.surely is not None
+    lately, alike = torch.eye(2 * model.weighing.tallies.rows)[:2]
+
+    def found(weigh: torch.Tensor, surely: torch.Tensor) -> NDArray[np.float32]:
+        assert model.weighing is not None
+        assert model.weighing.surely is not None
+        with torch.no_grad():
+            model.weighing.weigh.bias[:], model.weighing.surely.bias[:] = weigh, surely
+            return likelihoods(model, x)[0].reshape(2, 20, 3)
+
+    even, told = found(0 * lately, 0 * lately), found(lately, 0 * lately)
+    again = found(alike, 0 * lately)
+    np.testing.assert_allclose(again[0], even[0], atol=1e-6)
+    assert (again[1, 2:] > even[1, 2:]).all()
+    less = found(lately, -lately / np.log(1 + 10))
+    np.testing.assert_allclose(less[0], told[0], atol=1e-6)
+    np.testing.assert_allclose(less[1, 10], even[1, 10], atol=1e-5)
+    assert np.abs(told[1, 10] - even[1, 10]).min() > 1e-3
 
 
 def test_more_tallies_than_there_may_be_are_refused_with_a_sentence() -> None:
