@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -21,7 +21,9 @@ from partimento.models.nested import Nested
 from partimento.pieces import Pieces
 from partimento.players.nested import open_player
 from partimento.recipes import recipe_named
+from partimento.tallies import WHEN
 from partimento.timing import Timing
+from partimento.weighing import Weighing
 from partimento.windows import Windows
 
 TIMING = Timing(roles=(1, 2, 3, 4, *[0] * 8), amounts=(7, 1, 2, 0, 4, 5, 6, 3, 1, 0, 0, 0), steps=2, mark=2)
@@ -172,25 +174,23 @@ def test_what_returns_is_likelier_and_what_was_told_lately_may_count_for_less_th
     x = np.concatenate([[SPEC.bos], passage.ravel(), passage.ravel()])[None]
     spec = dataclasses.replace(SPEC, voices=())
     model = Nested(Nested.Settings(layers=1, width=16, heads=2, inner=8, tallies=(10.0,), returns=(2,)), spec).eval()
-    assert model.weighing is not None
-    assert model.weighing.surely is not None
-    lately, alike = torch.eye(2 * model.weighing.tallies.rows)[:2]
+    lately, alike, *_ = torch.eye(2 * cast(Weighing, model.weighing).tallies.rows)
 
     def found(weigh: torch.Tensor, surely: torch.Tensor) -> NDArray[np.float32]:
-        assert model.weighing is not None
-        assert model.weighing.surely is not None
+        weighing = cast(Any, model.weighing)
         with torch.no_grad():
-            model.weighing.weigh.bias[:], model.weighing.surely.bias[:] = weigh, surely
+            weighing.weigh.bias[:], weighing.surely.bias[:] = weigh, surely
             return likelihoods(model, x)[0].reshape(2, 20, 3)
 
-    even, told = found(0 * lately, 0 * lately), found(lately, 0 * lately)
-    again = found(alike, 0 * lately)
+    none = 0 * lately
+    even, told, again = found(none, none), found(lately, none), found(alike, none)
     np.testing.assert_allclose(again[0], even[0], atol=1e-6)
     assert (again[1, 2:] > even[1, 2:]).all()
     less = found(lately, -lately / np.log(1 + 10))
     np.testing.assert_allclose(less[0], told[0], atol=1e-6)
-    np.testing.assert_allclose(less[1, 10], even[1, 10], atol=1e-5)
-    assert np.abs(told[1, 10] - even[1, 10]).min() > 1e-3
+    np.testing.assert_allclose(less[1, :, :WHEN], told[1, :, :WHEN], atol=1e-6)
+    np.testing.assert_allclose(less[1, 10, WHEN:], even[1, 10, WHEN:], atol=1e-5)
+    assert np.abs(told[1, 10, WHEN:] - even[1, 10, WHEN:]).min() > 1e-3
 
 
 def test_more_tallies_than_there_may_be_are_refused_with_a_sentence() -> None:

@@ -4,10 +4,11 @@ Each tally is weighed by one number for all ids and one for all kinds of them, a
 
     logit_k += Σ_r w_r(u, a) log(1 + c_r(k)) + v_r(u, a) log(1 + c_r(kind of k)),    w = W u + a W' u,  v = V u + a V' u
 
-where a is the log(1 + c) of what returns (`returns`) among the ids that may stand there, 0 where nothing does. So what
-was told lately counts for less the surer a return is, and does not lose its weight elsewhere by what returns explain:
-without that, what a young model composed before anything could return kept to no key. At first all weights are 0, so a
-network that is given tallies is what it was without (`Model.additions`).
+where a is the log(1 + c) of what returns (`returns`) among the ids that may stand there, 0 where nothing does and for
+ids that say when a group is. So what was told lately, pitches say, counts for less the surer a return is, and does not
+lose its weight elsewhere by what returns explain: without that, what a young model composed before anything could
+return kept to no key. At first all weights are 0, so a network that is given tallies is what it was without
+(`Model.additions`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from partimento.exporting import OnnxGraph
-from partimento.tallies import AGAIN, Tallies
+from partimento.tallies import AGAIN, WHEN, Tallies
 
 
 class Weighing(nn.Module):
@@ -55,7 +56,7 @@ class Weighing(nn.Module):
         """
         there = [counts[..., first:stop] for first, stop in self.runs[slot]]
         weights = self.weigh(u)
-        if self.surely is not None:
+        if self.surely is not None and slot >= WHEN:
             again = torch.stack([part[:, -AGAIN].amax(1) for part in there]).amax(0)
             weights = weights + again[:, None] * self.surely(u)
         own, kind = weights.chunk(2, 1)
@@ -63,7 +64,7 @@ class Weighing(nn.Module):
         return torch.cat([_sums(own, part) for part in there], 1) + kinds[:, self.kinds[slot].to(u.device)]
 
     def export(self, graph: OnnxGraph, u: str, closed: str) -> str:
-        """(B, V) the same of all ids; the graph takes `tallies` (B, rows, columns).
+        """(B, V) the same of all ids; the graph takes `tallies` (B, rows, columns) and `slot` (1,).
 
         Args:
             graph: in the making.
@@ -76,6 +77,8 @@ class Weighing(nn.Module):
             span = map(np.array, ([rows - AGAIN, 0], [rows - AGAIN + 1, ids], [1, 2]))
             again = graph.op("Squeeze", graph.op("Slice", "tallies", *span), np.array([1]))  # (B, V)
             again = graph.op("Relu", graph.op("ReduceMax", graph.op("Add", again, closed), np.array([1])))
+            late = (np.arange(len(self.runs)) >= WHEN).astype(np.float32)
+            again = graph.op("Mul", again, graph.op("Gather", late, "slot"))
             weights = graph.op("Add", weights, graph.op("Mul", again, graph.linear(u, self.surely)))
         weights = graph.reshape(weights, -1, 2, rows)
         both = graph.op("MatMul", weights, "tallies")  # (B, 2, columns)
