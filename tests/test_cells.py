@@ -302,9 +302,9 @@ def test_events_that_make_no_sense_are_passed_over() -> None:
     assert CODEC.decode(mixed).note_num() == CODEC.notes(x)
 
 
-def busyness_of(score: Score) -> list[float | None]:
+def busyness_of(score: Score, codec: Cells = CODEC) -> list[float | None]:
     """What a grammar says of how busy a piece is, at each of its events."""
-    grammar, ids = CODEC.grammar(), CODEC.encode(score)
+    grammar, ids = codec.grammar(), CODEC.encode(score)
     assert isinstance(grammar, Busy)
     said = []
     notes = vocabulary()["note"]
@@ -342,6 +342,31 @@ def test_a_piece_that_becomes_busier_is_said_to_and_at_most_so_much() -> None:
     assert max(found for found in said if found is not None) == pytest.approx(4.0)
     assert said[-1] == pytest.approx(1 / 4)
     assert said[: len(said) // 10] == [None] * (len(said) // 10)
+
+
+def evenly(often: int) -> Score:
+    """So many notes a quarter note for 96 of them, of tracks that strike one each."""
+    score = Score(4)
+    for track in range(often):
+        steps_of_a_quarter(score, track, range(0, 384, 4))
+    return score
+
+
+def test_how_a_piece_began_is_the_measure_as_far_as_learnt_pieces_are_as_busy(tmp_path: Path) -> None:
+    codec = Cells(Cells.Settings())
+    codec.learn(evenly(often) for often in range(2, 7))  # in the middle half 3 to 5
+    assert codec.busy == pytest.approx((3, 5), rel=0.02)
+    codec.save(tmp_path)
+    codec = Cells.load(tmp_path, Cells.Settings())
+    for often, times in ((1, 1 / 3), (4, 1), (10, 2)):
+        assert busyness_of(evenly(often), codec)[-1] == pytest.approx(times, rel=0.07)
+    document = json.loads((tmp_path / "used.json").read_text())
+    (tmp_path / "used.json").write_text(json.dumps({name: known for name, known in document.items() if name != "busy"}))
+    older = Cells.load(tmp_path, Cells.Settings())
+    assert busyness_of(evenly(10), older)[-1] == pytest.approx(1, rel=0.07)
+    (tmp_path / "used.json").write_text(json.dumps(document | {"busy": [5, 3]}))
+    with pytest.raises(InvalidBundle, match="damaged"):
+        Cells.load(tmp_path, Cells.Settings())
 
 
 @pytest.mark.parametrize("seed", range(60))

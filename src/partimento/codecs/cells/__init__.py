@@ -30,6 +30,7 @@ from partimento.alignment import beside_beats, on_beats
 from partimento.atomic import write_text
 from partimento.codec import Codec, TokenSpec
 from partimento.codecs.cells.asking import measured, partly
+from partimento.codecs.cells.busyness import BUSIEST
 from partimento.codecs.cells.clock import COMMON
 from partimento.codecs.cells.fields import (
     BAR,
@@ -68,6 +69,7 @@ ALWAYS = ("bar", "cell", "note", "step", "none", "quarters", "steps", "eos")
 ENDING_SHARE = 0.5  # of the parts with which a piece ends: what is told so that it does
 PERCUSSION = np.arange(27, 88)  # keys of drums that General MIDI 2 names; level 1 has 35 to 81
 USUAL_PITCHES = 0.999  # of all notes of a program: what is not below its lowest pitch, or not above its highest
+USUALLY_BUSY = 25.0, 75.0  # per cent of pieces that are no busier than the least, and the most, that is usual
 USUAL_CHORDS = 0.999  # of all that a program strikes at once: how many notes of so many it may strike
 ASKED_SHARE = 0.65  # of what is told with cells hidden: what is told with something asked of them
 
@@ -98,6 +100,7 @@ class Cells(Codec[TokenSpec]):
         self.at_once = np.full(DRUMS + 1, 128)  # notes that a program strikes at once at most
         self.ranges = np.tile([0, 127], (DRUMS + 1, 1))  # the lowest and the highest pitch that a program plays
         self.opening = (COMMON, int(nearest(tempi(), np.array([DEFAULT_QPM]))[0]))  # metre and tempo that pieces have
+        self.busy = (0.0, BUSIEST)  # notes a quarter note, from the least to the most that is usual
         self.cell_size = 6.0  # events of a cell that has any, on average
 
     @property
@@ -125,14 +128,15 @@ class Cells(Codec[TokenSpec]):
     def learn(self, scores: Iterable[Score]) -> None:
         """Note what occurs, that nothing else be sampled: programs by track, metres, tempi, loudness, drums, pedals.
 
-        And how many notes a program strikes at once, but for the rarest times. The vocabulary is fixed: ids that never
-        occur cost a model next to nothing, and a prompt from elsewhere can still be told.
+        And how many notes a program strikes at once, but for the rarest times, and how busy pieces are. The vocabulary
+        is fixed: ids that never occur cost a model next to nothing, and a prompt from elsewhere can still be told.
         """
         ids = vocabulary()
         used = np.zeros(ids.size, dtype=np.bool_)
         programs = np.zeros((TRACKS, DRUMS + 1), dtype=np.int64)
         metres, levels, counts = Counter[int](), list[int](), Counter[int]()
         struck = np.zeros((DRUMS + 1, 129), dtype=np.int64)  # how often each program strikes so many notes at once
+        busy = list[float]()
         for score in scores:
             x = self._written(score)
             used[x] = True
@@ -145,6 +149,8 @@ class Cells(Codec[TokenSpec]):
             cells = np.unique(events[kind == CELL][:, 1:3], axis=0)
             programs[values(cells[:, 0]), values(cells[:, 1])] += 1
             np.add.at(struck, _struck(Grid(x)), 1)
+            onsets = note_array(score)["onset"] / score.ticks_per_quarter
+            busy.append(len(onsets) / max(np.ptp(onsets) if len(onsets) else 0.0, 1.0))
         if not used.any():
             return
         for name in ALWAYS:
@@ -159,6 +165,8 @@ class Cells(Codec[TokenSpec]):
         self.used, self.programs = used, programs
         self.opening = (metres.most_common(1)[0][0], sorted(levels)[len(levels) // 2])
         self.at_once = _usual(struck)
+        least, most = np.percentile(busy, USUALLY_BUSY).tolist()
+        self.busy = least, most
         self.cell_size = sum(counts[kind] for kind in (NOTE, DOWN, UP)) / max(counts[CELL], 1)
 
     def learn_ranges(self, scores: Iterable[Score]) -> None:
@@ -236,7 +244,8 @@ class Cells(Codec[TokenSpec]):
 
     def grammar(self) -> Grammar:
         """Well-formed events with what `learn` saw."""
-        return Grammar(self.used, self.programs > 0, self.at_once, self.ranges, in_every_bar=not self._changes_alone)
+        programs, told = self.programs > 0, not self._changes_alone
+        return Grammar(self.used, programs, self.at_once, self.ranges, in_every_bar=told, busy=self.busy)
 
     def notes(self, x: NDArray[Any]) -> int:
         """How many notes `decode(x)` has."""
@@ -253,6 +262,7 @@ class Cells(Codec[TokenSpec]):
             "ranges": self.ranges.tolist(),
             "opening": self.opening,
             "cell size": self.cell_size,
+            "busy": self.busy,
         }
         write_text(folder / USED_FILE, json.dumps(document))
 
@@ -285,12 +295,15 @@ class Cells(Codec[TokenSpec]):
                 raise ValueError("there is a program that plays nothing")
             metre, tempo = (int(number) for number in document["opening"])
             size = float(document["cell size"])
+            least, most = (float(figure) for figure in document.get("busy", codec.busy))
+            if not 0 <= least <= most < math.inf or most == 0:
+                raise ValueError("learnt pieces have no notes")
             if not (0 <= metre < len(METRES) and 0 <= tempo < TEMPI and 0 <= size < math.inf):
                 raise ValueError("there is no such metre or tempo")
         except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError, AttributeError) as error:
             raise InvalidBundle(f"{path} is missing or damaged; take the bundle anew from where it came.") from error
         codec.used, codec.programs, codec.at_once, codec.ranges = used, programs, at_once, ranges
-        codec.opening, codec.cell_size = (metre, tempo), size
+        codec.opening, codec.cell_size, codec.busy = (metre, tempo), size, (least, most)
         return codec
 
 

@@ -1,8 +1,9 @@
 """Busyness: how many notes begin in a quarter note, lately and as the piece began.
 
 A piece is about as busy throughout as it began, more or less so by a half, and a model that has drawn a chord too many
-takes what it has drawn for the measure. Counted from the first note on, and compared anew at each bar, so that all its
-tracks are treated alike. Leaves out: how long the notes are, how loud, and by which tracks.
+takes what it has drawn for the measure. How it began is the measure as far as learnt pieces are as busy as that: a
+beginning that is fuller than any of theirs would else be kept to. Counted from the first note on, and compared anew at
+each bar, so that all its tracks are treated alike. Leaves out: how long the notes are, how loud, and by which tracks.
 """
 
 from __future__ import annotations
@@ -14,18 +15,23 @@ from partimento.codecs.cells.fields import STEPS
 LATELY = 16 * STEPS  # what is compared with the beginning
 BEGINNING = 64 * STEPS  # the longest that it is taken to be
 SHORTEST = 16 * STEPS  # the shortest
+BUSIEST = 1000.0  # notes a quarter note
 FARTHEST = 4.0  # times as busy, or less so, that are told
 
 
 class Busyness:
     """How busy a piece is, bar by bar.
 
+    Args:
+        usual: how many notes a quarter note learnt pieces have, from the least to the most that is usual.
+
     Attributes:
         times: how many times as busy it was lately, when the bar began, as in the beginning; None where that cannot be
             said yet.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, usual: tuple[float, float] = (0.0, BUSIEST)) -> None:
+        self._usual = usual
         self.times: float | None = None
         self._first = -1  # the step of the first note
         self._began = 0  # notes of the beginning, as far as they are no more of late
@@ -44,5 +50,6 @@ class Busyness:
             self._began += count if step < self._first + BEGINNING else 0
         length = min(bar - LATELY - self._first, BEGINNING)
         if self._first >= 0 and length >= SHORTEST and self._began:
-            times = self._late.total() / LATELY * length / self._began
+            lately, began = self._late.total() * STEPS / LATELY, self._began * STEPS / length
+            times = lately / min(max(began, self._usual[0]), self._usual[1])
             self.times = min(max(times, 1 / FARTHEST), FARTHEST)

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from partimento.codec import Request
 from partimento.codecs.cells.asking import DENSITY, POLYPHONY
-from partimento.codecs.cells.busyness import Busyness
+from partimento.codecs.cells.busyness import BUSIEST, Busyness
 from partimento.codecs.cells.clock import LENGTHS, paces
 from partimento.codecs.cells.fields import (
     ANSWER,
@@ -85,9 +85,10 @@ class Cells:
         ranges: NDArray[np.int64],
         *,
         in_every_bar: bool = True,
+        busy: tuple[float, float] = (0.0, BUSIEST),
     ) -> None:
         self._ids = vocabulary()
-        self._in_every_bar = in_every_bar
+        self._in_every_bar, self._busy = in_every_bar, busy
         self._learnt, self._programs, self._at_once, self._ranges = used, programs, at_once, ranges
         self.acted: Counter[str] = Counter()
         self.start(Request())
@@ -113,7 +114,7 @@ class Cells:
         self._allowed = self._learnt.copy()  # a prompt adds its own
         self._group: list[int] = []
         self._over = False
-        self._state, self._busyness = State(), Busyness()
+        self._state, self._busyness = State(), Busyness(self._busy)
         self._striking = Striking(self._state, self._allowed, in_key, self._at_once, self._ranges)
         self._told_after = -1  # notes after which a silence was told
         self.begin()
