@@ -17,7 +17,7 @@ import numpy as np
 from partimento.codec import TokenSpec, codec_named
 from partimento.corpus import inspect
 from partimento.recipes import recipe_named
-from partimento.tallies import AGAIN, WHEN, Tallies, Tally
+from partimento.tallies import OF_RETURNS, WHEN, Tallies, Tally
 
 FROM = (0, 1, 2, 4, 8, 16, 32)  # events alike
 AT_ONCE = 1024  # events
@@ -32,6 +32,8 @@ def main() -> None:
     settings = recipe_named("nested").settings
     corpus = inspect(chosen.music)
     scores = list(corpus.scores(corpus.pieces("test")[: chosen.pieces]))
+    if not scores:
+        raise SystemExit(f"{chosen.music} has too few pieces to hold some out.")
     codec = cast(Any, codec_named("cells"))(settings["codec"])
     codec.learn(scores)
     spec = cast(TokenSpec, codec.spec)
@@ -52,7 +54,7 @@ def main() -> None:
         tally = Tally(tallies, 1)
         for first in range(0, groups.shape[1], AT_ONCE):
             part = slice(first, first + AT_ONCE)
-            alike, there = np.moveaxis(np.expm1(tally.over(before[:, part], groups[:, part]))[0, :, -AGAIN:], 1, 0)
+            alike, there = np.moveaxis(np.expm1(tally.over(before[:, part], groups[:, part]))[0, :, -OF_RETURNS:], 1, 0)
             some = there.any(axis=1)
             told = np.take_along_axis(there > 0, groups[0, part], axis=1) | ~counted[groups[0, part]]
             row = np.searchsorted(FROM, np.rint(alike.max(axis=1)), side="right") - 1

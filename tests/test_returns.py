@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,7 +17,7 @@ def _near(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("partimento.returns.NEAREST", 1)
 
 
-def heard(returns: Returns, groups: list[int]) -> list[tuple[int | None, int]]:
+def heard(returns: Returns, groups: Iterable[int]) -> list[tuple[int | None, int]]:
     """What was foretold before each group, and for how many groups it had been alike."""
     found = []
     for group in groups:
@@ -71,7 +73,7 @@ def test_of_a_varied_return_what_is_as_it_was_is_foretold() -> None:
 def test_what_is_wrong_again_and_again_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("partimento.returns.PATIENCE", 3)
     found = heard(Returns((4,)), [*range(20), *range(8), *range(50, 60)])[28:]
-    assert [foretold for foretold, _ in found] == [8, 9, 10, 11, *[None] * 6]
+    assert [foretold for foretold, _ in found] == [8, 9, 10, *[None] * 7]
 
 
 @settings(max_examples=30, deadline=None)
@@ -98,6 +100,16 @@ def test_what_was_hidden_goes_on_from_where_it_was() -> None:
     assert heard(returns, [4, 5, 6]) == [(4, 4), (5, 5), (6, 6)]
     returns.answer(99)  # nobody hid anything there
     assert returns.following() == ((), 0)
+
+
+def test_what_was_hidden_returns_from_later_in_the_piece() -> None:
+    returns = Returns((3,))
+    returns.enter(5)
+    heard(returns, [*range(50, 60), 0, 1, 2])
+    returns.hide(7)
+    heard(returns, [*range(70, 80), *range(20), *range(90, 99)])
+    returns.answer(7)
+    assert heard(returns, range(3, 20))[1:] == [(at, at - 1) for at in range(4, 20)]
 
 
 def test_of_what_does_not_count_the_latest_is_foretold() -> None:

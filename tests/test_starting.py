@@ -202,6 +202,7 @@ def test_what_a_bundle_was_told_stays_when_it_goes_on() -> None:
     told = {**shipped.recipe, "codec": {"name": "cells", "tempo_told": "always"}, "model": model}
     told["sampling"] = {**shipped.recipe["sampling"], "kinds_p": 1.0, "steadiness": 0.5}
     recipe = recipe_of(dataclasses.replace(shipped, recipe=told))
+    assert recipe.settings["model"].returns == ()
     assert recipe.settings["codec"].tempo_told == "always"
     assert recipe.settings["codec"].align
     assert (recipe.settings["model"].tallies, recipe.settings["model"].place_span) == ((), 9.0)

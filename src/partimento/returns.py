@@ -13,8 +13,9 @@ repeat it on the spot, the surer the more often it has come. For the same reason
 ago.
 
 Groups are alike where the same ids that count (`Tallies.counted`) were told in them: lengths and loudness may differ.
-Each voice is a stream of its own, from what begins it in a bar to what follows its last event there, so that what other
-voices do in between breaks nothing off. What a hidden cell was to hold goes on from where that was hidden.
+Each voice is a stream of its own, from what begins it in a bar to what follows its last event there: another voice that
+enters or rests costs it one group foretold wrong, and breaks nothing off. What a hidden cell was to hold goes on from
+where that was hidden, and may return from later in the piece.
 
 Leaves out: returns in another key, an octave higher, or in another voice.
 """
@@ -101,7 +102,7 @@ class Returns:
         if now.again is not None:
             right = now.again.counted == counted
             now.alike, now.wrong = (now.alike + 1, 0) if right else (0, now.wrong + 1)
-            now.again = now.again.next if now.wrong <= PATIENCE else None
+            now.again = now.again.next if now.wrong < PATIENCE else None
         heard = _Heard(group, counted, now.told)
         now.told += 1
         if now.last is not None:
@@ -135,4 +136,5 @@ class Returns:
         now = self._now
         if now.again is None:
             return (), 0
-        return now.again.group, min(now.alike, max(now.told - now.again.number, 1), LONGEST)
+        ago = now.told - now.again.number  # not above 0 of what was told after the place of a hidden cell
+        return now.again.group, min(now.alike, LONGEST, ago if ago > 0 else LONGEST)

@@ -41,8 +41,8 @@ class Sampling:
     min_p: float = 0.0
     """Leave out ids less likely than this share of the likeliest (Nguyen et al. 2024)."""
     steadiness: float = 0.0
-    """Power of the ratio of how busy a piece is now to how busy it began by which the odds of another note fall, for
-    codecs that tell it (`cells`): 0 leaves them, 1 holds pieces of minutes."""
+    """Power of the ratio of how busy a piece is now to how busy it began, or pieces usually are, by which the odds of
+    another note fall, for codecs that tell it (`cells`): 0 leaves them, 1 holds pieces of minutes."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.temperature) and self.temperature >= 0):
@@ -382,7 +382,7 @@ def _ending(pens: Sequence[_Pen], logits: NDArray[np.float32]) -> NDArray[np.flo
 
 
 def _steadied(pens: Sequence[_Pen], logits: NDArray[np.float32], steadiness: float) -> NDArray[np.float32]:
-    """Logits (B, V) by which notes become the less likely, the busier a piece is than it began, and the likelier.
+    """Logits (B, V) by which notes become less likely, the busier a piece is than it began or is usual; or likelier.
 
     Drawn by a young model, a chord with a note too many makes the next one likelier to have one, and so on; how often
     each frame of a grid sounds is held in the same way by Johnson (2015, "Composing music with recurrent neural

@@ -34,8 +34,9 @@ LONGEST_CONTEXT = 64
 WHEN = 2  # ids of a group, its first ones, that say when it is
 LABEL = 3  # which id of a group that hides or answers names what is hidden
 BEGINS, ENDS, HIDES, ANSWERS = 1, -1, 2, 3
-AGAIN = 2  # rows of returns: for how many groups they were alike, and whether there is one
-THERE = np.e - 1  # what counts so that log(1 + c) is 1
+ALIKE, THERE = -2, -1  # the last rows: for how many groups what returns was alike, and whether anything does
+OF_RETURNS = 2  # rows
+ONE = np.e - 1  # what counts so that log(1 + c) is 1
 
 Counts = NDArray[np.float32]
 Place = tuple[int, int, int]
@@ -53,7 +54,8 @@ class Tallies:
         voices: (ids,) whether a group that begins with each id begins a voice, which its second id names (`BEGINS`),
             ends it (`ENDS`) or does neither (0); or names by a label what of the voice is told later (`HIDES`), and
             begins to tell that (`ANSWERS`). Empty where there are no voices.
-        whens: (ids,) whether each id may be among the first `WHEN` of a group. Empty where nothing is counted by place.
+        whens: (ids,) whether each id may be among the first `WHEN` of a group. Empty where nothing is counted by place
+            and nothing that returns is looked for.
         counted: (ids,) whether that each id was told counts. Empty where that of all does.
         contexts: how many groups have to be alike that what followed is looked for; empty where it is not.
 
@@ -84,7 +86,10 @@ class Tallies:
         fits = fits and len(self.contexts) <= MOST_CONTEXTS
         fits = fits and all(type(length) is int and 0 < length <= LONGEST_CONTEXT for length in self.contexts)
         if not fits or bool(self.place_span or self.contexts) != bool(self.whens):
-            raise ValueError("tallies need spans, and all else that is said of ids of all or of none")
+            raise ValueError(
+                "tallies need spans, what is said of ids said of all or of none, and for places or returns which of them "
+                "say when a group is"
+            )
 
     @property
     def columns(self) -> int:
@@ -99,7 +104,7 @@ class Tallies:
     @property
     def returning(self) -> int:
         """How many of them, the last, are of returns."""
-        return AGAIN if self.contexts else 0
+        return OF_RETURNS if self.contexts else 0
 
     def of(self, before: NDArray[np.int64], groups: NDArray[np.int64], wanted: slice = slice(None)) -> Counts:
         """log(1 + c) of the ids of the wanted ones of groups (B, G, n), (B, W, rows, columns); see `Tally.over`."""
@@ -307,4 +312,4 @@ class _Returning:
 
     def _put(self, counts: Counts, ids: list[int], alike: int) -> None:
         ids = [id for id in ids if id < self._ids]
-        counts[-AGAIN, ids], counts[-AGAIN + 1, ids] = alike, THERE
+        counts[ALIKE, ids], counts[THERE, ids] = alike, ONE

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from partimento.exporting import OnnxGraph
-from partimento.tallies import AGAIN, WHEN, Tallies
+from partimento.tallies import ALIKE, WHEN, Tallies
 
 
 class Weighing(nn.Module):
@@ -57,7 +57,7 @@ class Weighing(nn.Module):
         there = [counts[..., first:stop] for first, stop in self.runs[slot]]
         weights = self.weigh(u)
         if self.surely is not None and slot >= WHEN:
-            again = torch.stack([part[:, -AGAIN].amax(1) for part in there]).amax(0)
+            again = torch.stack([part[:, ALIKE].amax(1) for part in there]).amax(0)
             weights = weights + again[:, None] * self.surely(u)
         own, kind = weights.chunk(2, 1)
         kinds = functional.pad(_sums(kind, counts[..., self.tallies.ids :]), (0, 1))  # the last is no kind's
@@ -74,7 +74,7 @@ class Weighing(nn.Module):
         ids, rows = self.tallies.ids, self.tallies.rows
         weights = graph.linear(u, self.weigh)
         if self.surely is not None:
-            span = map(np.array, ([rows - AGAIN, 0], [rows - AGAIN + 1, ids], [1, 2]))
+            span = map(np.array, ([rows + ALIKE, 0], [rows + ALIKE + 1, ids], [1, 2]))
             again = graph.op("Squeeze", graph.op("Slice", "tallies", *span), np.array([1]))  # (B, V)
             again = graph.op("Relu", graph.op("ReduceMax", graph.op("Add", again, closed), np.array([1])))
             late = (np.arange(len(self.runs)) >= WHEN).astype(np.float32)

@@ -3,10 +3,10 @@
 The weights and the codec are the bundle's, so every id means what it meant; all that is learnt is learnt on from there
 (fine-tuning: Howard and Ruder 2018, "Universal language model fine-tuning for text classification"), in steps that are
 `GENTLER` than before, from fewer ids at a time, and more often in the keys that the pieces are in, since the model
-knows the others (`docs/training.md` has what all three were chosen by). What the bundle's version did not know yet is
-as this version's recipe of the same model has it, as far as the model is what it was until it learns. Where nothing
-that is learnt is better than what came, what came stays. A copy of the bundle lies in the run's folder, so that the run
-can be resumed when the bundle is gone.
+knows the others (`docs/training.md` has what all three were chosen by). What the bundle's version did not know yet of
+its model, of telling music and of drawing it is as this version's recipe has it. Where nothing that is learnt is better
+than what came, what came stays. A copy of the bundle lies in the run's folder, so that the run can be resumed when the
+bundle is gone.
 
 Leaves out: learning some of the weights alone (LoRA, Hu et al. 2022), which learns less in the same minutes.
 """
@@ -24,6 +24,7 @@ from partimento.codec import codec_named
 from partimento.errors import InvalidBundle, InvalidSettings
 from partimento.model import Counted, Model, model_named
 from partimento.recipes import Recipe, from_tables, presets, recipe_named
+from partimento.sampling import Sampling
 from partimento.settings import to_table
 
 START = "start"  # the bundle's copy, in a run's folder
@@ -58,27 +59,23 @@ def recipe_of(bundle: Bundle) -> Recipe:
 def _unknown_then(bundle: Bundle) -> dict[str, Any]:
     """Tables of a bundle's recipe with the settings that its version did not know, as this version's recipe has them.
 
-    Those that change nothing until they are learnt, how music is told, and how it is drawn; of the recipe that is named
-    as the model is, if there is one of the same codec.
+    Those that change nothing until they are learnt, and how music is told; and all of how it is drawn, where this
+    version draws by what that one did not know. Of the recipe that is named as the model is, if its codec is the same.
     """
     if bundle.model_name not in presets():
         return {}
     ours = recipe_named(bundle.model_name).to_tables()
     if ours["codec"]["name"] != bundle.codec_name:
         return {}
-    may = {
-        "model": model_named(bundle.model_name).additional,
-        "codec": codec_named(bundle.codec_name).changeable,
-        "sampling": tuple(ours["sampling"]),
-    }
-    tables = {}
-    for table, names in may.items():
-        theirs = bundle.recipe.get(table, {})
-        new = {name: ours[table][name] for name in names if name not in theirs}
-        if new and table == "sampling":  # drawn as is best now, and not by half
-            new = ours[table]
-        tables[table] = {**theirs, **new}
-    return tables
+    model, codec, sampling = (bundle.recipe.get(table, {}) for table in ("model", "codec", "sampling"))
+    additional = model_named(bundle.model_name).additional
+    if model.keys().isdisjoint(additional):  # else its weights are of what it has of them
+        model = model | {name: ours["model"][name] for name in additional}
+    told = {name: ours["codec"][name] for name in codec_named(bundle.codec_name).changeable}
+    usual = to_table(Sampling())
+    drawn = {name for name, value in ours["sampling"].items() if value != usual[name]}
+    new = bool(drawn) and sampling.keys().isdisjoint(drawn)
+    return {"model": model, "codec": told | codec, "sampling": ours["sampling"] | ({} if new else sampling)}
 
 
 def _said(table: Mapping[str, Any]) -> dict[str, Any]:

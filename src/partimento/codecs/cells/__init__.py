@@ -150,7 +150,8 @@ class Cells(Codec[TokenSpec]):
             programs[values(cells[:, 0]), values(cells[:, 1])] += 1
             np.add.at(struck, _struck(Grid(x)), 1)
             onsets = note_array(score)["onset"] / score.ticks_per_quarter
-            busy.append(len(onsets) / max(np.ptp(onsets) if len(onsets) else 0.0, 1.0))
+            if len(onsets):
+                busy.append(len(onsets) / max(np.ptp(onsets), 1.0))
         if not used.any():
             return
         for name in ALWAYS:
@@ -165,8 +166,9 @@ class Cells(Codec[TokenSpec]):
         self.used, self.programs = used, programs
         self.opening = (metres.most_common(1)[0][0], sorted(levels)[len(levels) // 2])
         self.at_once = _usual(struck)
-        least, most = np.percentile(busy, USUALLY_BUSY).tolist()
-        self.busy = least, most
+        if busy:
+            least, most = np.percentile(busy, USUALLY_BUSY).tolist()
+            self.busy = least, most
         self.cell_size = sum(counts[kind] for kind in (NOTE, DOWN, UP)) / max(counts[CELL], 1)
 
     def learn_ranges(self, scores: Iterable[Score]) -> None:

@@ -1,9 +1,10 @@
 """Busyness: how many notes begin in a quarter note, lately and as the piece began.
 
 A piece is about as busy throughout as it began, more or less so by a half, and a model that has drawn a chord too many
-takes what it has drawn for the measure. How it began is the measure as far as learnt pieces are as busy as that: a
-beginning that is fuller than any of theirs would else be kept to. Counted from the first note on, and compared anew at
-each bar, so that all its tracks are treated alike. Leaves out: how long the notes are, how loud, and by which tracks.
+takes what it has drawn for the measure. How it began is the measure as far as learnt pieces usually are as busy: a
+beginning that is fuller than is usual, or emptier, counts as the fullest or the emptiest that is, and is not kept to.
+Counted from the first note on, and compared anew at each bar, so that all its tracks are treated alike. Leaves out: how
+long the notes are, how loud, and by which tracks.
 """
 
 from __future__ import annotations

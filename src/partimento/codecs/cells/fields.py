@@ -209,7 +209,7 @@ def counted() -> tuple[bool, ...]:
 
 @functools.cache
 def voices() -> tuple[int, ...]:
-    """Of each id whether an event that begins with it begins a track, or ends it, as a bar does."""
+    """Of each id whether an event that begins with it begins a track, hides a part of it or tells that, or ends it."""
     ids = vocabulary()
     found = np.zeros(ids.size, dtype=np.int64)
     names = {"cell": tallies.BEGINS, "hidden": tallies.HIDES, "answer": tallies.ANSWERS, "bar": tallies.ENDS}

@@ -163,7 +163,7 @@ class Cells:
         return self._beyond
 
     def busier(self) -> tuple[slice, float] | None:
-        """The ids that begin notes, and how many times as busy the piece is now as it began (`busyness`)."""
+        """The ids that begin notes, and how many times as busy the piece is as it began or is usual (`busyness`)."""
         times = None if self._group or self._state.filling else self._busyness.times
         return None if times is None else (self._span("note"), times)
 
