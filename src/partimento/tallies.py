@@ -87,8 +87,8 @@ class Tallies:
         fits = fits and all(type(length) is int and 0 < length <= LONGEST_CONTEXT for length in self.contexts)
         if not fits or bool(self.place_span or self.contexts) != bool(self.whens):
             raise ValueError(
-                "tallies need spans, what is said of ids said of all or of none, and for places or returns which of them "
-                "say when a group is"
+                "tallies need spans, what is said of ids said of all or of none, and for places or returns which of "
+                "them say when a group is"
             )
 
     @property
