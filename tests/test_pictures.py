@@ -188,6 +188,13 @@ def test_an_empty_score_is_an_empty_roll(tmp_path: Path) -> None:
     assert "No notes" in words(roll(Score(480))[0])
 
 
+def test_a_score_that_ends_as_it_begins_has_a_tempo() -> None:
+    score = Score(480)
+    score.tracks.append(Track("", 0, False))
+    score.tracks[0].notes.append(Note(0, 0, 60, 64))
+    assert any("120 bpm" in word for word in words(roll(score)[0]))
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(score=scores(max_tracks=14))
 def test_any_score_makes_a_bounded_picture_with_everything_inside(score: Score, tmp_path: Path) -> None:

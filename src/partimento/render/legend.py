@@ -77,7 +77,7 @@ def facts_of(score: Score, notes: NoteArray, page: Page) -> str:
         return "No notes"
     lines = bar_lines(score, min(end, page.shown))
     bars = len(lines)
-    tempi = [round(qpm) for at, qpm in tempo_changes(score).items() if at < end]
+    tempi = [round(qpm) for at, qpm in tempo_changes(score).items() if at < max(end, 1)]
     span = f"{min(tempi)}" if min(tempi) == max(tempi) else f"{min(tempi)} to {max(tempi)}"
     parts = [
         f"{bars:,} bar{'s' * (bars != 1)} of {_metre(score)}",
