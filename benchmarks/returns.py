@@ -16,8 +16,9 @@ import numpy as np
 
 from partimento.codec import TokenSpec, codec_named
 from partimento.corpus import inspect
+from partimento.models.nested import tallies_of
 from partimento.recipes import recipe_named
-from partimento.tallies import OF_RETURNS, WHEN, Tallies, Tally
+from partimento.tallies import OF_RETURNS, Tally
 
 FROM = (0, 1, 2, 4, 8, 16, 32)  # events alike
 AT_ONCE = 1024  # events
@@ -37,15 +38,7 @@ def main() -> None:
     codec = cast(Any, codec_named("cells"))(settings["codec"])
     codec.learn(scores)
     spec = cast(TokenSpec, codec.spec)
-    early = np.isin(np.arange(spec.vocab_size), np.concatenate([spec.at(slot) for slot in range(WHEN)]))
-    tallies = Tallies(
-        spec.vocab_size,
-        (1.0,),
-        voices=spec.voices,
-        whens=tuple(early.tolist()),
-        counted=spec.counted,
-        contexts=settings["model"].returns,
-    )
+    tallies = tallies_of(settings["model"], spec)
     counted = np.array(spec.counted)
     foretold, right, events = np.zeros(len(FROM), int), np.zeros(len(FROM), int), 0
     for score in scores:

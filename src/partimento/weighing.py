@@ -37,7 +37,7 @@ class Weighing(nn.Module):
         super().__init__()
         self.tallies = tallies
         self.weigh = nn.Linear(inner, 2 * tallies.rows)  # ids, and kinds of them
-        self.surely = nn.Linear(inner, 2 * tallies.rows) if tallies.returning else None
+        self.surely = nn.Linear(inner, 2 * tallies.rows) if tallies.returning and len(slots) > WHEN else None
         for linear in (self.weigh, self.surely):
             if linear is not None:
                 nn.init.zeros_(linear.weight)

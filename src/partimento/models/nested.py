@@ -132,7 +132,7 @@ class Nested(nn.Module, Model):
         )
         self.norm = nn.LayerNorm(inner)
         self.head = Head(inner, spec.vocab_size)
-        self.weighing = Weighing(inner, self._tallies(), self.ids) if settings.tallies else None
+        self.weighing = Weighing(inner, tallies_of(settings, spec), self.ids) if settings.tallies else None
         for module in self.modules():
             if isinstance(module, nn.Embedding):
                 nn.init.normal_(module.weight, std=0.1)
@@ -141,23 +141,6 @@ class Nested(nn.Module, Model):
         for linear in (self.tell, self.head):
             nn.init.normal_(linear.weight, std=0.02)
             nn.init.zeros_(linear.bias)
-
-    def _tallies(self) -> Tallies:
-        """What is counted."""
-        chosen, ids, whens = self.settings, self.spec.vocab_size, ()
-        if chosen.place_span or chosen.returns:
-            early = np.concatenate([self.spec.at(slot) for slot in range(WHEN)][: self.spec.group])
-            whens = tuple(np.isin(np.arange(ids), early).tolist())
-        return Tallies(
-            ids,
-            chosen.tallies,
-            self.spec.kinds,
-            chosen.place_span,
-            self.spec.voices if whens else (),
-            whens,
-            self.spec.counted,
-            chosen.returns,
-        )
 
     def grouped(self, x: Tensor, begin: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Ids by groups.
@@ -425,6 +408,24 @@ class Nested(nn.Module, Model):
         for slot, ids in enumerate(self.ids):
             closed[slot, ids] = 0
         return closed
+
+
+def tallies_of(settings: Nested.Settings, spec: TokenSpec) -> Tallies:
+    """What such a network counts of such ids."""
+    whens: tuple[bool, ...] = ()
+    if settings.place_span or settings.returns:
+        early = np.concatenate([spec.at(slot) for slot in range(WHEN)][: spec.group])
+        whens = tuple(np.isin(np.arange(spec.vocab_size), early).tolist())
+    return Tallies(
+        spec.vocab_size,
+        settings.tallies,
+        spec.kinds,
+        settings.place_span,
+        spec.voices,
+        whens,
+        spec.counted,
+        settings.returns,
+    )
 
 
 def _numbers(ids: Sequence[Tensor], size: int) -> Tensor:
