@@ -126,9 +126,8 @@ class Tally:
         self._keeps = keeps.astype(np.float32)[:, None]
         self._counts = np.zeros((batch, len(keeps), tallies.columns + 1), dtype=np.float32)  # the last of nothing
         self._columns = _columns(tallies)
-        self._rows, self._by_place = tallies.rows, len(tallies.spans)
-        self._places = [_Places(tallies, self._columns) for _ in range(batch)] if tallies.place_span else []
-        self._returns = [_Returning(tallies) for _ in range(batch)] if tallies.contexts else []
+        self._rows = tallies.rows
+        self._parts: list[list[_Places | _Returning]] = [_parts(tallies, self._columns) for _ in range(batch)]
 
     def hear(self, groups: NDArray[np.int64]) -> Counts:
         """Take note of a group of each piece, (B, n) ids.
@@ -136,9 +135,13 @@ class Tally:
         Returns:
             log(1 + c) of the next group's ids, (B, rows, columns); by place, of those that say when it is.
         """
-        found = self._lately(groups[:, None])[:, 0]
-        for row, group, counts in zip(range(len(groups)), groups.tolist(), found, strict=True):
-            self._hear(row, group, counts)
+        lately = self._lately(groups[:, None])[:, 0]
+        found = self._blank(len(groups))
+        found[:, : lately.shape[1]] = lately
+        for parts, group, counts in zip(self._parts, groups.tolist(), found, strict=True):
+            for part in parts:
+                part.hear(group)
+                part.following(counts)
         return _told(found)
 
     def placed(self, whens: NDArray[np.int64]) -> Counts:
@@ -146,9 +149,10 @@ class Tally:
 
         By place and of returns; else 0.
         """
-        found = np.zeros((len(whens), self._rows, self._counts.shape[2]), dtype=np.float32)
-        for row, when, counts in zip(range(len(whens)), whens.tolist(), found, strict=True):
-            self._place(row, when, counts)
+        found = self._blank(len(whens))
+        for parts, when, counts in zip(self._parts, whens.tolist(), found, strict=True):
+            for part in parts:
+                part.there(when, counts)
         return _told(found)
 
     def over(self, before: NDArray[np.int64], groups: NDArray[np.int64], wanted: slice = slice(None)) -> Counts:
@@ -162,55 +166,39 @@ class Tally:
         Returns:
             log(1 + c) of the ids of the wanted ones, (B, W, rows, columns).
         """
-        found = self._lately(before)[:, wanted]
+        lately = self._lately(before)[:, wanted]
+        found = self._blank(*lately.shape[:2])
+        found[:, :, : lately.shape[2]] = lately
         rows = {at: row for row, at in enumerate(range(groups.shape[1])[wanted])}
-        if not self._places and not self._returns:
-            return _told(found)
-        for piece, (heard, foretold) in enumerate(zip(before.tolist(), groups.tolist(), strict=True)):
-            for at, last in enumerate(heard):
-                row = rows.get(at)
-                self._hear(piece, last, None if row is None else found[piece, row])
-                if row is not None:
-                    self._place(piece, foretold[at][:WHEN], found[piece, row])
+        for parts, heard, piece, told in zip(self._parts, before.tolist(), groups.tolist(), found, strict=True):
+            for part in parts:
+                for at, last in enumerate(heard):
+                    part.hear(last)
+                    if (row := rows.get(at)) is not None:
+                        part.following(told[row])
+                        part.there(piece[at][:WHEN], told[row])
         return _told(found)
 
     def narrow(self, rows: NDArray[np.int64]) -> None:
         """Go on with the pieces at `rows` alone."""
         self._counts = self._counts[rows]
-        self._places = [self._places[row] for row in rows.tolist()] if self._places else []
-        self._returns = [self._returns[row] for row in rows.tolist()] if self._returns else []
+        self._parts = [self._parts[row] for row in rows.tolist()]
 
-    def _hear(self, piece: int, group: list[int], counts: Counts | None) -> None:
-        """Take note of a piece's group, and put into (rows, columns and one) what there is of when the next one is."""
-        if self._places:
-            self._places[piece].hear(group)
-            if counts is not None:
-                counts[self._by_place] = self._places[piece].following()
-        if self._returns:
-            self._returns[piece].hear(group)
-            if counts is not None:
-                self._returns[piece].following(counts)
-
-    def _place(self, piece: int, when: list[int], counts: Counts) -> None:
-        """Add to (rows, columns and one) what is counted of the ids after those that say when a group is."""
-        if self._places:
-            counts[self._by_place] += self._places[piece].there(when)
-        if self._returns:
-            self._returns[piece].there(when, counts)
+    def _blank(self, *shape: int) -> Counts:
+        """(…, rows, columns and one) of nothing."""
+        return np.zeros((*shape, self._rows, self._counts.shape[2]), dtype=np.float32)
 
     def _lately(self, groups: NDArray[np.int64]) -> Counts:
-        """Counts after each group of (B, G, n) ids, (B, G, rows, columns and one); by place and of returns 0."""
+        """Counts after each group of (B, G, n) ids, (B, G, spans, columns and one)."""
         batch, count = groups.shape[:2]
-        spans = self._counts.shape[1]
-        found = np.zeros((batch, count, self._rows, self._counts.shape[2]), dtype=np.float32)
-        lately = found[:, :, :spans]
+        lately = np.zeros((batch, count, *self._counts.shape[1:]), dtype=np.float32)
         columns = self._columns[groups].reshape(batch, count, 2 * groups.shape[2])
         lately[np.arange(batch)[:, None, None], np.arange(count)[:, None], :, columns] = 1
         for at in range(count):
             lately[:, at] += self._keeps * self._counts
             self._counts = lately[:, at]
         self._counts = self._counts.copy()
-        return found
+        return lately
 
 
 def _told(counts: Counts) -> Counts:
@@ -229,10 +217,17 @@ def _columns(tallies: Tallies) -> NDArray[np.int64]:
     return found
 
 
+def _parts(tallies: Tallies, columns: NDArray[np.int64]) -> list[_Places | _Returning]:
+    """What goes through one piece, group by group, each with rows of its own."""
+    places: list[_Places | _Returning] = [_Places(tallies, columns)] if tallies.place_span else []
+    return [*places, _Returning(tallies)] if tallies.contexts else places
+
+
 class _Places:
     """What one piece has had at each place."""
 
     def __init__(self, tallies: Tallies, columns: NDArray[np.int64]) -> None:
+        self._row = len(tallies.spans)
         self._keeps = float(np.exp(-1 / tallies.place_span))
         self._columns = columns
         self._whens = np.array([*tallies.whens, True, True])
@@ -254,13 +249,13 @@ class _Places:
             self._voice = -1 if voice == ENDS else group[1]
         self._last = self._place(group)
 
-    def following(self) -> Counts:
-        """What followed here, (columns and one,) counts."""
-        return self._read(self._after, self._last)
+    def following(self, counts: Counts) -> None:
+        """Put into (rows, columns and one) what followed here."""
+        counts[self._row] = self._read(self._after, self._last)
 
-    def there(self, when: list[int]) -> Counts:
-        """What was told when a group is that begins with these ids, (columns and one,) counts."""
-        return self._read(self._at, self._place(when))
+    def there(self, when: list[int], counts: Counts) -> None:
+        """Add to it what was told when a group is that begins with these ids."""
+        counts[self._row] += self._read(self._at, self._place(when))
 
     def _place(self, group: list[int]) -> Place:
         return self._voice, group[0], group[min(1, len(group) - 1)]
@@ -300,12 +295,12 @@ class _Returning:
             (self._returns.hide if voice == HIDES else self._returns.answer)(group[LABEL])
 
     def following(self, counts: Counts) -> None:
-        """Put into the last rows of (rows, columns and one) what says when the next group is."""
+        """Put into (rows, columns and one) what says when the next group is."""
         group, alike = self._returns.following()
         self._put(counts, [id for id in group if self._whens[id]], alike)
 
     def there(self, when: list[int], counts: Counts) -> None:
-        """The same of the ids after those that say when a group is, where it is then."""
+        """Add to it the ids after those that say when a group is, where it is then."""
         group, alike = self._returns.following()
         if list(group[: len(when)]) == when:
             self._put(counts, [id for id in group if not self._whens[id]], alike)
