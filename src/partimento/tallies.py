@@ -25,6 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from partimento.codec import BEGINS, ENDS, LEAVES, TELLS
 from partimento.returns import Returns
 
 MOST_SPANS = 8
@@ -32,8 +33,7 @@ MOST_PLACES = 2048  # of a piece that are remembered, those of the latest events
 MOST_CONTEXTS = 4  # lengths that are tried where returns are looked for
 LONGEST_CONTEXT = 64
 WHEN = 2  # ids of a group, its first ones, that say when it is
-LABEL = 3  # which id of a group that hides or answers names what is hidden
-BEGINS, ENDS, HIDES, ANSWERS = 1, -1, 2, 3
+LABEL = 3  # which id of a group that leaves out or tells a part of a voice names which
 ALIKE, THERE = -2, -1  # the last rows: for how many groups what returns was alike, and whether anything does
 OF_RETURNS = 2  # rows
 ONE = np.e - 1  # what counts so that log(1 + c) is 1
@@ -52,8 +52,8 @@ class Tallies:
         kinds: (ids,) of which kind each id is, from 0; -1 for none. Empty where there are no kinds.
         place_span: the same of what was told at the same place; 0 where that is not counted.
         voices: (ids,) whether a group that begins with each id begins a voice, which its second id names (`BEGINS`),
-            ends it (`ENDS`) or does neither (0); or names by a label what of the voice is told later (`HIDES`), and
-            begins to tell that (`ANSWERS`). Empty where there are no voices.
+            ends it (`ENDS`) or does neither (0); or names by a label what of the voice is told later (`LEAVES`), and
+            begins to tell that (`TELLS`). Empty where there are no voices.
         whens: (ids,) whether each id may be among the first `WHEN` of a group. Empty where nothing is counted by place
             and nothing that returns is looked for.
         counted: (ids,) whether that each id was told counts. Empty where that of all does.
@@ -81,7 +81,7 @@ class Tallies:
         for each in (self.kinds, self.voices, self.whens, self.counted):
             fits = fits and len(each) in (0, self.ids)
         fits = fits and all(type(kind) is int and -1 <= kind < self.ids for kind in self.kinds)
-        fits = fits and all(voice in (BEGINS, ENDS, HIDES, ANSWERS, 0) for voice in self.voices)
+        fits = fits and all(voice in (BEGINS, ENDS, LEAVES, TELLS, 0) for voice in self.voices)
         fits = fits and all(type(whether) is bool for whether in (*self.whens, *self.counted))
         fits = fits and len(self.contexts) <= MOST_CONTEXTS
         fits = fits and all(type(length) is int and 0 < length <= LONGEST_CONTEXT for length in self.contexts)
@@ -291,8 +291,8 @@ class _Returning:
         voice = self._voices[group[0]]
         if voice:
             self._returns.enter(-1 if voice == ENDS else group[1])
-        if voice in (HIDES, ANSWERS) and len(group) > LABEL:
-            (self._returns.hide if voice == HIDES else self._returns.answer)(group[LABEL])
+        if voice in (LEAVES, TELLS) and len(group) > LABEL:
+            (self._returns.hide if voice == LEAVES else self._returns.answer)(group[LABEL])
 
     def following(self, counts: Counts) -> None:
         """Put into (rows, columns and one) what says when the next group is."""

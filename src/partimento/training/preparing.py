@@ -35,9 +35,7 @@ ENCODES = (  # what decides how music is encoded: where any of it changes, it is
     "keys.py",
     "levels.py",
     "metres.py",
-    "returns.py",
     "score.py",
-    "tallies.py",
     "timing.py",
 )
 SPLITS = ("train", "valid", "test")

@@ -27,7 +27,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from partimento import tallies
+from partimento.codec import BEGINS, ENDS, LEAVES, TELLS
 from partimento.harmony import CHORDS
 from partimento.instruments import DRUMS as DRUMS
 from partimento.metres import METRES
@@ -212,7 +212,7 @@ def voices() -> tuple[int, ...]:
     """Of each id whether an event that begins with it begins a track, hides a part of it or tells that, or ends it."""
     ids = vocabulary()
     found = np.zeros(ids.size, dtype=np.int64)
-    names = {"cell": tallies.BEGINS, "hidden": tallies.HIDES, "answer": tallies.ANSWERS, "bar": tallies.ENDS}
+    names = {"cell": BEGINS, "hidden": LEAVES, "answer": TELLS, "bar": ENDS}
     for name, voice in names.items():
         found[ids.first(name)] = voice
     return tuple(found.tolist())
