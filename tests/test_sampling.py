@@ -13,21 +13,10 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from partimento.codec import Request, TokenSpec
+from partimento.distributions import draw, kinds_p, min_p, of_kinds, softmax, top_k, top_p
 from partimento.errors import InvalidBundle, InvalidSettings
 from partimento.guards import Guards, LoopGuard, without
-from partimento.sampling import (
-    Draft,
-    Sampling,
-    draw,
-    kinds_p,
-    min_p,
-    of_kinds,
-    probabilities,
-    sample,
-    softmax,
-    top_k,
-    top_p,
-)
+from partimento.sampling import Draft, Sampling, probabilities, sample
 from partimento.settings import from_table
 
 SPEC = TokenSpec(vocab_size=12, pad=0, bos=1, eos=2)

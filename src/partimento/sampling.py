@@ -1,11 +1,9 @@
 """Sampling: from logits to the next id, and the loop that makes whole pieces of it; numpy alone.
 
-The order of operations is that of most libraries: the grammar's mask, temperature, top-k, top-p (nucleus sampling,
-Holtzman et al. 2020, "The curious case of neural text degeneration"), min-p (Nguyen et al. 2024, "Turning up the
-heat"). Each one sees the distribution that the one before it left, made to sum to 1 again. Ids that are as likely as
-the last one kept are kept too, so no result depends on the order of the vocabulary. All functions work on several
-pieces at once, (B, V), since that is where the time goes. Leaves out: beams, penalties for repetition (they punish
-music for being music; see `guards`), and speculative drafts.
+The order of operations is that of most libraries: the grammar's mask, temperature, top-k, top-p, min-p
+(`distributions`). Each one sees the distribution that the one before it left. All work on several pieces at once,
+(B, V), since that is where the time goes. Leaves out: beams, penalties for repetition (they punish music for being
+music; see `guards`), and speculative drafts.
 """
 
 from __future__ import annotations
@@ -20,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partimento.codec import Grammar, TokenSpec
+from partimento.distributions import draw, kinds_p, min_p, of_kinds, softmax, top_k, top_p
 from partimento.errors import InvalidBundle
 from partimento.guards import Guards, LoopGuard, without
 from partimento.settings import settings
@@ -128,104 +127,6 @@ def probabilities(
     if sampling.min_p:
         p = min_p(p, sampling.min_p)
     return p
-
-
-def softmax(logits: NDArray[np.float32], mask: NDArray[np.bool_], temperature: Sequence[float]) -> NDArray[np.float32]:
-    """The allowed ids' probabilities, (B, V), at B temperatures; at 0 the likeliest has all (the first of equals)."""
-    x = np.where(mask, logits, _NEVER)
-    with np.errstate(all="ignore"):  # what is no number is found below
-        x -= x.max(axis=1, keepdims=True)
-        if any(t != 1 for t in temperature):
-            x /= np.array([max(t, _COLDEST) if t else 1 for t in temperature], dtype=np.float32)[:, None]
-        for row, t in enumerate(temperature):
-            if t == 0 and x[row].max() == 0:
-                x[row] = np.where(np.arange(x.shape[1]) == x[row].argmax(), np.float32(0), _NEVER)
-        np.exp(x, out=x)
-        total = x.sum(axis=1, keepdims=True)
-    if not total.min() >= 1:  # the likeliest is 1 before division, unless something is no number
-        return softmax(_mended(logits, mask), mask, temperature)
-    x /= total
-    return x
-
-
-_NEVER = np.float32(-np.inf)
-_COLDEST = 1e-30  # no less, since float32 knows no less
-
-
-def _mended(logits: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Logits, (B, V), with rows that allow nothing any probability made even.
-
-    Raises:
-        InvalidBundle: an allowed logit is NaN or infinite.
-    """
-    top = np.where(mask, logits, _NEVER).max(axis=1, keepdims=True)
-    if (np.isnan(top) | (top == np.inf)).any():
-        raise InvalidBundle(
-            "The model gives probabilities that are not numbers, as after a training that went wrong: "
-            "train it again with a smaller learning rate, or fetch the bundle afresh."
-        )
-    return np.where(top == _NEVER, np.float32(0), logits)
-
-
-def top_k(p: NDArray[np.float32], k: int) -> NDArray[np.float32]:
-    """Keep the k likeliest ids of each row, (B, V), and those as likely as the last of them."""
-    if k >= p.shape[1]:
-        return p
-    return _kept(p, np.partition(p, -k, axis=1)[:, -k])
-
-
-def top_p(p: NDArray[np.float32], mass: float) -> NDArray[np.float32]:
-    """Keep the smallest set of likeliest ids of each row, (B, V), whose probabilities sum to `mass` at least."""
-    ordered = -np.sort(-p, axis=1)
-    sums = np.cumsum(ordered, axis=1, dtype=np.float64)
-    last = np.minimum((sums < mass * (1 - 1e-6)).sum(axis=1), p.shape[1] - 1)  # float32 sums fall short by a little
-    return _kept(p, ordered[np.arange(len(p)), last])
-
-
-def of_kinds(kinds: Sequence[int]) -> NDArray[np.float32] | None:
-    """(K + 1, V) 1 where an id is of a kind, in the last row where it is of none; None where all are of none.
-
-    Args:
-        kinds: (V,) of which kind each is, from 0; -1 for none.
-    """
-    count = max(kinds, default=-1) + 1
-    return np.equal.outer([*range(count), -1], kinds).astype(np.float32) if count else None
-
-
-def kinds_p(p: NDArray[np.float32], kinds: NDArray[np.float32], mass: float) -> NDArray[np.float32]:
-    """Keep the ids of the likeliest kinds of each row, (B, V), whose probabilities sum to `mass` at least.
-
-    Rows in which ids may come that are of no kind stay as they are. What is left of a chord, whose pitches ascend, is
-    as wide as it was, which a nucleus of single pitches makes narrower, and so fuller: each leaves room for one more.
-    """
-    rows = np.flatnonzero(p @ kinds[-1] == 0)
-    if not len(rows):
-        return p
-    likely = np.asarray(top_p(p[rows] @ kinds[:-1].T, mass) > 0, dtype=np.float32)
-    part = p[rows] * (likely @ kinds[:-1])
-    kept = p.copy()
-    kept[rows] = part / part.sum(axis=1, keepdims=True)
-    return kept
-
-
-def min_p(p: NDArray[np.float32], share: float) -> NDArray[np.float32]:
-    """Keep the ids of each row, (B, V), at least `share` times as likely as the likeliest."""
-    return _kept(p, np.float32(share) * p.max(axis=1))
-
-
-def _kept(p: NDArray[np.float32], threshold: NDArray[np.float32]) -> NDArray[np.float32]:
-    kept = np.where(p >= threshold[:, None], p, np.float32(0))
-    kept /= kept.sum(axis=1, keepdims=True)
-    return kept
-
-
-def draw(p: NDArray[np.float32], rngs: Sequence[np.random.Generator]) -> list[int]:
-    """Draw one id from each row of p, (B, V), each with its own generator; never one of probability 0."""
-    ids = []
-    for row, sums, rng in zip(p, np.cumsum(p, axis=1, dtype=np.float64), rngs, strict=True):
-        id = int(sums.searchsorted(rng.random() * sums[-1], side="right"))
-        ids.append(id if id < len(sums) else int(np.flatnonzero(row)[-1]))  # the product was rounded up to the sum
-    return ids
 
 
 @dataclass(eq=False)
