@@ -32,6 +32,7 @@ from partimento.codecs.cells.fields import (
     velocities,
     vocabulary,
 )
+from partimento.distributions import kinds_p, of_kinds
 from partimento.errors import InvalidBundle
 from partimento.metres import METRES
 from partimento.sampling import Busy
@@ -176,6 +177,15 @@ def test_what_is_drawn_tells_a_tempo_where_it_changes(seed: int) -> None:
     score, _ = drawn(Request(bars=12), seed, codec)  # which looks that it is encoded as it was drawn
     assert len(score.tempos) > 1
     assert all(before.qpm != after.qpm for before, after in itertools.pairwise(score.tempos))
+
+
+@pytest.mark.parametrize(("changes", "kept"), [(0.03, 0.0), (0.2, 0.2)])
+def test_a_tempo_that_hardly_ever_changes_stays_where_unlikely_kinds_are_cut(changes: float, kept: float) -> None:
+    ids, kinds = vocabulary(), of_kinds(Cells(Cells.Settings()).spec.kinds)
+    assert kinds is not None
+    p = np.zeros((1, ids.size), dtype=np.float32)
+    p[0, ids.first("none")], p[0, ids.first("tempo") + 60] = 1 - changes, changes
+    assert kinds_p(p, kinds, 0.96)[0, ids.first("tempo") + 60] == pytest.approx(kept)
 
 
 def test_a_codec_of_changes_is_one_again_when_it_is_opened(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from attending import likelihoods, lively, narrowed, played
 from partimento.codec import TokenSpec
 from partimento.errors import InvalidBundle, InvalidSettings
 from partimento.models import nested
-from partimento.models.nested import Nested
+from partimento.models.nested import Nested, tallies_of
 from partimento.pieces import Pieces
 from partimento.players.nested import open_player
 from partimento.recipes import recipe_named
@@ -28,7 +28,7 @@ from partimento.windows import Windows
 
 TIMING = Timing(roles=(1, 2, 3, 4, *[0] * 8), amounts=(7, 1, 2, 0, 4, 5, 6, 3, 1, 0, 0, 0), steps=2, mark=2)
 HEADINGS = (1, 2, 0, 3, *[0] * 8)
-KINDS = (0, 1, 0, 1, -1, -1, 2, *[-1] * 5)
+KINDS = (0, 1, 0, 1, -1, -1, 2, 2, *[-1] * 4)
 VOICES = (-1, 1, 0, 0, 0, 2, 3, *[0] * 5)
 SPEC = TokenSpec(12, pad=9, bos=10, eos=11, group=3, timing=TIMING, headings=HEADINGS, kinds=KINDS, voices=VOICES)
 WAYS: list[dict[str, Any]] = [
@@ -166,6 +166,12 @@ def test_what_was_told_lately_is_likelier_where_its_tally_counts() -> None:
     assert own[0] < even[0] < kinds[0]
     assert own[1] > even[1] > kinds[1]  # 4 was told, and is of no kind
     assert min(own[2], kinds[2]) > even[2]
+
+
+def test_of_an_id_that_is_alone_of_its_kind_no_kind_is_counted() -> None:
+    settings = Nested.Settings(tallies=(4.0,))
+    alone = dataclasses.replace(SPEC, kinds=(0, 0, 1, -1, *[-1] * 8))
+    assert tallies_of(settings, alone).kinds == (0, 0, *[-1] * 10)
 
 
 def test_what_returns_is_likelier_and_what_was_told_lately_may_count_for_less_then() -> None:

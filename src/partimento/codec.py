@@ -38,9 +38,9 @@ class TokenSpec:
     says when each group is, where the ids tell it. `headings` says of each id how deep a heading a group is that begins
     with it, from 1; 0 for none. A heading holds for what comes after it, up to the next one that is as deep or less.
     `kinds` says of each id which kind it is of, of those that are alike: a pitch class, say; from 0, and -1 for none.
-    `voices` says of each id whether a group that begins with it begins a voice, which its second id names (`BEGINS`),
-    ends it (`ENDS`) or does neither (0), or leaves out a part of it (`LEAVES`) or tells that later (`TELLS`), which its
-    fourth names (`tallies`). `counted` says of each id whether that it was told counts
+    It may be alone of its kind. `voices` says of each id whether a group that begins with it begins a voice, which its
+    second id names (`BEGINS`), ends it (`ENDS`) or does neither (0), or leaves out a part of it (`LEAVES`) or tells
+    that later (`TELLS`), which its fourth names (`tallies`). `counted` says of each id whether that it was told counts
     there; where it says nothing, it does.
     """
 

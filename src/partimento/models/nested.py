@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -416,10 +417,11 @@ def tallies_of(settings: Nested.Settings, spec: TokenSpec) -> Tallies:
     if settings.place_span or settings.returns:
         early = np.concatenate([spec.at(slot) for slot in range(WHEN)][: spec.group])
         whens = tuple(np.isin(np.arange(spec.vocab_size), early).tolist())
+    kinds = Counter(spec.kinds)  # of one that is alone of its kind no more can be told than that it was told
     return Tallies(
         spec.vocab_size,
         settings.tallies,
-        spec.kinds,
+        tuple(kind if kinds[kind] > 1 else -1 for kind in spec.kinds),
         settings.place_span,
         spec.voices,
         whens,

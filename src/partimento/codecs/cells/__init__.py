@@ -45,7 +45,7 @@ from partimento.codecs.cells.fields import (
     counted,
     events_of,
     headings,
-    pitch_classes,
+    id_kinds,
     places,
     tempi,
     timing,
@@ -116,7 +116,7 @@ class Cells(Codec[TokenSpec]):
             places=places(),
             timing=timing(),
             headings=headings(),
-            kinds=pitch_classes(),
+            kinds=id_kinds(),
             voices=voices(),
             counted=counted(),
         )

@@ -43,6 +43,7 @@ TEMPI, SLOWEST, FASTEST = 128, 15.0, 480.0  # levels; quarter notes a minute
 TRACKS = 129  # tracks that a piece may have: every program, and drums
 LABELS = 64  # cells that may be hidden at once
 DENSITIES, SPARSEST, DENSEST = 16, 0.25, 16.0  # levels; notes for each quarter note of a cell
+CLASSES = 12  # of pitches an octave or more apart
 VOICES = 16  # notes at once that a cell may be asked to have at most
 BAR, TEMPO, CELL, UP, DOWN, NOTE = range(6)  # what an event is, in the order of what begins at one time
 FILL, HIDDEN, ANSWER, ASKED, END = range(6, 11)
@@ -187,11 +188,17 @@ def headings() -> tuple[int, ...]:
 
 
 @functools.cache
-def pitch_classes() -> tuple[int, ...]:
-    """Of each id that is a pitch its class; of others -1."""
+def id_kinds() -> tuple[int, ...]:
+    """Of each id its kind (`codec.TokenSpec`): of a pitch its class.
+
+    Each metre, each tempo, and that none is told, is alone of its kind: so what is unlikely is cut of those too, and
+    a tempo that hardly ever changes does not change in most long pieces.
+    """
     ids = np.full(vocabulary().size, -1)
     span = vocabulary()["pitch"]
-    ids[span.start : span.stop] = np.arange(len(span)) % 12
+    ids[span.start : span.stop] = np.arange(len(span)) % CLASSES
+    alone = [id for name in ("metre", "tempo", "none") for id in vocabulary()[name]]
+    ids[alone] = CLASSES + np.arange(len(alone))
     return tuple(ids.tolist())
 
 
