@@ -20,6 +20,7 @@ TINY = [
     *("--set", "training.updates=30", "--set", "training.length=64", "--set", "training.batch=4"),
     *("--set", 'model.stack=["cell 16"]', "--set", "preparation.transpose=0"),
 ]
+TINY_LSTM = ["--recipe", "lstm", *TINY]
 
 
 def partimento(*arguments: object, where: Path, cache: Path) -> subprocess.CompletedProcess[str]:
@@ -60,7 +61,7 @@ class Desk:
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     made = Desk(tmp_path_factory.mktemp("desk"))
-    made.run("train", "music", "--to", "run", *TINY)
+    made.run("train", "music", "--to", "run", *TINY_LSTM)
     made.run("compose", "run", "--to", "new", "-n", 2, "--bars", 4, "--seed", 5)
     return made
 
@@ -134,7 +135,7 @@ def test_a_prompt_is_gone_on_from(desk: Desk) -> None:
 
 def test_what_is_in_the_way_is_not_overwritten(desk: Desk) -> None:
     assert "already holds something" in desk.fail("compose", "run", "--to", "new")
-    assert "--resume" in desk.fail("train", "music", "--to", "run", *TINY)
+    assert "--resume" in desk.fail("train", "music", "--to", "run", *TINY_LSTM)
     other = ("--minutes", 5, "--recipe", "vae", "--set", "training.seed=4")
     assert "model.name was lstm and is now vae" in desk.fail("train", "music", "--to", "run", "--resume", *other)
     assert "training.seed was 0 and is now 4" in desk.fail("train", "music", "--to", "run", "--resume", *other[-2:])
@@ -222,7 +223,7 @@ def test_a_model_plays_without_what_trains(desk: Desk) -> None:
 
 def test_places_that_cannot_be_written_get_a_sentence(desk: Desk) -> None:
     (desk.folder / "file").write_text("in the way")
-    assert "file" in desk.fail("train", "music", "--to", "file/run", *TINY)
+    assert "file" in desk.fail("train", "music", "--to", "file/run", *TINY_LSTM)
     assert "file" in desk.fail("compose", "run", "--to", "file/new")
     assert "file" in desk.fail("inspect", "music", "--json", "file/report.json")
 

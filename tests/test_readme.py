@@ -11,6 +11,7 @@ import pytest
 
 import partimento
 from partimento.files import write
+from partimento.recipes import USUAL
 
 from commands import ROOT, commands_of, python_of, run
 from music import tune
@@ -48,7 +49,7 @@ def test_every_command_runs(tmp_path: Path) -> None:
         if words[1] == "studio":
             Serving(tmp_path / "studio").end()
             continue
-        recipe = words[words.index("--recipe") + 1] if "--recipe" in words else "lstm"
+        recipe = words[words.index("--recipe") + 1] if "--recipe" in words else USUAL
         recipe = "as it came" if "--from" in words else recipe
         quick = [*QUICK.get(words[1], []), *(SMALL.get(recipe, SMALL["lstm"]) if words[1] == "train" else [])]
         done = run([sys.executable, "-m", *words, *quick], tmp_path)

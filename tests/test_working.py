@@ -55,7 +55,7 @@ def test_commands_are_done_one_after_the_other(tmp_path: Path) -> None:
 def test_a_training_keeps_where_it_was_when_its_input_ends(tmp_path: Path) -> None:
     for seed in range(10):
         write(tune(seed, bars=16), tmp_path / "music" / f"{seed}.mid")
-    words = ["train", "music", "--to", "run"]
+    words = ["train", "music", "--to", "run", "--recipe", "lstm"]
     for setting in LONG:
         words += ["--set", setting]
     with begun() as process:

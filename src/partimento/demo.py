@@ -80,7 +80,7 @@ def demo(
     Args:
         folder: gets `run/` and `music/`; where it is there already, training goes on or is taken as it is, and more
             music comes into `music-2/` and so on, with another seed.
-        recipe: how to learn; `lstm` if None.
+        recipe: how to learn; the one to begin with if None.
         minutes: the time that training may take; None as the recipe says.
         sample: learn from a random subset of this many chorales.
         watch: hears of everything.
@@ -92,7 +92,7 @@ def demo(
     bundle = train(
         chorales(),
         run,
-        recipe or recipe_named("lstm"),
+        recipe or recipe_named(),
         minutes=minutes,
         sample=sample,
         data_licence="public domain (Bach; the files of the music21 corpus)",

@@ -88,6 +88,7 @@ class Plan:
             raise ValueError("give minutes or epochs, not both")
 
 
+USUAL = "nested"  # the recipe to begin with
 NOTHING = "none"
 SENTENCES = ("about", "source")
 NAMED = ("codec", "model", "player")  # tables whose settings are those of what the recipe names
@@ -228,8 +229,8 @@ def presets() -> dict[str, str]:
     return {f.name.removesuffix(".toml"): tomllib.loads(f.read_text("utf-8")).get("about", "") for f in files}
 
 
-def recipe_named(name: str) -> Recipe:
-    """A preset by its name, or a recipe file by its path.
+def recipe_named(name: str = USUAL) -> Recipe:
+    """A preset by its name, or a recipe file by its path; where none is named, the one to begin with.
 
     Raises:
         InvalidSettings: there is none of that name, or the file is not a recipe.

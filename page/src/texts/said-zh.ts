@@ -53,10 +53,10 @@ export const said: Record<string, string> = {
     "这个模型只会从头写到尾，没有学过填充；请用配方 nested 训练一个。",
 
   // recipes
-  "A nested Transformer on events in cells: every track, the pedal and all lengths, and attention over whole events.":
-    "嵌套 Transformer，以事件格表示音乐：涵盖所有音轨、踏板与时值，并对整个事件做注意力。",
-  "An LSTM on MidiTok's tokens: rhythm, dynamics and several instruments; the recipe to begin with.":
-    "基于 MidiTok 词元的 LSTM：有节奏、力度和多种乐器；适合入门。",
+  "A nested Transformer on events in cells: every track, the pedal and all lengths, and attention over whole events; the recipe to begin with.":
+    "嵌套 Transformer，以事件格表示音乐：涵盖所有音轨、踏板与时值，并对整个事件做注意力；适合入门。",
+  "An LSTM on MidiTok's tokens: rhythm, dynamics and several instruments.":
+    "基于 MidiTok 词元的 LSTM：有节奏、力度和多种乐器。",
   "A GRU on MidiTok's tokens: quicker than an LSTM of the same size, with a gate and a memory less.":
     "基于 MidiTok 词元的 GRU：比同样大小的 LSTM 更快，少一个门和一份记忆。",
   "A plain recurrent network on MidiTok's tokens: what gates are measured against.":

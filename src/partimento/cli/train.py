@@ -52,7 +52,7 @@ def train(
     Args:
         folder: The music: MIDI, MusicXML, ABC or Humdrum, in any folders below it. Nothing in it is changed.
         to: A new folder for the run: curves, checkpoints and, at the end, the model.
-        recipe: A recipe's name (see `partimento recipes`), or the path of a recipe file; lstm if not given.
+        recipe: A recipe's name (see `partimento recipes`), or the path of a recipe file; nested if not given.
         minutes: The time that training may take; as the recipe says if not given.
         sample: Learn from a random subset of this many pieces.
         data_licence: Under which licence the music is, for the model's card.
@@ -62,7 +62,7 @@ def train(
         set_: Change a setting of the recipe, e.g. --set model.cell=gru; can be given several times.
     """
     with needs_training("Training", "train"):
-        from partimento.recipes import recipe_named
+        from partimento.recipes import USUAL, recipe_named
         from partimento.training.resuming import HAS_A_PLAN, resumed
         from partimento.training.runs import train as train_run
         from partimento.training.starting import came_from, recipe_of
@@ -82,7 +82,7 @@ def train(
             watch(Progress("Planning", 1, 1, "plans", remark=remark))
         else:
             begun = came_from(to) if resume and start is None else start  # though it may have no plan yet
-            chosen = (recipe_named(recipe or "lstm") if begun is None else recipe_of(begun)).override(set_)
+            chosen = (recipe_named(recipe or USUAL) if begun is None else recipe_of(begun)).override(set_)
         bundle = train_run(
             folder,
             to,

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, model_validator
 
 from partimento.bundle import COMES_ALONG, open_bundle
-from partimento.recipes import recipe_named
+from partimento.recipes import USUAL, recipe_named
 from partimento.studio.names import Name
 from partimento.studio.orders.order import RUN, Desk, Id, ModelId, Order, Value, Words, flags
 from partimento.training.resuming import HAS_A_PLAN
@@ -47,7 +47,7 @@ class Train(Order):
             return ["train", desk.music(self.corpus), "--to", RUN, "--resume"]
         start = None if self.model is None else desk.model(self.model)
         if start is None:
-            recipe_named(self.recipe or "lstm").override(self.overrides())
+            recipe_named(self.recipe or USUAL).override(self.overrides())
         else:
             recipe_of(open_bundle(None if start == COMES_ALONG else start)).override(self.overrides())
         told = {"--to": RUN, "--recipe": self.recipe, "--from": start, "--minutes": self.minutes}
