@@ -1,15 +1,17 @@
 """Pieces of five minutes, by every recipe: on how many figures they lie inside human variation, and what goes wrong.
 
-    python benchmarks/long_pieces.py MUSIC [--minutes 3] [--recipes nested,lstm] [--pieces 16] [--work runs/long-pieces]
-        [--set sampling.steadiness=0]
+    python benchmarks/long_pieces.py MUSIC [--minutes 3] [--recipes nested,lstm] [--pieces 16] [--sets 4] [--seed 0]
+        [--work runs/long-pieces] [--set sampling.steadiness=0]
 
-Each recipe learns from the same pieces of MUSIC, for as long on one thread by the processor's clock, and makes pieces
-of five minutes. An excerpt of each, as long as people's pieces are at the median, is set beside one of each of those
-human pieces that none has learnt from; a figure is *inside* where it differs no more than as many human pieces would
-(`evaluation.chance`, which also has what *about one in twenty* means). The row of people is as many of the pieces that
-were learnt from; that of `shipped` goes on from the model that comes along, for as long as the others learn. A row that
-is there is not made again, so the command can be broken off between two. With `--set` pieces are drawn otherwise, by
-the model that has learnt for the row without.
+Each recipe learns from the same pieces of MUSIC, for as long on one thread by the processor's clock, and makes sets of
+pieces of five minutes. An excerpt of each, as long as people's pieces are at the median, is set beside one of each of
+those human pieces that none has learnt from; a figure is *inside* where it differs no more than as many human pieces
+would (`evaluation.chance`, which also has what *about one in twenty* means). How many are inside is the mean of the
+sets, in brackets each: of one set it is one or two more or fewer by chance. The row of people is as many of the pieces
+that were learnt from; that of `shipped` goes on from the model that comes along, for as long as the others learn. With
+another `--seed` each learns in another order from other weights. What is there is not made again, so the command can
+be broken off between two sets. With `--set` pieces are drawn otherwise, by the model that has learnt for the row
+without.
 
 Leaves out: recipes whose codec cannot count seconds, which are named.
 """
@@ -86,28 +88,31 @@ def busy(scores: Sequence[Score]) -> list[float]:
     return [float(figure) for figure in np.median(rows, axis=0)]
 
 
-def row(
-    recipe: Recipe, start: Bundle | None, humans: Sequence[Score], chosen: argparse.Namespace, folder: Path
-) -> dict[str, Any]:
-    """Train, make pieces and judge them."""
+def learnt(recipe: Recipe, start: Bundle | None, chosen: argparse.Namespace, folder: Path) -> Bundle:
+    """The bundle of a folder's run, trained now where it has none."""
     run = folder / "run"
     if not (run / "bundle").is_dir():
         shutil.rmtree(folder, ignore_errors=True)  # of a row that was broken off
         with by_processor_time():
             train(chosen.music, run, recipe, minutes=chosen.minutes, start=start)
-    bundle, began = open_bundle(run), time.process_time()
+    return open_bundle(run)
+
+
+def drawn(bundle: Bundle, humans: Sequence[Score], chosen: argparse.Namespace, seed: int) -> dict[str, Any]:
+    """A set of pieces, judged."""
+    began = time.process_time()
     sampling = from_table(Sampling, composing_tables(bundle.recipe, chosen.set)["sampling"], "sampling")
+    request = Request(seconds=chosen.seconds)
     try:
-        made = list(
-            generate(bundle, request=Request(seconds=chosen.seconds), sampling=sampling, n=chosen.pieces, seed=0)
-        )
+        made = list(generate(bundle, request=request, sampling=sampling, n=chosen.pieces, seed=seed))
     except PartimentoError as error:
         return {"why": str(error)}
     seconds = (time.process_time() - began) / len(made)
-    spans = [times(piece.score) for piece in made if piece.notes]
+    sounding = [piece.score for piece in made if piece.notes]
+    spans = [times(score) for score in sounding]
     return {
-        **judged([piece.score for piece in made if piece.notes], humans),
-        "busy": busy([piece.score for piece in made if piece.notes]),
+        **judged(sounding, humans),
+        "busy": busy(sounding),
         "acted": sum(bool(piece.remarks) for piece in made),
         "remarks": [piece.remarks for piece in made],
         "longest": max(note for note, _ in spans),
@@ -118,16 +123,20 @@ def row(
     }
 
 
-def tell(name: str, found: dict[str, Any]) -> None:
+def tell(name: str, sets: Sequence[dict[str, Any]]) -> None:
     """Print a row."""
-    if "why" in found:
-        print(f"| {name} | {found['why']} |", flush=True)
+    if "why" in sets[0]:
+        print(f"| {name} | {sets[0]['why']} |", flush=True)
         return
-    told = f"| {name} | {found['inside']} of {found['of']} | {found['auc']:.2f} |"
-    often = ", ".join(f"{figure:.1f}" for figure in found["busy"])
-    if "acted" in found:
-        told += f" {found['acted']} of {found['pieces']} | {found['longest']:.1f} | {found['silence']:.1f} |"
-        told += f" {found['notes']:.0f} | {often} | {found['seconds']:.1f} |"
+    mean = {key: float(np.mean([found[key] for found in sets])) for key in ("inside", "auc")}
+    each = ", ".join(str(found["inside"]) for found in sets)
+    told = f"| {name} | {mean['inside']:.1f} of {sets[0]['of']} ({each}) | {mean['auc']:.2f} |"
+    often = ", ".join(f"{figure:.1f}" for figure in np.mean([found["busy"] for found in sets], axis=0))
+    if "acted" in sets[0]:
+        acted, pieces = (sum(found[key] for found in sets) for key in ("acted", "pieces"))
+        longest, silence = (max(found[key] for found in sets) for key in ("longest", "silence"))
+        notes, seconds = (float(np.mean([found[key] for found in sets])) for key in ("notes", "seconds"))
+        told += f" {acted} of {pieces} | {longest:.1f} | {silence:.1f} | {notes:.0f} | {often} | {seconds:.1f} |"
     else:
         told += f" | | | | {often} | |"
     print(told, flush=True)
@@ -140,6 +149,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=3.0)
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--pieces", type=int, default=16)
+    parser.add_argument("--sets", type=int, default=4)
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--set", action="append", default=[], metavar="SAMPLING.NAME=VALUE")
     parser.add_argument("--work", type=Path, default=Path("runs") / "long-pieces")
     parser.add_argument("--recipes", default=",".join([*presets(), COMES_ALONG]))
@@ -149,20 +160,25 @@ def main() -> None:
     rng = np.random.default_rng(0)
     unheard = [*corpus.pieces("valid"), *corpus.pieces("test")]
     humans = list(corpus.scores(unheard[number] for number in sorted(rng.permutation(len(unheard))[:MOST])))
-    learnt = corpus.pieces("train")
-    others = list(corpus.scores(learnt[number] for number in sorted(rng.permutation(len(learnt))[: chosen.pieces])))
+    heard = corpus.pieces("train")
     print(HEAD)
-    tell("people", {**judged(others, humans), "busy": busy(others)})
+    people = []
+    for _ in range(chosen.sets):
+        others = list(corpus.scores(heard[number] for number in sorted(rng.permutation(len(heard))[: chosen.pieces])))
+        people.append({**judged(others, humans), "busy": busy(others)})
+    tell("people", people)
     for name in chosen.recipes.split(","):
         start = open_bundle(None) if name == COMES_ALONG else None
         recipe = recipe_named(name) if start is None else recipe_of(start)
-        recipe = recipe.override(COMMON)
+        recipe = recipe.override([*COMMON, f"training.seed={chosen.seed}"])
         folder = place(chosen.work / chosen.music.name, name, corpus, recipe, chosen.minutes)
-        drawn = folder / hashlib.sha256(json.dumps(chosen.set).encode()).hexdigest()[:8] if chosen.set else folder
-        tell(
-            " ".join([name, *chosen.set]),
-            kept(drawn, functools.partial(row, recipe, start, humans, chosen, folder)),
-        )
+        bundle = learnt(recipe, start, chosen, folder)
+        way = hashlib.sha256(json.dumps([chosen.set, chosen.seconds, chosen.pieces]).encode()).hexdigest()[:8]
+        sets = [
+            kept(folder / way / f"set-{number}", functools.partial(drawn, bundle, humans, chosen, number))
+            for number in range(chosen.sets)
+        ]
+        tell(" ".join([name, *chosen.set]), sets)
 
 
 if __name__ == "__main__":
