@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from partimento.files import read, write
 from partimento.filling import Accompaniment, Asked, Manner, Region, Variation, alone, fill, writing
 from partimento.filling.files import fill_into
 from partimento.filling.splicing import spliced
+from partimento.heard import Heard
 from partimento.instruments import DRUMS, instrument_name
 from partimento.models.nested import Nested
 from partimento.score import Note, Score, TimeSignature, Track, note_array
@@ -96,9 +98,14 @@ def test_a_piece_beside_its_beats_is_filled_as_one_upon_them(tmp_path: Path, bes
     piece = tune(5)
     piece.tracks[0].controls.append(ControlChange(0, 64, 127))
     (upon,) = fill(aligning, piece, region, Manner(seed=1))
-    (other,) = fill(aligning, moved(piece, beside), region, Manner(seed=1))
+    heard: list[Sequence[Heard]] = []
+    hear = lambda event: heard.append(event.heard()) if event.heard else None  # noqa: E731
+    (other,) = fill(aligning, moved(piece, beside), region, Manner(seed=1), watch=hear)
     assert other.notes == upon.notes > 0
     assert other.score == moved(upon.score, beside)
+    assert any(heard)
+    written = {(int(note["onset"]), int(note["pitch"])) for note in note_array(other.score)}
+    assert {(round(note.onset * 480), note.pitch) for now in heard for note in now} <= written
 
 
 def test_nothing_new_comes_before_the_beginning(tmp_path: Path) -> None:

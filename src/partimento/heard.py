@@ -37,28 +37,29 @@ class Heard:
     track: int
 
 
-def told(score: Score, notes: NoteArray) -> list[Heard]:
-    """Some notes of a score, as they are heard in it."""
+def told(score: Score, notes: NoteArray, later: float = 0.0) -> list[Heard]:
+    """Some notes of a score, as they are heard in it, or so many quarter notes later."""
     if not len(notes):
         return []
-    bars = np.searchsorted(bar_lines(score, int(notes["onset"].max()) + 1), notes["onset"], side="right")
-    seconds = seconds_at(score, notes["onset"])
     quarter = score.ticks_per_quarter
+    onsets = notes["onset"] + later * quarter
+    bars = np.searchsorted(bar_lines(score, int(onsets.max()) + 1), onsets, side="right")
+    seconds = seconds_at(score, onsets)
     return [
         Heard(
             bar,
-            float(note["onset"] / quarter),
+            float(onset / quarter),
             float(note["duration"] / quarter),
             round(at, 4),
             *(int(note[name]) for name in ("pitch", "velocity", "program", "track")),
         )
-        for note, bar, at in zip(notes, bars.tolist(), seconds.tolist(), strict=True)
+        for note, onset, bar, at in zip(notes, onsets.tolist(), bars.tolist(), seconds.tolist(), strict=True)
     ]
 
 
-def new_in(score: Score, before: Score) -> list[Heard]:
-    """The notes of a score that another of the same ticks does not have, as they are heard in it."""
-    return told(score, fresh_notes(score, before))
+def new_in(score: Score, before: Score, later: float = 0.0) -> list[Heard]:
+    """The notes of a score that another of the same ticks does not have, as they are heard in it, or so much later."""
+    return told(score, fresh_notes(score, before), later)
 
 
 def fresh_notes(score: Score, before: Score) -> NoteArray:

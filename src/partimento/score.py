@@ -125,12 +125,12 @@ def tempo_changes(score: Score) -> dict[int, float]:
     return {0: DEFAULT_QPM} | {max(t.time, 0): t.qpm for t in sorted(score.tempos, key=lambda t: t.time)}
 
 
-def seconds_at(score: Score, ticks: NDArray[np.int64]) -> NDArray[np.float64]:
+def seconds_at(score: Score, ticks: NDArray[np.int64] | NDArray[np.float64]) -> NDArray[np.float64]:
     """The time of each tick in seconds, by the tempo map (120 quarter notes a minute where there is none).
 
     Args:
         score: gives the tempo map.
-        ticks: (N,) ticks, any order.
+        ticks: (N,) ticks, whole or not, any order.
 
     Returns:
         (N,) seconds from tick 0.

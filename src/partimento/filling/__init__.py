@@ -82,7 +82,7 @@ def fill(
     manner = manner or Manner()
     writer, seed = Writer(bundle, manner, threads), manner.seed
     beside = writer.codec.beside_beats(score)
-    given, score = score, moved(score, -beside)
+    given, score, later = score, moved(score, -beside), beside / score.ticks_per_quarter
     before, tracks = _told(writer.codec, score, task)
     grid = Grid(before, tracks)
     may_be_written = task.tracks_of(grid)
@@ -92,7 +92,7 @@ def fill(
         rngs = [np.random.default_rng(list(one)) for one in seeds]
         cells = [task.cells(grid, rng) for rng in rngs]
         wishes = [manner.asked.of(mask, grid.programs, may_be_written) for mask in cells]
-        pieces, acted = writer.write([before] * len(seeds), cells, wishes, tracks, rngs, watch)
+        pieces, acted = writer.write([before] * len(seeds), cells, wishes, tracks, rngs, watch, later)
         made = [Grid(piece, tracks) for piece in pieces]
         said = [[*guards_acted(told), *silent(one, writer.codec)] for told, one in zip(acted, made, strict=True)]
         found = [spliced(score, grid, mask, one, max(-beside, 0)) for mask, one in zip(cells, made, strict=True)]

@@ -165,6 +165,7 @@ class Writer:
         tracks: Tracks,
         rngs: Sequence[np.random.Generator],
         watch: Watch = ignore,
+        beside: float = 0.0,
     ) -> tuple[list[Ids], list[Counter[str]]]:
         """Write cells of pieces, side by side. A track that would have no note in all the piece is written once more.
 
@@ -175,6 +176,7 @@ class Writer:
             tracks: those of all pieces.
             rngs: what each is drawn from.
             watch: hears of each part.
+            beside: quarter notes after which who watches hears the notes, as they are told upon their beats.
 
         Returns:
             The pieces with those cells, and how often each guard acted on each, "length" among them: a part was cut
@@ -184,11 +186,11 @@ class Writer:
             ImpossibleRequest: a range is asked for that holds no pitch that the model has learnt.
         """
         self._require_possible(pieces, wishes)
-        pieces, acted = self._once(pieces, cells, wishes, tracks, rngs, watch)
+        pieces, acted = self._once(pieces, cells, wishes, tracks, rngs, watch, beside)
         again = [_silent_tracks(Grid(piece, tracks), mask) for piece, mask in zip(pieces, cells, strict=True)]
         if any(mask.any() for mask in again):
             dense = [_dense(Grid(x, tracks), one, wish) for x, one, wish in zip(pieces, again, wishes, strict=True)]
-            pieces, more = self._once(pieces, again, dense, tracks, rngs, watch)
+            pieces, more = self._once(pieces, again, dense, tracks, rngs, watch, beside)
             acted = [one + other for one, other in zip(acted, more, strict=True)]
         return pieces, acted
 
@@ -200,6 +202,7 @@ class Writer:
         tracks: Tracks,
         rngs: Sequence[np.random.Generator],
         watch: Watch,
+        beside: float,
     ) -> tuple[list[Ids], list[Counter[str]]]:
         """The same, whatever comes."""
         pieces, acted = list(pieces), [Counter[str]() for _ in pieces]
@@ -213,7 +216,7 @@ class Writer:
             asked = [self._asked(pieces[row], parts[row][number:], wishes[row], tracks, rngs[row]) for row in rows]
             drafts = [draft for _, _, draft in asked]
             cells_now = sum(int(parts[row][number].sum()) for row in rows)
-            heard = functools.partial(self._heard_of, pieces[rows[0]], *asked[0]) if rows[0] == 0 else None
+            heard = functools.partial(self._heard_of, beside, pieces[rows[0]], *asked[0]) if rows[0] == 0 else None
             look = functools.partial(_tell, drafts, cells_now, number, most, watch, heard)
             look()
             sample(self._stepper, drafts, self.codec.spec, look=look, **self._options)
@@ -224,12 +227,12 @@ class Writer:
         watch(Progress("Writing", most, most, "parts"))
         return pieces, acted
 
-    def _heard_of(self, piece: Ids, window: tuple[int, int], prompt: Ids, draft: Draft) -> list[Heard]:
-        """The notes of a part, as far as it is written."""
+    def _heard_of(self, beside: float, piece: Ids, window: tuple[int, int], prompt: Ids, draft: Draft) -> list[Heard]:
+        """The notes of a part, as far as it is written, so many quarter notes later than they are told."""
         ids = np.array(draft.ids, dtype=np.int64)
         so_far = np.concatenate([prompt, ids[: len(ids) // FIELDS * FIELDS]])
         now, before = (self.codec.decode(_put(piece, window, unfold(told))) for told in (so_far, prompt))
-        return new_in(now, before)
+        return new_in(now, before, beside)
 
     def _require_possible(self, pieces: Sequence[Ids], wishes: Sequence[Ids]) -> None:
         span = vocabulary()["pitch"]

@@ -30,7 +30,7 @@ from partimento.alignment import beside_beats, on_beats
 from partimento.atomic import write_text
 from partimento.codec import Codec, TokenSpec
 from partimento.codecs.cells.asking import measured, partly
-from partimento.codecs.cells.busyness import BUSIEST
+from partimento.codecs.cells.busyness import ANY
 from partimento.codecs.cells.clock import COMMON
 from partimento.codecs.cells.fields import (
     BAR,
@@ -100,7 +100,7 @@ class Cells(Codec[TokenSpec]):
         self.at_once = np.full(DRUMS + 1, 128)  # notes that a program strikes at once at most
         self.ranges = np.tile([0, 127], (DRUMS + 1, 1))  # the lowest and the highest pitch that a program plays
         self.opening = (COMMON, int(nearest(tempi(), np.array([DEFAULT_QPM]))[0]))  # metre and tempo that pieces have
-        self.busy = (0.0, BUSIEST)  # notes a quarter note, from the least to the most that is usual
+        self.busy = ANY  # notes a quarter note, from the least to the most that is usual
         self.cell_size = 6.0  # events of a cell that has any, on average
 
     @property

@@ -16,7 +16,7 @@ from partimento.codecs.cells.fields import STEPS
 LATELY = 16 * STEPS  # what is compared with the beginning
 BEGINNING = 64 * STEPS  # the longest that it is taken to be
 SHORTEST = 16 * STEPS  # the shortest
-BUSIEST = 1000.0  # notes a quarter note
+ANY = (0.0, 1000.0)  # notes a quarter note, where nobody knows what is usual
 FARTHEST = 4.0  # times as busy, or less so, that are told
 
 
@@ -31,7 +31,7 @@ class Busyness:
             said yet.
     """
 
-    def __init__(self, usual: tuple[float, float] = (0.0, BUSIEST)) -> None:
+    def __init__(self, usual: tuple[float, float] = ANY) -> None:
         self._usual = usual
         self.times: float | None = None
         self._first = -1  # the step of the first note

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from partimento.codec import Request
 from partimento.codecs.cells.asking import DENSITY, POLYPHONY
-from partimento.codecs.cells.busyness import BUSIEST, Busyness
+from partimento.codecs.cells.busyness import ANY, Busyness
 from partimento.codecs.cells.clock import LENGTHS, paces
 from partimento.codecs.cells.fields import (
     ANSWER,
@@ -85,7 +85,7 @@ class Cells:
         ranges: NDArray[np.int64],
         *,
         in_every_bar: bool = True,
-        busy: tuple[float, float] = (0.0, BUSIEST),
+        busy: tuple[float, float] = ANY,
     ) -> None:
         self._ids = vocabulary()
         self._in_every_bar, self._busy = in_every_bar, busy
