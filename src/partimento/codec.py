@@ -25,6 +25,7 @@ from partimento.settings import settings
 from partimento.timing import Timing
 
 BEGINS, ENDS, LEAVES, TELLS = 1, -1, 2, 3  # what a group does with a voice
+LABEL = 3  # which id of a group that leaves out or tells a part of a voice names which
 
 
 @dataclass(frozen=True)

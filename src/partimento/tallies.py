@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from partimento.codec import BEGINS, ENDS, LEAVES, TELLS
+from partimento.codec import BEGINS, ENDS, LABEL, LEAVES, TELLS
 from partimento.returns import Returns
 
 MOST_SPANS = 8
@@ -33,7 +33,6 @@ MOST_PLACES = 2048  # of a piece that are remembered, those of the latest events
 MOST_CONTEXTS = 4  # lengths that are tried where returns are looked for
 LONGEST_CONTEXT = 64
 WHEN = 2  # ids of a group, its first ones, that say when it is
-LABEL = 3  # which id of a group that leaves out or tells a part of a voice names which
 ALIKE, THERE = -2, -1  # the last rows: for how many groups what returns was alike, and whether anything does
 OF_RETURNS = 2  # rows
 ONE = np.e - 1  # what counts so that log(1 + c) is 1

@@ -27,7 +27,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from partimento.codec import BEGINS, ENDS, LEAVES, TELLS
+from partimento.codec import BEGINS, ENDS, LABEL, LEAVES, TELLS
 from partimento.harmony import CHORDS
 from partimento.instruments import DRUMS as DRUMS
 from partimento.metres import METRES
@@ -171,7 +171,7 @@ def timing() -> Timing:
     lengths = {"step": range(STEPS), "metre": [metre.bar(STEPS) for metre in METRES], "label": range(LABELS)}
     for name, amount in lengths.items():
         amounts[ids[name].start : ids[name].stop] = amount
-    return Timing(tuple(roles.tolist()), tuple(amounts.tolist()), STEPS, mark=3)
+    return Timing(tuple(roles.tolist()), tuple(amounts.tolist()), STEPS, mark=LABEL)
 
 
 @functools.cache
