@@ -348,7 +348,7 @@ def test_what_happens_is_told(studio: Serving, visitor: Visitor) -> None:
 
 def test_a_training_is_paused_and_goes_on(visitor: Visitor, corpus: dict[str, Any]) -> None:
     settings = {**TINY, "training.updates": 3000, "training.patience": None}
-    job = visitor.post("jobs/train", {"corpus": corpus["id"], "settings": settings})
+    job = visitor.post("jobs/train", {"corpus": corpus["id"], "recipe": "lstm", "settings": settings})
 
     def training(found: dict[str, Any]) -> bool:
         progress = found["progress"]
@@ -448,7 +448,9 @@ def test_two_corpora_are_told_apart_by_name(visitor: Visitor) -> None:
 
 def test_who_waits_hears_how_many_are_before(visitor: Visitor, corpus: dict[str, Any]) -> None:
     settings = {**TINY, "training.updates": 5000, "training.patience": None}
-    runs = [visitor.post("jobs/train", {"corpus": corpus["id"], "settings": settings}) for _ in range(3)]
+    runs = [
+        visitor.post("jobs/train", {"corpus": corpus["id"], "recipe": "lstm", "settings": settings}) for _ in range(3)
+    ]
     visitor.when(lambda: visitor.get(f"jobs/{runs[0]['id']}"), lambda found: found["state"] == "running")
     assert [visitor.get(f"jobs/{run['id']}")["ahead"] for run in runs] == [0, 1, 2]
     assert {job["id"]: job["ahead"] for job in visitor.get("jobs")}[runs[2]["id"]] == 2
@@ -497,7 +499,7 @@ def test_nothing_is_lost_when_it_is_killed(tmp_path: Path) -> None:
         for seed in range(10):
             visitor.upload(f"corpora/{corpus}/files", f"tune {seed}.mid", to_bytes(tune(seed, bars=16)))
         settings = {**TINY, "training.updates": 500, "training.patience": None}
-        train = visitor.post("jobs/train", {"corpus": corpus, "settings": settings})
+        train = visitor.post("jobs/train", {"corpus": corpus, "recipe": "lstm", "settings": settings})
         composing = [visitor.post("jobs/compose", {"bars": 8, "seed": seed}) for seed in range(3)]
 
         def going(found: dict[str, Any]) -> bool:
