@@ -124,7 +124,7 @@ def walk(track: bytes, division: int, faults: Counter[str], *, delay: int = 0, t
             kept = position
             if message:
                 pieces.append(_vlq(max(delta + carry, 0)) + message)
-                carry, restate = 0, False
+                carry, restate = 0, restate and message[0] >= 0xF0  # which says no status for what comes after it
             else:
                 carry, restate = carry + delta, True
         begin = position
