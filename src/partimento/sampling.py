@@ -35,8 +35,8 @@ class Sampling:
     top_p: float = 1.0
     """Draw from the likeliest ids that together have this probability (Holtzman et al. 2020)."""
     kinds_p: float = 1.0
-    """The same of kinds of ids that are alike, for codecs that have some (pitch classes, of `cells`): of the likeliest
-    kinds that together have this probability any id may be drawn."""
+    """The same of kinds of ids that are alike, for codecs that have some (pitch classes, tempi and metres, of `cells`):
+    of the likeliest kinds that together have this probability any id may be drawn."""
     min_p: float = 0.0
     """Leave out ids less likely than this share of the likeliest (Nguyen et al. 2024)."""
     steadiness: float = 0.0
