@@ -221,7 +221,7 @@ WHOLE = smf(
 
 
 def test_what_was_left_out_is_not_the_status_of_what_comes_after_a_meta_event() -> None:
-    """A note that cannot be, whose status holds for the next, and a text between them: it is a beginning, not an end."""
+    """A note that cannot be has the status of the next one, beyond a text: that is a beginning, and no end."""
     impossible, text, running = b"\x00\x90\x80\x40", b"\x00\xff\x01\x00", b"\x0a\x40\x40"
     found, said = mended(smf(ONE + impossible + text + running + off(64) + END))
     assert [pitch for _, _, pitch, _ in found] == [60, 64]
