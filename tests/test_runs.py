@@ -47,20 +47,8 @@ def music(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def command(music: Path, run: Path, updates: int) -> list[str]:
     chosen = [part for setting in [*SETTINGS, f"training.updates={updates}"] for part in ("--set", setting)]
-    resume = ["--resume"] if run.exists() else []
-    return [
-        sys.executable,
-        "-m",
-        "partimento",
-        "train",
-        str(music),
-        "--to",
-        str(run),
-        "--recipe",
-        "lstm",
-        *chosen,
-        *resume,
-    ]
+    chosen += ["--recipe", "lstm", *(["--resume"] if run.exists() else [])]
+    return [sys.executable, "-m", "partimento", "train", str(music), "--to", str(run), *chosen]
 
 
 def test_a_killed_run_ends_as_if_never_stopped(music: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ depends on the order of the vocabulary. Leaves out: in which order, which is `sa
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,29 +69,52 @@ def top_p(p: NDArray[np.float32], mass: float) -> NDArray[np.float32]:
     return _kept(p, ordered[np.arange(len(p)), last])
 
 
-def of_kinds(kinds: Sequence[int]) -> NDArray[np.float32] | None:
-    """(K + 1, V) 1 where an id is of a kind, in the last row where it is of none; None where all are of none.
+@dataclass(frozen=True, eq=False)
+class Kinds:
+    """Of which kind ids are.
+
+    Attributes:
+        ids: (N,) those that are of any, kind by kind.
+        starts: (K,) where each kind begins among them.
+        number: (N,) which of the K each is of.
+        rest: (V,) 1 where an id is of none.
+    """
+
+    ids: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    number: NDArray[np.int64]
+    rest: NDArray[np.float32]
+
+
+def of_kinds(kinds: Sequence[int]) -> Kinds | None:
+    """Ids by their kinds; None where all are of none.
 
     Args:
         kinds: (V,) of which kind each is, from 0; -1 for none.
     """
-    count = max(kinds, default=-1) + 1
-    return np.equal.outer([*range(count), -1], kinds).astype(np.float32) if count else None
+    of = np.array(kinds, dtype=np.int64)
+    ids = np.argsort(of, kind="stable")[np.count_nonzero(of < 0) :]
+    if not len(ids):
+        return None
+    _, starts, number = np.unique(of[ids], return_index=True, return_inverse=True)
+    return Kinds(ids, starts, number, (of < 0).astype(np.float32))
 
 
-def kinds_p(p: NDArray[np.float32], kinds: NDArray[np.float32], mass: float) -> NDArray[np.float32]:
+def kinds_p(p: NDArray[np.float32], kinds: Kinds, mass: float) -> NDArray[np.float32]:
     """Keep the ids of the likeliest kinds of each row, (B, V), whose probabilities sum to `mass` at least.
 
-    Rows in which ids may come that are of no kind stay as they are. What is left of a chord, whose pitches ascend, is
-    as wide as it was, which a nucleus of single pitches makes narrower, and so fuller: each leaves room for one more.
+    Rows in which ids may come that are of no kind stay as they are, and so do those that are certain. What is left of a
+    chord, whose pitches ascend, is as wide as it was, which a nucleus of single pitches makes narrower, and so fuller:
+    each leaves room for one more.
     """
-    rows = np.flatnonzero(p @ kinds[-1] == 0)
+    rows = np.flatnonzero((p @ kinds.rest == 0) & (p.max(axis=1) < 1))
     if not len(rows):
         return p
-    likely = np.asarray(top_p(p[rows] @ kinds[:-1].T, mass) > 0, dtype=np.float32)
-    part = p[rows] * (likely @ kinds[:-1])
+    part = p[rows[:, None], kinds.ids]
+    likely = top_p(np.add.reduceat(part, kinds.starts, axis=1), mass) > 0
+    part *= likely[:, kinds.number]
     kept = p.copy()
-    kept[rows] = part / part.sum(axis=1, keepdims=True)
+    kept[rows[:, None], kinds.ids] = part / part.sum(axis=1, keepdims=True)
     return kept
 
 

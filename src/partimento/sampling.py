@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partimento.codec import Grammar, TokenSpec
-from partimento.distributions import draw, kinds_p, min_p, of_kinds, softmax, top_k, top_p
+from partimento.distributions import Kinds, draw, kinds_p, min_p, of_kinds, softmax, top_k, top_p
 from partimento.errors import InvalidBundle
 from partimento.guards import Guards, LoopGuard, without
 from partimento.settings import settings
@@ -99,7 +99,7 @@ def probabilities(
     mask: NDArray[np.bool_],
     sampling: Sampling,
     temperature: Sequence[float] | None = None,
-    kinds: NDArray[np.float32] | None = None,
+    kinds: Kinds | None = None,
 ) -> NDArray[np.float32]:
     """The distributions to draw from.
 
@@ -109,7 +109,7 @@ def probabilities(
             at all is drawn from evenly.
         sampling: how.
         temperature: B of them in place of `sampling.temperature`, where pieces differ.
-        kinds: (K + 1, V) of which kind each id is, as `of_kinds` gives it.
+        kinds: of which kind each id is.
 
     Returns:
         (B, V); each row sums to 1 and is 0 where the mask is False.
