@@ -224,6 +224,39 @@ def test_what_is_drawn_keeps_to_what_was_learnt(seed: int) -> None:
             assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(mine))
 
 
+def slowing(seed: int, slow: float) -> Score:
+    """A tune that slows down for its last two bars."""
+    score = tune(seed)
+    score.tempos.append(Tempo(6 * 4 * 480, slow))
+    return score
+
+
+@pytest.mark.parametrize("told", ["always", "changed"])
+def test_what_is_drawn_begins_with_a_tempo_that_a_learnt_piece_begins_with(told: str, tmp_path: Path) -> None:
+    codec = Cells(Cells.Settings(tempo_told=told))
+    codec.learn([slowing(n, 20.0 + n) for n in range(9)])
+    codec.save(tmp_path)
+    codec = Cells.load(tmp_path, codec.settings)
+    for seed in range(6):
+        score, _ = drawn(Request(bars=3), seed, codec)
+        assert score.tempos[0].qpm == pytest.approx(96, rel=0.015)
+    quick, _ = drawn(Request(seconds=1 / 24 * 60 / 96 + 0.001), 0, codec)  # has room for a step
+    assert quick.tempos[0].qpm == pytest.approx(96, rel=0.015)
+    document = json.loads((tmp_path / "used.json").read_text())
+    del document["first tempi"]
+    (tmp_path / "used.json").write_text(json.dumps(document))
+    older = Cells.load(tmp_path, codec.settings)
+    assert min(drawn(Request(bars=1), seed, older)[0].tempos[0].qpm for seed in range(6)) < 40
+
+
+def test_a_tempo_to_begin_with_gives_way_to_the_seconds() -> None:
+    """Of what was learnt only a quicker tempo than pieces begin with has room for a note."""
+    codec = Cells(Cells.Settings())
+    codec.learn([slowing(n, 400.0) for n in range(2)])
+    score, _ = drawn(Request(seconds=0.01), 0, codec)
+    assert score.tempos[0].qpm == pytest.approx(400, rel=0.015)
+
+
 def largest_chords(score: Score) -> dict[int, int]:
     """By program, 128 for drums, how many notes begin at once at most in a track."""
     found: dict[int, int] = {}
@@ -286,6 +319,8 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
         {"used": [-1]},
         {"used": [10**30]},
         {"opening": [math.inf, 0]},
+        {"first tempi": []},
+        {"first tempi": [-1]},
         {"cell size": math.inf},
         {"programs": [[0, 300]]},
         {"programs": 3},

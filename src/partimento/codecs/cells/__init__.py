@@ -100,6 +100,7 @@ class Cells(Codec[TokenSpec]):
         self.at_once = np.full(DRUMS + 1, 128)  # notes that a program strikes at once at most
         self.ranges = np.tile([0, 127], (DRUMS + 1, 1))  # the lowest and the highest pitch that a program plays
         self.opening = (COMMON, int(nearest(tempi(), np.array([DEFAULT_QPM]))[0]))  # metre and tempo that pieces have
+        self.first_tempi = np.ones(TEMPI, dtype=np.bool_)  # with which pieces begin
         self.busy = ANY  # notes a quarter note, from the least to the most that is usual
         self.cell_size = 6.0  # events of a cell that has any, on average
 
@@ -128,8 +129,9 @@ class Cells(Codec[TokenSpec]):
     def learn(self, scores: Iterable[Score]) -> None:
         """Note what occurs, that nothing else be sampled: programs by track, metres, tempi, loudness, drums, pedals.
 
-        And how many notes a program strikes at once, but for the rarest times, and how busy pieces are. The vocabulary
-        is fixed: ids that never occur cost a model next to nothing, and a prompt from elsewhere can still be told.
+        And with which tempi pieces begin, how many notes a program strikes at once, but for the rarest times, and how
+        busy pieces are. The vocabulary is fixed: ids that never occur cost a model next to nothing, and a prompt from
+        elsewhere can still be told.
         """
         ids = vocabulary()
         used = np.zeros(ids.size, dtype=np.bool_)
@@ -165,6 +167,7 @@ class Cells(Codec[TokenSpec]):
             used[drums] &= np.isin(np.arange(128), PERCUSSION)
         self.used, self.programs = used, programs
         self.opening = (metres.most_common(1)[0][0], sorted(levels)[len(levels) // 2])
+        self.first_tempi = np.isin(np.arange(TEMPI), levels)
         self.at_once = _usual(struck)
         if busy:
             least, most = np.percentile(busy, USUALLY_BUSY).tolist()
@@ -247,7 +250,15 @@ class Cells(Codec[TokenSpec]):
     def grammar(self) -> Grammar:
         """Well-formed events with what `learn` saw."""
         programs, told = self.programs > 0, not self._changes_alone
-        return Grammar(self.used, programs, self.at_once, self.ranges, in_every_bar=told, busy=self.busy)
+        return Grammar(
+            self.used,
+            programs,
+            self.at_once,
+            self.ranges,
+            in_every_bar=told,
+            first_tempi=self.first_tempi,
+            busy=self.busy,
+        )
 
     def notes(self, x: NDArray[Any]) -> int:
         """How many notes `decode(x)` has."""
@@ -263,6 +274,7 @@ class Cells(Codec[TokenSpec]):
             "at once": self.at_once.tolist(),
             "ranges": self.ranges.tolist(),
             "opening": self.opening,
+            "first tempi": np.flatnonzero(self.first_tempi).tolist(),
             "cell size": self.cell_size,
             "busy": self.busy,
         }
@@ -296,16 +308,19 @@ class Cells(Codec[TokenSpec]):
             if not ((low >= 0) & (low <= high) & (high <= 127)).all():
                 raise ValueError("there is a program that plays nothing")
             metre, tempo = (int(number) for number in document["opening"])
+            first_tempi = np.isin(np.arange(TEMPI), document.get("first tempi", range(TEMPI)))
             size = float(document["cell size"])
             least, most = (float(figure) for figure in document.get("busy", codec.busy))
             if not 0 <= least <= most < math.inf or most == 0:
                 raise ValueError("learnt pieces have no notes")
-            if not (0 <= metre < len(METRES) and 0 <= tempo < TEMPI and 0 <= size < math.inf):
+            known = 0 <= metre < len(METRES) and 0 <= tempo < TEMPI and first_tempi.any()
+            if not (known and 0 <= size < math.inf):
                 raise ValueError("there is no such metre or tempo")
         except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError, AttributeError) as error:
             raise InvalidBundle(f"{path} is missing or damaged; take the bundle anew from where it came.") from error
         codec.used, codec.programs, codec.at_once, codec.ranges = used, programs, at_once, ranges
-        codec.opening, codec.cell_size, codec.busy = (metre, tempo), size, (least, most)
+        codec.opening, codec.first_tempi = (metre, tempo), first_tempi
+        codec.cell_size, codec.busy = size, (least, most)
         return codec
 
 

@@ -17,6 +17,8 @@ What is asked of a cell is told again after its answer, and of it these are rule
 pitch, how many of its track's notes sound at once, no more and somewhere in the bar so many, and on the strong beats of
 its bar the tones of the chord; the chord elsewhere is left to the model.
 
+A piece begins with a tempo that a learnt piece begins with: one that is slowed down to is none to begin with.
+
 Guards. "silence": a bar is not left, and its first note is not so late, that more than `Request.longest_silence`
 quarter notes pass without a sound; counted once for each gap. "stuck note": no duration over `Request.longest_note`;
 counted for each note that lasts as long as that.
@@ -73,6 +75,9 @@ class Cells:
         at_once: (129,) how many notes each program strikes at once at most.
         ranges: (129, 2) the lowest and the highest pitch that each program plays.
         in_every_bar: whether each bar names its tempo; else those do in which it changes.
+        first_tempi: (TEMPI,) those that the first bar may name, where the seconds have room for one of them; all if
+            None.
+        busy: how many notes a quarter note pieces have, from the least to the most that is usual.
     """
 
     keeps_key: ClassVar[bool] = True
@@ -85,10 +90,11 @@ class Cells:
         ranges: NDArray[np.int64],
         *,
         in_every_bar: bool = True,
+        first_tempi: Mask | None = None,
         busy: tuple[float, float] = ANY,
     ) -> None:
         self._ids = vocabulary()
-        self._in_every_bar, self._busy = in_every_bar, busy
+        self._in_every_bar, self._first_tempi, self._busy = in_every_bar, first_tempi, busy
         self._learnt, self._programs, self._at_once, self._ranges = used, programs, at_once, ranges
         self.acted: Counter[str] = Counter()
         self.start(Request())
@@ -385,6 +391,10 @@ class Cells:
             left = self._from + request.seconds - self._state.clock.at(self._state.clock.steps)
             slow = paces() * max(rings, 1) > left + 1e-6
             mask[self._span("tempo")] &= ~slow | ((paces() <= self._state.clock.pace) & (self._state.clock.next > 0))
+        if field == 2 and self._state.clock.next == 0 and self._first_tempi is not None:
+            usual = mask[self._span("tempo")] & self._first_tempi
+            if usual.any():
+                mask[self._span("tempo")] = usual
 
     def _allow_cell(self, mask: Mask, field: int) -> None:
         if field == 1:
