@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 
 from attending import likelihoods, lively, narrowed, played
 from partimento.codec import TokenSpec
+from partimento.codecs.cells import Cells
+from partimento.codecs.cells.fields import FIELDS, vocabulary
 from partimento.errors import InvalidBundle, InvalidSettings
 from partimento.models import nested
 from partimento.models.nested import Nested, tallies_of
 from partimento.pieces import Pieces
 from partimento.players.nested import open_player
 from partimento.recipes import recipe_named
-from partimento.tallies import WHEN
+from partimento.tallies import ALIKE, WHEN, Tally
 from partimento.timing import Timing
 from partimento.weighing import Weighing
 from partimento.windows import Windows
@@ -249,3 +251,22 @@ def test_a_changed_description_is_refused(change: dict[str, Any], tmp_path: Path
     (tmp_path / "player.json").write_text(json.dumps(described | change))
     with pytest.raises(InvalidBundle):
         open_player(tmp_path)
+
+
+def test_what_returns_says_nothing_of_an_event_that_comes_in_its_place() -> None:
+    """A bar had followed, and has no field for a pitch; a note comes, whose pitch nothing foretells then."""
+    settings = recipe_named("nested").settings
+    codec = Cells(settings["codec"])
+    ids = vocabulary()
+    rows = {name: np.full(FIELDS, ids.first("none")) for name in ("bar", "note")}
+    rows["bar"][:2] = ids.first("bar"), ids.first("metre")
+    rows["note"][:] = [ids.first(name) for name in ("note", "step", "pitch", "quarters", "steps", "velocity")]
+    tallies = tallies_of(settings["model"], codec.spec)
+    tally = Tally(tallies, 1)
+    notes = [rows["note"] + np.array([0, 0, pitch, 0, 0, 0]) for pitch in range(12)]
+    for group in [*notes, rows["bar"], *[rows["note"] + np.array([0, 0, 20, 0, 0, 0])] * 16, *notes]:
+        following = tally.hear(group[None])
+    assert following[0, ALIKE, ids.first("bar")] > 0
+    pitches = np.append(np.arange(ids["pitch"].start, ids["pitch"].stop), ids.first("none"))
+    assert not tally.placed(notes[0][None, :WHEN])[0, ALIKE, pitches].any()
+    assert tally.placed(rows["bar"][None, :WHEN])[0, ALIKE, ids.first("none")] > 0

@@ -53,8 +53,8 @@ class Tallies:
         voices: (ids,) whether a group that begins with each id begins a voice, which its second id names (`BEGINS`),
             ends it (`ENDS`) or does neither (0); or names by a label what of the voice is told later (`LEAVES`), and
             begins to tell that (`TELLS`). Empty where there are no voices.
-        whens: (ids,) whether each id may be among the first `WHEN` of a group. Empty where nothing is counted by place
-            and nothing that returns is looked for.
+        whens: (ids,) whether each id may be among the first `WHEN` of a group, and nowhere else. Empty where nothing is
+            counted by place and nothing that returns is looked for.
         counted: (ids,) whether that each id was told counts. Empty where that of all does.
         contexts: how many groups have to be alike that what followed is looked for; empty where it is not.
 
@@ -211,7 +211,7 @@ def _columns(tallies: Tallies) -> NDArray[np.int64]:
     nothing = tallies.columns
     kinds = np.array(tallies.kinds or [-1] * tallies.ids)
     found = np.full((tallies.ids + 2, 2), nothing)
-    found[:-2, 0] = np.where(tallies.counted or True, np.arange(tallies.ids), nothing)
+    found[:-2, 0] = np.where(np.array(tallies.counted or [True] * tallies.ids), np.arange(tallies.ids), nothing)
     found[:-2, 1] = np.where(kinds < 0, nothing, tallies.ids + kinds)
     return found
 

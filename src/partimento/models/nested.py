@@ -415,8 +415,9 @@ def tallies_of(settings: Nested.Settings, spec: TokenSpec) -> Tallies:
     """What such a network counts of such ids."""
     whens: tuple[bool, ...] = ()
     if settings.place_span or settings.returns:
-        early = np.concatenate([spec.at(slot) for slot in range(WHEN)][: spec.group])
-        whens = tuple(np.isin(np.arange(spec.vocab_size), early).tolist())
+        places = [np.isin(np.arange(spec.vocab_size), spec.at(slot)) for slot in range(spec.group)]
+        late = np.any(places[WHEN:], axis=0) & bool(spec.places)  # what a later field may be, too, does not say when
+        whens = tuple((np.any(places[:WHEN], axis=0) & ~late).tolist())
     kinds = Counter(spec.kinds)  # of one that is alone of its kind no more can be told than that it was told
     return Tallies(
         spec.vocab_size,
