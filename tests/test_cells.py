@@ -8,6 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from symusic.core import ControlChangeTick as ControlChange
 
 from partimento.codec import Request
 from partimento.codecs.cells import Cells
+from partimento.codecs.cells.busyness import ANY, BESIDE, FARTHEST, Filling
 from partimento.codecs.cells.fields import (
     BAR,
     CELL,
@@ -429,3 +431,50 @@ def test_a_piece_of_seconds_does_not_begin_a_bar_for_less_than_a_quarter_note(se
     before = [qpm for tick, qpm in sorted(tempo_changes(score).items()) if tick < lines[-1]]
     left = 9.0 - float(seconds_at(score, np.array(lines[-1:]))[0])
     assert note_array(score)["onset"].min() >= lines[-1] or left >= 60 / before[-1] - 1e-3
+
+
+def test_how_busy_tracks_are_is_known_by_instrument(tmp_path: Path) -> None:
+    codec = Cells(Cells.Settings())
+    codec.learn(evenly(often) for often in range(1, 6))  # of each piece every track strikes one a quarter
+    assert codec.busy_tracks[0].tolist() == pytest.approx([1, 1], rel=0.02)
+    assert codec.busy_tracks[1].tolist() == list(ANY)
+    codec.save(tmp_path)
+    np.testing.assert_array_equal(Cells.load(tmp_path, codec.settings).busy_tracks, codec.busy_tracks)
+    document = json.loads((tmp_path / "used.json").read_text())
+    for wrong in ([[1, 2]], [[2, 1]] * 129, [[0, math.inf]] * 129, [[-1, 1]] * 129, "many"):
+        (tmp_path / "used.json").write_text(json.dumps(document | {"busy tracks": wrong}))
+        with pytest.raises(InvalidBundle, match="damaged"):
+            Cells.load(tmp_path, codec.settings)
+
+
+def test_filled_cells_are_as_busy_as_expected_between_the_least_and_the_most() -> None:
+    """Two notes a quarter, from one and a half to two and a half, in bars of four: from 6 to 10 a bar."""
+    filling = Filling({3: (1.5, 2.5)})
+    assert filling.times is None
+    said: dict[int, list[Any]] = {}
+    for bar, notes in enumerate([8, 8, 20, 0, 0, 0, 0, 0, 0]):
+        filling.answer(3, 4 * STEPS)
+        said[bar] = [filling.times]
+        for _ in range(notes):
+            filling.strike()
+            said[bar].append(filling.times)
+    assert said[0] == said[1] == [1.0] * 9
+    assert said[2][:15] == [1.0] * 15  # 30 in three bars
+    assert said[2][20] == pytest.approx((36 + BESIDE) / (30 + BESIDE) * (20 + BESIDE) / (10 + BESIDE))
+    assert said[2][15:] == sorted(said[2][15:])
+    assert [said[bar] for bar in (3, 4, 5, 6)] == [[1.0]] * 4  # 36 of at least 36
+    assert said[8] == [pytest.approx((36 + BESIDE) / (48 + BESIDE))]
+    filling.answer(4, 4 * STEPS)  # a track of which nothing is expected
+    filling.strike()
+    assert filling.times is None
+
+
+def test_what_is_filled_may_not_be_said_to_be_endlessly_busy() -> None:
+    filling = Filling({0: (0.0, 0.0), 1: (9.0, 9.0)})
+    filling.answer(0, STEPS)
+    for _ in range(1000):
+        filling.strike()
+    assert filling.times == FARTHEST**2
+    for _ in range(20):
+        filling.answer(1, 12 * STEPS)
+    assert filling.times == 1 / FARTHEST

@@ -26,6 +26,7 @@ from partimento.filling.splicing import spliced
 from partimento.heard import Heard
 from partimento.instruments import DRUMS, instrument_name
 from partimento.models.nested import Nested
+from partimento.sampling import Sampling
 from partimento.score import Note, Score, TimeSignature, Track, note_array
 from partimento.settings import to_table
 from partimento.training.loop import seeded
@@ -118,6 +119,44 @@ def test_nothing_new_comes_before_the_beginning(tmp_path: Path) -> None:
         assert note_array(filled.score)["onset"].min() >= 0
         write(filled.score, tmp_path / f"{seed}.mid")
         assert read(tmp_path / f"{seed}.mid").score.note_num() == filled.score.note_num()
+
+
+def thinned(score: Score, often: int) -> Score:
+    """The melody alone, of which a note in so many is left."""
+    found = score.copy()
+    found.tracks = type(found.tracks)([found.tracks[0]])
+    found.tracks[0].notes = type(found.tracks[0].notes)(list(found.tracks[0].notes)[::often])
+    return found
+
+
+@pytest.mark.parametrize("often", [1, 4])
+def test_what_is_written_is_about_as_busy_as_what_stands_around_it(bundle: Bundle, often: int) -> None:
+    """By a model that knows nothing, as steadiness has it; where a density is asked it decides alone."""
+    piece, region = thinned(tune(5, bars=24), often), Region((9, 16))
+    there, _ = inside(piece, region)
+    mean = {}
+    for steadiness in (0.0, 8.0):
+        sampling = Sampling(steadiness=steadiness)
+        made = fill(bundle, piece, region, Manner(n=4, seed=2, sampling=sampling))
+        mean[steadiness] = np.mean([filled.notes for filled in made])
+        asked = fill(bundle, piece, region, Manner(n=1, asked=Asked(density=4.0), sampling=sampling))
+        assert asked[0].notes > 3 * 4 * 8
+    assert 0.6 * len(there) < mean[8.0] < 1.6 * len(there)
+    assert abs(np.log(mean[8.0] / len(there))) < abs(np.log(mean[0.0] / len(there)))
+
+
+def test_what_is_silent_all_around_is_as_busy_as_learnt_tracks_of_its_instrument(tmp_path: Path) -> None:
+    codec = Cells(Cells.Settings())
+    bundle = new_bundle(tmp_path, codec)
+    least, most = codec.busy_tracks[32].tolist()  # the tunes' bass: two notes in a bar
+    assert least == most == pytest.approx(0.5, rel=0.05)
+    for bars in (None, (9, 16)):
+        made = fill_in(bundle, tune(5, bars=24), Accompaniment((32,), bars), Sampling(steadiness=8.0))
+        assert 0.6 < made / (0.5 * 4 * (24 if bars is None else 8)) < 1.6
+
+
+def fill_in(bundle: Bundle, piece: Score, task: Accompaniment, sampling: Sampling) -> int:
+    return sum(filled.notes for filled in fill(bundle, piece, task, Manner(n=4, sampling=sampling))) // 4
 
 
 def test_more_than_fits_at_once_is_written_part_by_part(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,9 @@
 """Sampling: from logits to the next id, and the loop that makes whole pieces of it; numpy alone.
 
-The order of operations is that of most libraries: the grammar's mask, temperature, top-k, top-p, min-p
-(`distributions`). Each one sees the distribution that the one before it left. All work on several pieces at once,
-(B, V), since that is where the time goes. Leaves out: beams, penalties for repetition (they punish music for being
-music; see `guards`), and speculative drafts.
+The order of operations is that of most libraries: how busy the piece is (`Sampling.steadiness`), the grammar's mask,
+temperature, top-k, top-p, kinds-p, min-p (`distributions`). Each one sees the distribution that the one before it left.
+All work on several pieces at once, (B, V), since that is where the time goes. Leaves out: beams, penalties for
+repetition (they punish music for being music; see `guards`), and speculative drafts.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class Sampling:
     """Leave out ids less likely than this share of the likeliest (Nguyen et al. 2024)."""
     steadiness: float = 0.0
     """Power of the ratio of how busy a piece is now to how busy it began, or pieces usually are, by which the odds of
-    another note fall, for codecs that tell it (`cells`): 0 leaves them, 1 holds pieces of minutes."""
+    another note fall, for codecs that tell it (`cells`); of what is filled, to how busy its tracks are around it. 0
+    leaves them, 4 holds pieces of minutes."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.temperature) and self.temperature >= 0):
@@ -88,7 +89,7 @@ class Busy(Protocol):
     """A grammar that knows how busy a piece is."""
 
     def busier(self) -> tuple[slice, float] | None:
-        """The ids of which any begins a note, and how many times as busy the piece is now as it began.
+        """The ids of which any begins a note, and how many times as busy the piece is now as it began or is to be.
 
         None where no note begins with the next id, or too little has come to say.
         """

@@ -27,6 +27,7 @@ from partimento.codecs.cells.fields import (
     FIELDS,
     LABELS,
     NOTE,
+    STEPS,
     UP,
     Ids,
     Mask,
@@ -52,6 +53,8 @@ ADVICE = "Take the one that comes along, or one that `partimento train FOLDER --
 LONGEST = 16_384  # ids that are written at once
 WRITTEN_SHARE = 0.5  # of what a model hears: what it may be expected to write itself
 FEWEST_EVENTS = 6  # that a cell is expected to have
+NEAREST = 8  # bars that stay, by which it is known how busy a track is
+LOOSELY = 1.25  # times as busy, or less so, that what is written may be
 MARKS = 1  # events that stand where a cell is hidden, and one more where something is asked of it
 
 Tracks = Mapping[int, int]
@@ -213,7 +216,10 @@ class Writer:
         most = max(len(own) for own in parts)
         for number in range(most):
             rows = [row for row in range(len(pieces)) if number < len(parts[row])]
-            asked = [self._asked(pieces[row], parts[row][number:], wishes[row], tracks, rngs[row]) for row in rows]
+            asked = [
+                self._asked(pieces[row], cells[row], parts[row][number:], wishes[row], tracks, rngs[row])
+                for row in rows
+            ]
             drafts = [draft for _, _, draft in asked]
             cells_now = sum(int(parts[row][number].sum()) for row in rows)
             heard = functools.partial(self._heard_of, beside, pieces[rows[0]], *asked[0]) if rows[0] == 0 else None
@@ -250,7 +256,13 @@ class Writer:
                     )
 
     def _asked(
-        self, piece: Ids, parts: Sequence[Mask], wishes: Ids, tracks: Tracks, rng: np.random.Generator
+        self,
+        piece: Ids,
+        cells: Mask,
+        parts: Sequence[Mask],
+        wishes: Ids,
+        tracks: Tracks,
+        rng: np.random.Generator,
     ) -> tuple[tuple[int, int], Ids, Draft]:
         """For the first of these parts the bars that are heard, what is heard, and the piece to go on with."""
         grid = Grid(piece, tracks)
@@ -259,7 +271,8 @@ class Writer:
             later |= part.any(axis=1)
         window = _window(grid, parts[0], later, wishes, self._hears)
         prompt = _heard(piece, window, parts[0], wishes, tracks, ends=window[1] == grid.bars)
-        return window, prompt, _draft(self.codec, _ringing(grid, window[0]), prompt, self._request, rng)
+        busy = _expected(grid, cells, parts[0], self.codec.busy_tracks)
+        return window, prompt, _draft(self.codec, _ringing(grid, window[0]), prompt, self._request, rng, busy)
 
 
 def _tell(
@@ -375,10 +388,45 @@ def _ringing(grid: Grid, first: int) -> Ids:
     return found
 
 
-def _draft(codec: Cells, before: Ids, prompt: Ids, request: Request, rng: np.random.Generator) -> Draft:
+def _expected(grid: Grid, cells: Mask, part: Mask, usual: NDArray[np.float64]) -> dict[int, tuple[float, float]]:
+    """How many notes a quarter note are expected of what is written, by track from the least to the most.
+
+    As many as the track has in the bars nearest to it that stay, more or less by a half; or, where none stay or all
+    that is written is silent there, as tracks of its program have in learnt pieces.
+
+    Args:
+        grid: the piece.
+        cells: (bars, tracks) what is written in all.
+        part: what is written now.
+        usual: (129, 2) the least and the most that is usual, by program.
+    """
+    notes, quarters = grid.notes, np.diff(grid.starts) / STEPS
+    rates: dict[int, float] = {}
+    for place in np.flatnonzero(part.any(axis=0)).tolist():
+        stay, now = np.flatnonzero(~cells[:, place]), np.flatnonzero(part[:, place])
+        near = stay[np.abs(stay[:, None] - now).min(axis=1).argsort(kind="stable")[:NEAREST]]
+        rates[place] = float(notes[near, place].sum() / quarters[near].sum()) if len(near) else 0.0
+    silent = not any(rates.values())
+    found = {}
+    for place, rate in rates.items():
+        stays = bool((~cells[:, place]).any()) and not silent
+        least, most = (rate / LOOSELY, rate * LOOSELY) if stays else usual[grid.programs[place]].tolist()
+        found[int(grid.tracks[place])] = least, most
+    return found
+
+
+def _draft(
+    codec: Cells,
+    before: Ids,
+    prompt: Ids,
+    request: Request,
+    rng: np.random.Generator,
+    busy: Mapping[int, tuple[float, float]],
+) -> Draft:
     """A piece that is to be gone on with after a prompt; what came before it only its grammar knows."""
     grammar = codec.grammar()
     grammar.start(request)
+    grammar.expect(busy)
     for id in [*before.tolist(), *prompt.tolist()]:
         grammar.advance(id)
     grammar.begin()

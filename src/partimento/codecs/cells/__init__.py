@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -39,6 +39,7 @@ from partimento.codecs.cells.fields import (
     DRUMS,
     FIELDS,
     NOTE,
+    STEPS,
     TEMPI,
     TRACKS,
     UP,
@@ -102,6 +103,7 @@ class Cells(Codec[TokenSpec]):
         self.opening = (COMMON, int(nearest(tempi(), np.array([DEFAULT_QPM]))[0]))  # metre and tempo that pieces have
         self.first_tempi = np.ones(TEMPI, dtype=np.bool_)  # with which pieces begin
         self.busy = ANY  # notes a quarter note, from the least to the most that is usual
+        self.busy_tracks = np.tile(ANY, (DRUMS + 1, 1))  # the same of a track, by its program
         self.cell_size = 6.0  # events of a cell that has any, on average
 
     @property
@@ -138,7 +140,7 @@ class Cells(Codec[TokenSpec]):
         programs = np.zeros((TRACKS, DRUMS + 1), dtype=np.int64)
         metres, levels, counts = Counter[int](), list[int](), Counter[int]()
         struck = np.zeros((DRUMS + 1, 129), dtype=np.int64)  # how often each program strikes so many notes at once
-        busy = list[float]()
+        busy, of_tracks = list[float](), defaultdict[int, list[float]](list)
         for score in scores:
             x = self._written(score)
             used[x] = True
@@ -150,7 +152,10 @@ class Cells(Codec[TokenSpec]):
                 levels.append(int(bars[0, 1]))
             cells = np.unique(events[kind == CELL][:, 1:3], axis=0)
             programs[values(cells[:, 0]), values(cells[:, 1])] += 1
-            np.add.at(struck, _struck(Grid(x)), 1)
+            grid = Grid(x)
+            np.add.at(struck, _struck(grid), 1)
+            for program, notes in zip(grid.programs.tolist(), grid.notes.sum(axis=0).tolist(), strict=True):
+                of_tracks[program].append(notes * STEPS / grid.starts[-1])
             onsets = note_array(score)["onset"] / score.ticks_per_quarter
             if len(onsets):
                 busy.append(len(onsets) / max(np.ptp(onsets), 1.0))
@@ -172,6 +177,9 @@ class Cells(Codec[TokenSpec]):
         if busy:
             least, most = np.percentile(busy, USUALLY_BUSY).tolist()
             self.busy = least, most
+        self.busy_tracks = np.tile(ANY, (DRUMS + 1, 1))
+        for program, own in of_tracks.items():
+            self.busy_tracks[program] = np.percentile(own, USUALLY_BUSY)
         self.cell_size = sum(counts[kind] for kind in (NOTE, DOWN, UP)) / max(counts[CELL], 1)
 
     def learn_ranges(self, scores: Iterable[Score]) -> None:
@@ -277,6 +285,7 @@ class Cells(Codec[TokenSpec]):
             "first tempi": np.flatnonzero(self.first_tempi).tolist(),
             "cell size": self.cell_size,
             "busy": self.busy,
+            "busy tracks": self.busy_tracks.tolist(),
         }
         write_text(folder / USED_FILE, json.dumps(document))
 
@@ -313,6 +322,10 @@ class Cells(Codec[TokenSpec]):
             least, most = (float(figure) for figure in document.get("busy", codec.busy))
             if not 0 <= least <= most < math.inf or most == 0:
                 raise ValueError("learnt pieces have no notes")
+            tracks = np.array(document.get("busy tracks", codec.busy_tracks.tolist()), dtype=np.float64)
+            fewest, fullest = tracks.reshape(codec.busy_tracks.shape).T
+            if not ((fewest >= 0) & (fewest <= fullest) & (fullest < math.inf)).all():
+                raise ValueError("a track cannot be so busy")
             known = 0 <= metre < len(METRES) and 0 <= tempo < TEMPI and first_tempi.any()
             if not (known and 0 <= size < math.inf):
                 raise ValueError("there is no such metre or tempo")
@@ -320,7 +333,7 @@ class Cells(Codec[TokenSpec]):
             raise InvalidBundle(f"{path} is missing or damaged; take the bundle anew from where it came.") from error
         codec.used, codec.programs, codec.at_once, codec.ranges = used, programs, at_once, ranges
         codec.opening, codec.first_tempi = (metre, tempo), first_tempi
-        codec.cell_size, codec.busy = size, (least, most)
+        codec.cell_size, codec.busy, codec.busy_tracks = size, (least, most), tracks.reshape(-1, 2)
         return codec
 
 

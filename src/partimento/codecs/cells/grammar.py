@@ -27,6 +27,7 @@ counted for each note that lasts as long as that.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -34,7 +35,7 @@ from numpy.typing import NDArray
 
 from partimento.codec import Request
 from partimento.codecs.cells.asking import DENSITY, POLYPHONY
-from partimento.codecs.cells.busyness import ANY, Busyness
+from partimento.codecs.cells.busyness import ANY, Busyness, Filling
 from partimento.codecs.cells.clock import LENGTHS, paces
 from partimento.codecs.cells.fields import (
     ANSWER,
@@ -120,10 +121,17 @@ class Cells:
         self._allowed = self._learnt.copy()  # a prompt adds its own
         self._group: list[int] = []
         self._over = False
-        self._state, self._busyness = State(), Busyness(self._busy)
+        self._state, self._busyness, self._filling = State(), Busyness(self._busy), Filling({})
         self._striking = Striking(self._state, self._allowed, in_key, self._at_once, self._ranges)
         self._told_after = -1  # notes after which a silence was told
         self.begin()
+
+    def expect(self, busy: Mapping[int, tuple[float, float]]) -> None:
+        """Of hidden cells so many notes a quarter note are expected, by track from the least to the most.
+
+        Where a density is asked of a cell, that is what it has.
+        """
+        self._filling = Filling(busy)
 
     def begin(self) -> None:
         """The prompt is over: bars, seconds and notes count from the next id on."""
@@ -151,6 +159,10 @@ class Cells:
                 self._state.happen(int(kind[0]), events[0])
                 if kind[0] == BAR:
                     self._busyness.enter(self._state.clock.bar)
+                elif kind[0] == ANSWER:
+                    self._filling.answer(self._state.track, self._state.clock.steps)
+                elif kind[0] == NOTE and self._state.answered:
+                    self._filling.strike()
                 elif kind[0] == NOTE and not self._state.filling:
                     self._busyness.strike(self._state.clock.bar + self._state.last[0])
                 if kind[0] == NOTE and self._bound_by_guard and int(durations(events[0])) == self._longest_note:
@@ -169,8 +181,13 @@ class Cells:
         return self._beyond
 
     def busier(self) -> tuple[slice, float] | None:
-        """The ids that begin notes, and how many times as busy the piece is as it began or is usual (`busyness`)."""
-        times = None if self._group or self._state.filling else self._busyness.times
+        """The ids that begin notes, and how many times as busy the piece is as it began or is usual (`busyness`).
+
+        Of hidden cells: as is expected of them.
+        """
+        if self._group or self._state.asked[DENSITY] >= 0:
+            return None
+        times = self._filling.times if self._state.filling else self._busyness.times
         return None if times is None else (self._span("note"), times)
 
     # ---- what may come next

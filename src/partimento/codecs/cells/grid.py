@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from partimento.codecs.cells.clock import LENGTHS
-from partimento.codecs.cells.fields import BAR, CELL, Ids, events_of, onsets, values
+from partimento.codecs.cells.fields import BAR, CELL, NOTE, Ids, events_of, onsets, values
 
 
 class Grid:
@@ -58,6 +58,14 @@ class Grid:
         """(bars + 1,) steps at which bars begin, and at which the last one ends."""
         metres = values(self.events[self.kind == BAR][:, 1])
         return np.append(0, np.cumsum(LENGTHS[metres]))
+
+    @property
+    def notes(self) -> Ids:
+        """(bars, tracks) how many notes begin in each cell."""
+        count = np.zeros((self.bars, len(self.tracks)), dtype=np.int64)
+        mine = (self.kind == NOTE) & (self.track >= 0)
+        np.add.at(count, (self.bar[mine], self.track[mine]), 1)
+        return count
 
     @property
     def onsets(self) -> Ids:
