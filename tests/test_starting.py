@@ -19,6 +19,7 @@ from partimento.alignment import moved
 from partimento.bundle import Bundle, open_bundle
 from partimento.codec import Request
 from partimento.codecs.cells.fields import vocabulary
+from partimento.corpus import inspect
 from partimento.errors import InvalidSettings
 from partimento.files import write
 from partimento.generation import generate
@@ -26,10 +27,12 @@ from partimento.models.nested import Nested
 from partimento.pieces import Pieces
 from partimento.progress import Progress
 from partimento.recipes import recipe_named
+from partimento.training.loop import held_out
 from partimento.training.planning import new_model
 from partimento.training.rehearsing import rehearsal
 from partimento.training.runs import CAME, train
 from partimento.training.starting import begun, recipe_of
+from partimento.windows import Windows
 
 from music import tune
 
@@ -163,6 +166,32 @@ def test_a_run_that_makes_it_worse_ends_as_it_came(place: Path, base: Bundle, tm
     assert any("stays as it came" in remark for remark in said)
     assert all((array == ended.arrays()[name]).all() for name, array in base.arrays().items())
     assert ended.facts["scores"]["test, loss"] == pytest.approx(ended.facts["scores"]["as it came, test, loss"])
+
+
+def test_a_model_as_it_came_is_measured_by_pieces_told_as_it_was_and_tells_them_so_if_it_stays(
+    place: Path, tmp_path: Path
+) -> None:
+    """Tempi in every bar, and pieces beside their beats where they lie; those of what goes on are told otherwise."""
+    shipped, said = open_bundle(), list[str]()
+    few = ["training.updates=1", "training.length=192", "training.batch=1", "training.held_out_ids=200"]
+    worse = recipe_of(shipped).override([*few, "training.learning_rate=3", "training.clip=none"])
+    assert worse.settings["codec"] != shipped.codec().settings
+    made = train(
+        place / "music", tmp_path / "run", worse, start=shipped, watch=lambda event: said.append(event.remark or "")
+    )
+    assert any("stays as it came" in remark for remark in said)
+    scores, corpus = made.facts["scores"], inspect(place / "music")
+    tests = list(corpus.scores(corpus.pieces("test")))
+    codec, model = shipped.codec(), begun(new_model(worse, shipped.codec().spec), shipped)
+    pieces = Pieces.write(tmp_path / "told", ((codec.encode(x), x.note_num()) for x in tests), codec.spec)
+    own = held_out(model, Windows(pieces, 192, 1))["bits per note"]
+    assert scores["as it came, test, bits per note"] == pytest.approx(own, rel=1e-4)
+    assert scores["test, bits per note"] == scores["as it came, test, bits per note"]
+    assert made.codec().settings == codec.settings
+    assert all((array == made.arrays()[name]).all() for name, array in shipped.arrays().items())
+    assert not list((tmp_path / "run").glob(".told-*"))
+    (piece,) = generate(made, request=Request(bars=4), n=1, seed=1)
+    assert {tempo.qpm for tempo in piece.score.tempos} == {piece.score.tempos[0].qpm}
 
 
 def test_the_keys_of_the_pieces_are_learnt_more_often_than_others(base: Bundle) -> None:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from partimento.model import Counted, Judged, Learns, Model, held_out_figure, li
 from partimento.progress import Progress, Watch, ignore
 from partimento.recipes import Recipe, read_recipe
 from partimento.render.curves import draw
+from partimento.settings import to_table
 from partimento.training.anatomy import layers_of
 from partimento.training.checkpoints import CURVES
 from partimento.training.index import INDEX, indexed
@@ -39,14 +41,17 @@ from partimento.training.planning import new_model, plan, warnings, windows_of
 from partimento.training.preparing import SPLITS, Prepared, prepare
 from partimento.training.rehearsing import rehearsal
 from partimento.training.resuming import HAS_A_PLAN, began_with, told_anew
-from partimento.training.starting import START, begun, kept, require_same_codec
+from partimento.training.starting import START, begun, codec_then, kept, require_same_codec, told_by
 from partimento.windows import Windows
 
 LOCK = ".lock"
 CAME = "as-it-came.json"  # what the model reached that it began from
+AS_IT_CAME = "as it came, "  # before the names of those figures
 REHEARSAL = "rehearsal"  # what a run composes to hear it again
 BEFORE_PLAN = {"corpus.json", "pieces", "encoded", START, LOCK}  # what a run may have written before its plan
-HALF = tuple(f".{Path(name).stem}-" for name in (*sorted(BEFORE_PLAN - {LOCK}), HAS_A_PLAN))  # written by halves
+TOLD = ".told-"  # where the held-out pieces lie as a model was told them, while they are measured
+WRITTEN = (*sorted(BEFORE_PLAN - {LOCK}), HAS_A_PLAN)
+HALF = (TOLD, *(f".{Path(name).stem}-" for name in WRITTEN))  # what a process that was killed may have left
 HUMAN, HUMAN_BARS = 200, 16  # held-out pieces that a bundle knows the figures of, and how long their excerpts are
 MOST_MEASURED = {"valid": 1 << 17, "test": 1 << 19}  # positions that a finished model is measured on, drawn by piece
 MOST_COUNTED = 1 << 24  # ids that the Markov chain beside a network counts: more would take minutes and gigabytes
@@ -135,6 +140,12 @@ def train(
         return _learn(prepared, recipe, run, data_licence, start, resume, watch)
 
 
+def _better(scores: Mapping[str, float], before: Mapping[str, float]) -> bool:
+    """Whether a model foretells the held-out pieces better than as it came, however either tells them."""
+    name = "valid, bits per note"
+    return name not in scores or scores[name] < before[AS_IT_CAME + name]
+
+
 def _before_plan(path: Path) -> bool:
     """Whether a run may have written this before it had a plan, be it half of it."""
     return path.name in BEFORE_PLAN or path.name.startswith(HALF)
@@ -183,22 +194,28 @@ def _learn(
     if start is not None and (run / CAME).is_file():  # of a run that goes on
         before = json.loads((run / CAME).read_bytes())
     elif start is not None:
-        before = scores_of(model, judged, "as it came, ", telling("Measuring it as it came", 0, 1))
+        with tempfile.TemporaryDirectory(dir=run, prefix=TOLD) as folder:
+            told = told_by(codec_then(start, prepared), prepared, judged, Path(folder))
+            before = scores_of(model, told, AS_IT_CAME, telling("Measuring it as it came", 0, 1))
         write_text(run / CAME, json.dumps(before) + "\n")
     learnt = windows["train"], windows["valid"], training, run / "training"
     history = fit(model, *learnt, knows=start is not None, resume=resume, watch=watch)
-    remark = ""
-    if start is not None and history.best_update == 0:
+    watch(Progress("Measuring", 0, rounds, "models"))
+    scores = scores_of(model, judged, "", telling("Measuring", 0, rounds))
+    codec, remark = prepared.codec, ""
+    if start is not None and (history.best_update == 0 or not _better(scores, before)):
         remark = "It never foretold the held-out pieces better than as it came, and stays as it came."
+        model, codec = begun(new_model(recipe, prepared.codec.spec), start), codec_then(start, prepared)
+        recipe = recipe.replace("codec", **to_table(codec.settings))
+        scores = {name.removeprefix(AS_IT_CAME): figure for name, figure in before.items()}
     elif history.ended_early:
         remark = f"Stopped early: the held-out loss was last better at update {history.best_update:,}, which is kept."
     if remark:
         watch(Progress("Training", history.rows[-1]["update"], training.updates, "updates", remark=remark))
-    watch(Progress("Measuring", 0, rounds, "models"))
     if isinstance(model, Learns):
         weighted = recipe.settings["preparation"].oversample is not None
         draw(run / "training" / CURVES, run / "curves.png", held_out=held_out_figure(model, weighted=weighted))
-    scores = scores_of(model, judged, "", telling("Measuring", 0, rounds)) | before
+    scores |= before
     if not (run / INDEX).is_file():
         indexed(prepared.corpus, prepared.corpus.pieces("train"), watch).save(run / INDEX)
     if rounds > 1:
@@ -216,7 +233,7 @@ def _learn(
         run / "bundle",
         recipe=recipe.to_tables(),
         codec_name=recipe.codec,
-        codec=prepared.codec,
+        codec=codec,
         model_name=recipe.model,
         arrays=model.arrays(),
         export=model.export,
@@ -322,7 +339,7 @@ def _summary(scores: dict[str, float], kind: str, figure: str) -> str:
     sentence = f"On test pieces never seen: {scores['test, bits per note']:.2f} bits a note{bound}"
     if "test, accuracy" in scores:
         sentence += f", {scores['test, accuracy']:.1%} of tokens foretold"
-    beside = {"as it came": "as it came, ", "a Markov chain": "Markov baseline, "}
+    beside = {"as it came": AS_IT_CAME, "a Markov chain": "Markov baseline, "}
     figures = [
         f"{name}: {scores[f'{prefix}test, bits per note']:.2f} bits"
         for name, prefix in beside.items()

@@ -5,8 +5,8 @@ The weights and the codec are the bundle's, so every id means what it meant; all
 `GENTLER` than before, from fewer ids at a time, and more often in the keys that the pieces are in, since the model
 knows the others (`docs/training.md` has what all three were chosen by). What the bundle's version did not know yet of
 its model, of telling music and of drawing it is as this version's recipe has it. Where nothing that is learnt is better
-than what came, what came stays. A copy of the bundle lies in the run's folder, so that the run can be resumed when the
-bundle is gone.
+than what came, of pieces told as it was told them, what came stays, and tells music so. A copy of the bundle lies in
+the run's folder, so that the run can be resumed when the bundle is gone.
 
 Leaves out: learning some of the weights alone (LoRA, Hu et al. 2022), which learns less in the same minutes.
 """
@@ -18,14 +18,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from partimento.atomic import atomic_folder
 from partimento.bundle import Bundle, open_bundle
-from partimento.codec import codec_named
+from partimento.codec import Codec, codec_named
 from partimento.errors import InvalidBundle, InvalidSettings
 from partimento.model import Counted, Model, model_named
+from partimento.pieces import Pieces
 from partimento.recipes import Recipe, from_tables, presets, recipe_named
 from partimento.sampling import Sampling
 from partimento.settings import to_table
+from partimento.training.preparing import Prepared
+from partimento.windows import Windows
 
 START = "start"  # the bundle's copy, in a run's folder
 GENTLER = 0.2  # of the learning rate
@@ -132,6 +137,33 @@ def _meaning(recipe: Recipe) -> dict[str, Any]:
     """The settings of a recipe's codec that decide what its ids mean."""
     changeable = codec_named(recipe.codec).changeable
     return {name: value for name, value in to_table(recipe.settings["codec"]).items() if name not in changeable}
+
+
+def codec_then(start: Bundle, prepared: Prepared) -> Codec[Any]:
+    """The codec that tells music as the bundle's does, and knows of the new music what the prepared one does."""
+    found: Codec[Any] = codec_named(start.codec_name).load(prepared.folder / "codec", start.codec().settings)
+    return found
+
+
+def told_by(codec: Codec[Any], prepared: Prepared, windows: Mapping[str, Windows], folder: Path) -> dict[str, Windows]:
+    """Windows over the same pieces, told by another codec; the same ones where it tells them alike.
+
+    Args:
+        codec: that one.
+        prepared: the corpus.
+        windows: by split, over some of its pieces.
+        folder: new; what is told lies there.
+    """
+    found: dict[str, Windows] = dict(windows)
+    if to_table(codec.settings) == to_table(prepared.codec.settings):
+        return found
+    for split, own in windows.items():
+        all_of_them = prepared.corpus.pieces(split)
+        chosen = np.searchsorted(prepared.pieces[split].starts, own.pieces.starts)
+        scores = prepared.corpus.scores(all_of_them[number] for number in chosen.tolist())
+        told = Pieces.write(folder / split, ((codec.encode(score), score.note_num()) for score in scores), codec.spec)
+        found[split] = Windows(told, own.length, own.batch, align=own.align)
+    return found
 
 
 def begun(model: Model, start: Bundle | None) -> Model:
