@@ -184,7 +184,7 @@ def test_a_request_is_laid_over_the_cells_that_are_meant() -> None:
     grid = Grid(CODEC.encode(tune(1, bars=5)))
     cells = np.zeros((5, 3), dtype=bool)
     cells[1:] = True
-    asked = Asked(density=2.0, lowest=50, polyphony=3, chords=chords_named("C G Am")).of(cells, grid.programs)
+    asked = Asked(density=2.0, lowest=50, polyphony=3, chords=chords_named("C G Am")).of(cells, grid.programs, first=1)
     assert (asked[0] == -1).all()
     drums = grid.programs == DRUMS
     assert asked[1:, ~drums][..., CHORD].tolist() == [[chord] * 2 for chord in chords_named("C G Am C")]
@@ -193,6 +193,14 @@ def test_a_request_is_laid_over_the_cells_that_are_meant() -> None:
     assert (asked[1:, ..., POLYPHONY] == 2).all()
     assert (asked[1:, ..., DENSITY] >= 0).all()
     assert asked.shape[2] == len(ASPECTS)
+
+
+def test_chords_are_of_their_bars_whether_these_are_written_or_stay() -> None:
+    grid = Grid(CODEC.encode(tune(1, bars=8, drums=False)))
+    cells = np.zeros((8, 2), dtype=bool)
+    cells[[2, 4, 7], 0] = True
+    asked = Asked(chords=chords_named("C G Am F")).of(cells, grid.programs, first=1)
+    assert asked[[2, 4, 7], 0, CHORD].tolist() == list(chords_named("G F Am"))
 
 
 def test_each_track_may_be_asked_for_itself() -> None:

@@ -91,7 +91,7 @@ def fill(
         """Write a version from each of these seeds, side by side."""
         rngs = [np.random.default_rng(list(one)) for one in seeds]
         cells = [task.cells(grid, rng) for rng in rngs]
-        wishes = [manner.asked.of(mask, grid.programs, may_be_written) for mask in cells]
+        wishes = [manner.asked.of(mask, grid.programs, may_be_written, task.first) for mask in cells]
         pieces, acted = writer.write([before] * len(seeds), cells, wishes, tracks, rngs, watch, later)
         made = [Grid(piece, tracks) for piece in pieces]
         said = [[*guards_acted(told), *silent(one, writer.codec)] for told, one in zip(acted, made, strict=True)]

@@ -32,6 +32,10 @@ class Task(Protocol):
     def tracks_of(self, grid: Grid) -> Ids:
         """Places of the tracks that may be written."""
 
+    @property
+    def first(self) -> int:
+        """The first bar that may be written, counted from 0."""
+
     def said(self) -> str:
         """What is done, in words."""
 
@@ -81,6 +85,11 @@ class Region:
     def tracks_of(self, grid: Grid) -> Ids:
         """Places of the tracks that are written."""
         return np.flatnonzero(self.cells(grid).any(axis=0))
+
+    @property
+    def first(self) -> int:
+        """The first bar, counted from 0."""
+        return 0 if self.bars is None else self.bars[0] - 1
 
     def said(self) -> str:
         """What is done, in words.
@@ -133,6 +142,11 @@ class Variation:
         """Places of the tracks of the region."""
         return self.region.tracks_of(grid)
 
+    @property
+    def first(self) -> int:
+        """The first bar of the region, counted from 0."""
+        return self.region.first
+
     def said(self) -> str:
         """What is done, in words."""
         return f"{self.share:.0%} of {self.region.place()} varied"
@@ -178,6 +192,11 @@ class Accompaniment:
     def tracks_of(self, grid: Grid) -> Ids:
         """Places of the tracks that come new."""
         return np.flatnonzero(self.cells(grid).any(axis=0))
+
+    @property
+    def first(self) -> int:
+        """The first bar that they play in, counted from 0."""
+        return Region(self.bars).first
 
     def said(self) -> str:
         """What is done, in words."""

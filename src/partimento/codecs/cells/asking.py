@@ -72,7 +72,7 @@ class Asked:
         highest: no pitch is higher.
         polyphony: so many notes of a track sound at once in each bar in which it plays, and no more, 1 to 16.
         key: no pitch lies outside of it (`keys.scale_named`); drums are not meant, and the model is not told.
-        chords: of one bar after the other, from the first that is written on and over again (`harmony`): a wish, and
+        chords: of one bar after the other, from the first that may be written, and over again (`harmony`): a wish, and
             on the strong beats a rule.
 
     Raises:
@@ -123,7 +123,7 @@ class Asked:
         for low, high, polyphony in itertools.zip_longest(*(row * count if len(row) == 1 else row for row in rows)):
             yield 0 if low is None else low, 127 if high is None else high, polyphony or 0
 
-    def of(self, cells: Mask, programs: Ids, tracks: Ids | None = None) -> Ids:
+    def of(self, cells: Mask, programs: Ids, tracks: Ids | None = None, first: int = 0) -> Ids:
         """What is asked of each cell.
 
         Args:
@@ -131,6 +131,7 @@ class Asked:
             programs: (tracks,) of the tracks; drums have neither pitches nor chords.
             tracks: places of the tracks that may be written, in whose order something is asked of each; those of the
                 cells if None.
+            first: the bar that the first chord is of.
 
         Returns:
             (bars, tracks, 5) values of their events' fields; nothing of other cells.
@@ -149,7 +150,7 @@ class Asked:
                 )
             found[:, tracks, aspect] = [NOTHING if value is None else _level(name, value) for value in row]
         if self.chords:
-            place = np.cumsum(cells.any(axis=1)) - 1
+            place = np.arange(len(cells)) - first
             found[..., CHORD] = np.array(self.chords)[place % len(self.chords)][:, None]
         found[~cells] = NOTHING
         found[:, programs == DRUMS, LOWEST], found[:, programs == DRUMS, HIGHEST] = NOTHING, NOTHING
