@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from symusic.core import ControlChangeTick as ControlChange
 
 from partimento.codec import Request
@@ -35,8 +36,8 @@ from partimento.codecs.cells.fields import (
     vocabulary,
 )
 from partimento.distributions import kinds_p, of_kinds
-from partimento.errors import InvalidBundle
-from partimento.metres import METRES
+from partimento.errors import ImpossibleRequest, InvalidBundle
+from partimento.metres import METRES, Metre
 from partimento.sampling import Busy
 from partimento.score import (
     Note,
@@ -48,7 +49,6 @@ from partimento.score import (
     end_tick,
     note_array,
     seconds_at,
-    tempo_changes,
 )
 
 from music import tune
@@ -196,18 +196,23 @@ def test_a_codec_of_changes_is_one_again_when_it_is_opened(tmp_path: Path) -> No
     np.testing.assert_array_equal(Cells.load(tmp_path, CHANGES.settings).encode(tune(0, bars=4)), x)
 
 
-def drawn(request: Request, seed: int, codec: Cells) -> tuple[Score, dict[str, int]]:
+def ids_drawn(request: Request, seed: int, codec: Cells) -> tuple[NDArray[np.int64], dict[str, int]]:
+    """By who knows nothing but the grammar, and how often its guards acted."""
     grammar, rng, ids = codec.grammar(), np.random.default_rng(seed), []
     grammar.start(request)
     grammar.begin()
     while (id := int(rng.choice(np.flatnonzero(grammar.mask())))) != codec.spec.eos and len(ids) < 12_000:
         grammar.advance(id)
         ids.append(id)
-    x = np.array(ids)
+    return np.array(ids), dict(grammar.acted)
+
+
+def drawn(request: Request, seed: int, codec: Cells) -> tuple[Score, dict[str, int]]:
+    x, acted = ids_drawn(request, seed, codec)
     score = codec.decode(x)
     told_again = codec.encode(score)  # alike but for the numbers of tracks, where one was left out
     np.testing.assert_array_equal(events_of(told_again)[1][:, [0, 2, 3, 4, 5]], events_of(x)[1][:, [0, 2, 3, 4, 5]])
-    return score, dict(grammar.acted)
+    return score, acted
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -242,7 +247,7 @@ def test_what_is_drawn_begins_with_a_tempo_that_a_learnt_piece_begins_with(told:
     for seed in range(6):
         score, _ = drawn(Request(bars=3), seed, codec)
         assert score.tempos[0].qpm == pytest.approx(96, rel=0.015)
-    quick, _ = drawn(Request(seconds=1 / 24 * 60 / 96 + 0.001), 0, codec)  # has room for a step
+    quick, _ = drawn(Request(seconds=1 / 4 * 60 / 96 + 0.01), 0, codec)  # has room for a sixteenth
     assert quick.tempos[0].qpm == pytest.approx(96, rel=0.015)
     document = json.loads((tmp_path / "used.json").read_text())
     del document["first tempi"]
@@ -255,7 +260,9 @@ def test_a_tempo_to_begin_with_gives_way_to_the_seconds() -> None:
     """Of what was learnt only a quicker tempo than pieces begin with has room for a note."""
     codec = Cells(Cells.Settings())
     codec.learn([slowing(n, 400.0) for n in range(2)])
-    score, _ = drawn(Request(seconds=0.01), 0, codec)
+    score, _ = drawn(Request(seconds=0.04), 0, codec)
+    with pytest.raises(ImpossibleRequest, match="too few"):
+        codec.grammar().start(Request(seconds=0.03))
     assert score.tempos[0].qpm == pytest.approx(400, rel=0.015)
 
 
@@ -417,20 +424,50 @@ def test_how_a_piece_began_is_the_measure_as_far_as_learnt_pieces_are_as_busy(tm
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_a_piece_of_seconds_does_not_begin_a_bar_for_less_than_a_quarter_note(seed: int) -> None:
-    """Where there is room for a step alone, all that is still drawn would be struck in it."""
+def test_a_piece_of_seconds_begins_no_bar_that_would_be_cut_short(seed: int) -> None:
+    """Where there is room for a part alone, all that is still drawn would be struck in it."""
     grammar, rng, ids = CODEC.grammar(), np.random.default_rng(seed), [-1]
-    grammar.start(Request(seconds=9.0))
+    seconds = float(rng.uniform(1, 20))
+    grammar.start(Request(seconds=seconds))
     bar = vocabulary().first("bar")
     while ids[-1] != CODEC.spec.eos:
         hastens = grammar.mask()[bar] and rng.random() < 0.5
         ids.append(bar if hastens else int(rng.choice(np.flatnonzero(grammar.mask()))))
         grammar.advance(ids[-1])
     score = CODEC.decode(np.array(ids[1:-1]))
-    lines = [line for line in bar_lines(score, end_tick(score)).tolist() if line <= note_array(score)["onset"].max()]
-    before = [qpm for tick, qpm in sorted(tempo_changes(score).items()) if tick < lines[-1]]
-    left = 9.0 - float(seconds_at(score, np.array(lines[-1:]))[0])
-    assert note_array(score)["onset"].min() >= lines[-1] or left >= 60 / before[-1] - 1e-3
+    onsets, lines = note_array(score)["onset"], bar_lines(score, end_tick(score))
+    assert len(onsets)
+    ends = seconds_at(score, np.append(lines[1:], lines[-1] + score_bar(score)))
+    later = (lines > onsets.min()) & (lines <= onsets.max())
+    assert (ends[later] <= seconds + 1e-3).all()
+
+
+def score_bar(score: Score) -> int:
+    """Ticks of the last bar."""
+    metre = max(score.time_signatures, key=lambda one: one.time)
+    return Metre(metre.numerator, metre.denominator).bar(score.ticks_per_quarter)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_piece_of_seconds_begins_with_a_bar_that_fits_where_one_does(seed: int) -> None:
+    codec = Cells(Cells.Settings())
+    codec.learn([tune(n) for n in range(2)])  # bars of 2.5 seconds
+    for seconds, bars in ((6, 2), (1, 0)):
+        onsets = note_array(codec.decode(ids_drawn(Request(seconds=seconds), seed, codec)[0]))["onset"]
+        assert onsets.max() < bars * 4 * STEPS or onsets.min() >= bars * 4 * STEPS  # the first may be cut short
+
+
+def test_the_bar_that_has_no_room_gives_its_probability_to_the_end() -> None:
+    grammar, x = CODEC.grammar(), CODEC.encode(tune(0, bars=2))
+    for seconds, room in ((5.5, False), (8.0, True)):  # of bars of 2.5
+        grammar.start(Request(seconds=seconds))
+        for id in x.tolist():
+            grammar.advance(id)
+        found = grammar.beyond()
+        assert (found is None) == room
+        assert found is None or found.tolist() == [vocabulary().first("bar")]
+        assert grammar.mask()[CODEC.spec.eos] != room
+        assert grammar.mask()[vocabulary().first("bar")] == room
 
 
 def test_how_busy_tracks_are_is_known_by_instrument(tmp_path: Path) -> None:

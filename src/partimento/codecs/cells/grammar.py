@@ -8,7 +8,8 @@ too many has never heard what comes then, and goes on up to the last pitch that 
 
 Lengths. Bars are counted by bar events after `begin`: the bar in which a prompt ends is the prompt's. The last bar
 holds an onset, and no note rings on after it. Notes are counted as they are completed. Seconds count from the end of
-the prompt's sound; the piece ends when the next bar would leave less than a quarter note.
+the prompt's sound; the piece ends where they have no room for another whole bar, since a model that is stopped in a bar
+crowds what it has to say into what is left. Where nothing would come else, a bar is cut short.
 
 Filling. After a prompt that begins with `fill` come the answers to its hidden cells, one after the other, and the end;
 no length counts then. A cell may stay silent, but not all of them, nor all of a bar with which the piece is to end, nor
@@ -66,6 +67,8 @@ from partimento.codecs.cells.striking import Striking
 from partimento.errors import ImpossibleRequest
 from partimento.keys import pitches_in
 
+SHORTEST = STEPS // 4  # steps that the seconds asked for must have room for
+
 
 class Cells:
     """Well-formed events; see the module's docstring.
@@ -110,7 +113,7 @@ class Cells:
         """
         span = self._ids["tempo"]
         quickest = paces()[self._learnt[span.start : span.stop]].min(initial=np.inf)
-        if request.seconds is not None and request.seconds < quickest:
+        if request.seconds is not None and request.seconds < SHORTEST * quickest:
             raise ImpossibleRequest(f"{request.seconds} seconds are too few for a note; ask for more.")
         in_key = pitches_in(request.key, self._learnt[self._span("pitch")])
         self._request = request
@@ -253,7 +256,7 @@ class Cells:
             return
         if self._may_end(goes_on) and (self._state.notes or self._state.bars == 0):
             mask[ids.first("eos")] = True
-            if request.bars is not None and not goes_on:
+            if not self._has_room_for_bar():
                 self._beyond = np.array([bar])
 
     def _allow_answers(self, mask: Mask) -> None:
@@ -329,12 +332,16 @@ class Cells:
     def _has_time(self) -> bool:
         return self._latest() >= 1
 
+    def _has_room_for_bar(self) -> bool:
+        """Whether the length asked for has room for another bar: a whole one, once anything has come."""
+        request, clock = self._request, self._state.clock
+        if request.bars is not None:
+            return self._state.bars < request.bars
+        return self._latest() >= clock.steps + (LENGTHS[clock.metre] if self._state.notes else 1)
+
     def _may_enter_bar(self) -> bool:
-        request = self._request
-        if request.bars is not None and self._state.bars >= request.bars:
+        if not self._has_room_for_bar():
             return False
-        if self._latest() < self._state.clock.steps + (STEPS if self._state.notes else 1):
-            return False  # else all that there is left to say would be said at once
         if self._state.clock.next > self._state.sound_end + self._silence and self._can_sound():
             self._tell_silence()
             return False
@@ -358,10 +365,7 @@ class Cells:
             return False
         if request.bars is not None:
             return self._state.bars >= request.bars and self._state.onset_in_bar
-        if request.seconds is not None:
-            left = self._from + request.seconds - self._state.clock.at(self._state.clock.steps)
-            return not goes_on or left < STEPS * self._state.clock.pace
-        return True
+        return request.seconds is None or not goes_on
 
     def _allow_fields(self, mask: Mask) -> None:
         """What may stand in the next field of the event that has begun."""
@@ -404,14 +408,30 @@ class Cells:
             mask[ids.first("none")] = False
         elif field == 2 and self._state.clock.level >= 0:
             mask[ids.first("tempo") + self._state.clock.level] = False
-        if field == 2 and request.seconds is not None:
-            left = self._from + request.seconds - self._state.clock.at(self._state.clock.steps)
-            slow = paces() * max(rings, 1) > left + 1e-6
-            mask[self._span("tempo")] &= ~slow | ((paces() <= self._state.clock.pace) & (self._state.clock.next > 0))
+        if request.seconds is not None and field <= 2:
+            self._allow_fitting_bar(mask, field, rings)
         if field == 2 and self._state.clock.next == 0 and self._first_tempi is not None:
             usual = mask[self._span("tempo")] & self._first_tempi
             if usual.any():
                 mask[self._span("tempo")] = usual
+
+    def _allow_fitting_bar(self, mask: Mask, field: int, rings: int) -> None:
+        """Metres, or tempi, with which the bar fits into what is left of the seconds; a part of it where none does."""
+        clock = self._state.clock
+        left = self._from + (self._request.seconds or 0.0) - clock.at(clock.steps) + 1e-6
+        if field == 1:
+            known = self._allowed[self._span("tempo")]
+            first = known if self._first_tempi is None else known & self._first_tempi
+            pace = paces()[first if first.any() else known].min(initial=np.inf) if clock.next == 0 else clock.pace
+            span, fits = self._span("metre"), LENGTHS * pace <= left
+        else:
+            length = int(LENGTHS[int(values(np.array(self._group[1])))])
+            stays = (paces() <= clock.pace) & (clock.next > 0)  # and all quicker ones: what fits now fits then
+            span, fits = self._span("tempo"), (paces() * max(rings, length) <= left) | stays
+            if not (mask[span] & fits & self._allowed[span]).any():
+                fits = (paces() * max(rings, SHORTEST) <= left) | stays
+        if (mask[span] & fits & self._allowed[span]).any() or field == 2:
+            mask[span] &= fits
 
     def _allow_cell(self, mask: Mask, field: int) -> None:
         if field == 1:
