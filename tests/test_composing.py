@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from partimento.bundle import open_bundle
 from partimento.cli.compose import compose
 from partimento.composing import composing_tables
 from partimento.errors import ImpossibleRequest, InvalidSettings
-from partimento.prompts import Opening, first_notes
+from partimento.pieces import Pieces
+from partimento.prompts import Opening, first_notes, random_prompt
 from partimento.score import bar_lines, end_tick, note_array
 
 from music import scores, tune
@@ -42,6 +44,23 @@ def test_an_opening_begins_with_the_bar_of_the_first_note_and_cuts_none_short() 
     np.testing.assert_array_equal(nine["duration"], whole["duration"][:9])
     two = Opening(2).of(score)
     assert len(bar_lines(two, end_tick(two))) == 2
+
+
+def test_a_random_prompt_is_music_of_a_held_out_piece(tmp_path: Path) -> None:
+    bundle = open_bundle()
+    codec, tunes = bundle.codec(), [tune(seed) for seed in range(3)]
+    Pieces.write(tmp_path / "pieces" / "valid", ((codec.encode(one), one.note_num()) for one in tunes), codec.spec)
+    for seed in range(4):
+        ids, number = random_prompt(tmp_path, bundle, Opening(2), seed)
+        given = note_array(codec.decode(ids))
+        whole = note_array(tunes[number].resample(24))
+        bars = [
+            {(int(n["onset"]) - start, int(n["pitch"]), int(n["program"])) for n in whole}
+            for start in range(0, 8 * 96, 96)
+        ]
+        mine = {(int(n["onset"]), int(n["pitch"]), int(n["program"])) for n in given}
+        assert len(mine) > 4
+        assert any(mine <= bar for bar in bars)
 
 
 @pytest.mark.parametrize(("count", "unit"), [(0, "bars"), (-1, "notes")])

@@ -12,7 +12,7 @@ from symusic.core import NoteTickList
 
 from partimento.alignment import moved
 from partimento.bundle import Bundle
-from partimento.codec import Aligns, Codec, RollSpec
+from partimento.codec import Aligns, Codec, RollSpec, TokenSpec
 from partimento.errors import ImpossibleRequest, PartimentoError
 from partimento.files import read_safely
 from partimento.generation import prompt_losses
@@ -83,8 +83,9 @@ def random_prompt(run: Path, bundle: Bundle, opening: Opening, seed: int) -> tup
     rng = np.random.default_rng([seed, opening.count])
     codec = bundle.codec()
     drawn = rng.permutation(len(pieces)).tolist()
-    number = next((number for number in drawn if codec.notes(pieces[number])), drawn[0])
-    score = codec.decode(pieces[number])
+    ends = slice(1, -1) if isinstance(codec.spec, TokenSpec) else slice(None)  # what stands before and after ids
+    number = next((number for number in drawn if codec.notes(pieces[number][ends])), drawn[0])
+    score = codec.decode(pieces[number][ends])
     lines = bar_lines(score)
     onsets = note_array(score)["onset"]
     if not len(onsets):
