@@ -15,7 +15,7 @@ from partimento.errors import ImpossibleRequest
 from partimento.filling import Asked
 from partimento.generation import generate
 from partimento.harmony import chords_named
-from partimento.keys import SCALES, scale_named
+from partimento.keys import SCALES, scale_named, signature_named
 from partimento.score import note_array
 
 from little import Crotchets, write_little_bundle
@@ -109,3 +109,24 @@ def test_a_chord_that_the_key_and_the_range_leave_no_tone_of_is_refused() -> Non
     Asked(key="C", chords=chords_named("Dm"))
     with pytest.raises(ImpossibleRequest, match="No tone of"):
         Asked(key="C pentatonic", chords=chords_named("Bb"), lowest=63, highest=64)
+
+
+@pytest.mark.parametrize("tonic", ["C", "G", "D", "A", "E", "B", "F#", "C#", "F", "Bb", "Eb", "Ab", "Db", "Gb", "Cb"])
+def test_a_signature_has_the_notes_of_its_key(tonic: str) -> None:
+    """Fifths up from F are what sharps are put to, in their order."""
+    for scale in ("major", "natural minor", "dorian", "phrygian", "lydian", "mixolydian", "locrian"):
+        found = signature_named(f"{tonic} {scale}")
+        if found is None:
+            continue
+        fifths, minor = found
+        assert {7 * (step + fifths) % 12 for step in range(-1, 6)} == set(
+            np.flatnonzero(scale_named(f"{tonic} {scale}"))
+        )
+        assert minor == (scale == "natural minor")
+    assert signature_named(f"{tonic} major") is not None
+    assert signature_named(f"{tonic} whole tone") is None
+
+
+def test_more_than_seven_signs_are_no_signature() -> None:
+    assert signature_named("G# major") is None
+    assert signature_named("Cb phrygian") is None

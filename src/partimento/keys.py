@@ -15,7 +15,17 @@ from numpy.typing import NDArray
 
 from partimento.errors import ImpossibleRequest
 
-__all__ = ["MAJOR_TONICS", "MINOR_TONICS", "SCALES", "key_fits", "key_name", "pitch_class", "pitches_in", "scale_named"]
+__all__ = [
+    "MAJOR_TONICS",
+    "MINOR_TONICS",
+    "SCALES",
+    "key_fits",
+    "key_name",
+    "pitch_class",
+    "pitches_in",
+    "scale_named",
+    "signature_named",
+]
 
 MAJOR_TONICS = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 MINOR_TONICS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "G#", "A", "Bb", "B")
@@ -76,6 +86,18 @@ SCALES = {
     "whole tone": (0, 2, 4, 6, 8, 10),
 }
 """Semitones from the tonic, by the scale's name; minor has its leading note as well as its seventh."""
+_MINOR_FIFTHS = -3
+_FIFTHS = {
+    **dict.fromkeys(("major", "pentatonic"), 0),
+    **dict.fromkeys(("minor", "natural minor", "harmonic minor", "melodic minor"), _MINOR_FIFTHS),
+    **dict.fromkeys(("minor pentatonic", "blues"), _MINOR_FIFTHS),
+    "lydian": 1,
+    "mixolydian": -1,
+    "dorian": -2,
+    "phrygian": -4,
+    "locrian": -5,
+}
+"""Fifths from the signature of a scale's tonic in major to its own."""
 _NATURAL = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _NAME = re.compile(r"([A-Ga-g])([#b♯♭]?)(m(?=\s*$))?\s*(.*)")
 _IN_WORDS = {"flat": "b", "sharp": "#"}
@@ -91,6 +113,47 @@ def pitch_class(letter: str, signs: str) -> int:
     return _NATURAL[letter.upper()] + sum(1 if sign in "#♯" else -1 for sign in signs)
 
 
+def _read(text: str) -> tuple[str, str, str]:
+    """The letter, the sign and the scale of a key or scale by its name.
+
+    Raises:
+        ImpossibleRequest: there is none of that name.
+    """
+    signed = re.sub(
+        r"(?<=^[A-Ga-g])[\s-]+(flat|sharp)\b", lambda word: _IN_WORDS[word[1].lower()], text.strip(), flags=re.I
+    )
+    found = _NAME.fullmatch(signed)
+    name = "" if found is None else " ".join(found[4].lower().replace("-", " ").split())
+    scale = name or ("minor" if found and found[3] else "major")
+    if found is None or scale not in SCALES or (found[3] and name):
+        raise ImpossibleRequest(
+            f"{text!r} is no key: name a tonic and, unless it is major, a scale, e.g. G, Bb, F# minor or D dorian. "
+            f"There are {', '.join(SCALES)}."
+        )
+    return found[1], found[2], scale
+
+
+def signature_named(text: str) -> tuple[int, bool] | None:
+    """The key signature of a key or scale by its name: sharps, or flats below 0, and whether it is written as minor.
+
+    That of the major key with the notes of a mode, and of the minor one of what else has a minor third; None where a
+    staff has none, as for G# major or a whole-tone scale.
+
+    Raises:
+        ImpossibleRequest: there is none of that name.
+
+    Example:
+        >>> signature_named("Eb major"), signature_named("A minor"), signature_named("D dorian"), signature_named("G#")
+        ((-3, False), (0, True), (0, False), None)
+    """
+    letter, sign, scale = _read(text)
+    if scale not in _FIFTHS:
+        return None
+    signs = {"": 0, "#": 7, "♯": 7, "b": -7, "♭": -7}[sign]
+    fifths = "FCGDAEB".index(letter.upper()) - 1 + signs + _FIFTHS[scale]
+    return (fifths, _FIFTHS[scale] == _MINOR_FIFTHS) if abs(fifths) <= 7 else None
+
+
 def scale_named(text: str) -> NDArray[np.bool_]:
     """(12,) the pitch classes, from C up, of a key or scale by its name: "G minor", "Bb", "B flat", "F#m", "D dorian".
 
@@ -101,19 +164,9 @@ def scale_named(text: str) -> NDArray[np.bool_]:
         >>> np.flatnonzero(scale_named("G major")).tolist()
         [0, 2, 4, 6, 7, 9, 11]
     """
-    signed = re.sub(
-        r"(?<=^[A-Ga-g])[\s-]+(flat|sharp)\b", lambda word: _IN_WORDS[word[1].lower()], text.strip(), flags=re.I
-    )
-    found = _NAME.fullmatch(signed)
-    name = "" if found is None else " ".join(found[4].lower().replace("-", " ").split())
-    scale = SCALES.get(name or ("minor" if found and found[3] else "major"))
-    if found is None or scale is None or (found[3] and name):
-        raise ImpossibleRequest(
-            f"{text!r} is no key: name a tonic and, unless it is major, a scale, e.g. G, Bb, F# minor or D dorian. "
-            f"There are {', '.join(SCALES)}."
-        )
+    letter, sign, scale = _read(text)
     there = np.zeros(12, dtype=np.bool_)
-    there[(pitch_class(found[1], found[2]) + np.array(scale)) % 12] = True
+    there[(pitch_class(letter, sign) + np.array(SCALES[scale])) % 12] = True
     return there
 
 

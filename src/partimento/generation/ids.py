@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from partimento.codec import Codec, Request, TokenSpec
 from partimento.errors import ImpossibleRequest
 from partimento.generation.copying import CopyLimit
-from partimento.generation.made import Made, guards_acted, new_notes
+from partimento.generation.made import Made, guards_acted, new_notes, with_signature
 from partimento.generation.requests import Fault, Written, drafted, length_asked, prompt_losses
 from partimento.guards import Guards
 from partimento.heard import Heard, new_in
@@ -234,6 +234,8 @@ class IdGeneration:
         draft = piece.draft
         ids = np.array(draft.ids, dtype=np.int64)
         score = self.whole(ids)
+        if not self.prompt.score.note_num():
+            score = with_signature(score, self.request.key)
         remarks = [*self.prompt.remarks, *guards_acted(draft.acted), *piece.remarks()]
         if not draft.ended and self.asked:
             remarks.append(f"It was cut after {len(draft.ids)} tokens, before it had the {self.asked} asked for.")

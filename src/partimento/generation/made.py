@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partimento.heard import fresh_notes
-from partimento.score import Score, bar_lines, end_tick, excerpt, seconds_at
+from partimento.keys import signature_named
+from partimento.score import KeySignature, Score, bar_lines, end_tick, excerpt, seconds_at
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +58,16 @@ class Made:
             seconds=float(seconds),
             remarks=tuple(remarks),
         )
+
+
+def with_signature(score: Score, key: str | None) -> Score:
+    """The score, which names no key, with the signature of the one that was asked for, where a staff has it."""
+    signature = None if key is None else signature_named(key)
+    if signature is None or len(score.key_signatures):
+        return score
+    named = score.copy()
+    named.key_signatures.append(KeySignature(0, *signature))
+    return named
 
 
 def new_notes(score: Score, before: Score) -> tuple[int, int]:
