@@ -225,6 +225,15 @@ def test_a_model_that_counted_nothing_counts_when_it_goes_on() -> None:
         begun(new_model(other, shipped.codec().spec), shipped)
 
 
+def test_another_network_is_refused_before_anything_is_prepared(place: Path, tmp_path: Path) -> None:
+    shipped, run, said = open_bundle(), tmp_path / "run", list[Progress]()
+    with pytest.raises(InvalidSettings, match="do not fit"):
+        train(place / "music", run, recipe_of(shipped).override(["model.layers=4"]), start=shipped, watch=said.append)
+    assert not any(event.job in ("Encoding", "Planning") for event in said)
+    few = ["training.updates=1", "training.length=192", "training.batch=1", "training.held_out_ids=200"]
+    assert train(place / "music", run, recipe_of(shipped).override(few), start=shipped)  # nothing is in its way
+
+
 def test_what_a_bundle_was_told_stays_when_it_goes_on() -> None:
     shipped = open_bundle(None)
     model = {**shipped.recipe["model"], "tallies": [], "place_span": 9.0}

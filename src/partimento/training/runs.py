@@ -121,6 +121,8 @@ def train(
         start = kept(run, start, resume=resume, planned=planned)
         if start is not None:
             require_same_codec(recipe, start)
+            if not planned:
+                begun(new_model(recipe, start.codec().spec), start)  # refused before anything is prepared
         elif recipe.settings["preparation"].rehearsal:
             raise InvalidSettings(
                 "Only what goes on from a trained model has something to rehearse: name one by --from."
