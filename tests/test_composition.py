@@ -15,6 +15,7 @@ from hypothesis import given, settings
 
 from partimento.bundle import Bundle
 from partimento.cli import app
+from partimento.codec import Request
 from partimento.codecs.cells import Cells
 from partimento.codecs.cells.fields import vocabulary
 from partimento.codecs.cells.grid import Grid
@@ -22,13 +23,15 @@ from partimento.errors import ImpossibleRequest, InvalidBundle, Unreadable
 from partimento.filling import Accompaniment, Asked, Manner, Region, fill, writing
 from partimento.filling.composition import Composition, bars_within, compose_cells, returns
 from partimento.filling.files import compose_cells_again, compose_cells_into
-from partimento.generation import requests
+from partimento.filling.writing import require_learnt
+from partimento.generation import generate, requests
 from partimento.generation.requests import side_by_side
 from partimento.harmony import chords_named, classes
 from partimento.score import end_tick, note_array, seconds_at, struck_again
 from test_fill import bundle as bundle  # the same model, which knows nothing but the grammar
 
 from little import write_little_bundle
+from music import tune
 
 CODEC = Cells(Cells.Settings())
 
@@ -170,6 +173,67 @@ def test_chords_begin_anew_with_each_section(bundle: Bundle) -> None:
         strong = notes["onset"] % (2 * made.score.ticks_per_quarter) == 0
         for bar, pitch in zip(bars_of(made)[strong].tolist(), notes["pitch"][strong].tolist(), strict=True):
             assert classes(chords[bar % 3 % 2])[pitch % 12]
+
+
+@pytest.mark.parametrize(
+    ("form", "chords", "told"),
+    [
+        ("AB", "C F#", "C F#"),
+        ("ABAB", "C F# D", "C F# C F#"),  # the third is one too many
+        ("AABA", "C C F# F#", "C C C C F# F# C C"),
+        ("AABA", "C D E F F# G A B", "C D C D F# G C D"),
+    ],
+)
+def test_more_chords_than_a_section_has_bars_go_on_in_the_next(
+    bundle: Bundle, form: str, chords: str, told: str
+) -> None:
+    bars = len(told.split())
+    wanted, asked = Composition(bars, (0,), form=form, varied=0.5), Asked(chords=chords_named(chords))
+    named = [chords_named(name)[0] for name in told.split()]
+    for made in compose_cells(bundle, wanted, Manner(asked=asked, n=8, seed=5)):
+        notes = note_array(made.score)
+        strong = notes["onset"] % (2 * made.score.ticks_per_quarter) == 0
+        for bar, pitch in zip(bars_of(made)[strong].tolist(), notes["pitch"][strong].tolist(), strict=True):
+            assert classes(named[bar])[pitch % 12]
+
+
+@pytest.mark.parametrize(("key", "signature"), [("Eb major", (-3, 0)), ("F# minor", (3, 1)), ("C whole tone", None)])
+def test_the_key_that_is_asked_is_written_down(bundle: Bundle, key: str, signature: tuple[int, int] | None) -> None:
+    (made,) = compose_cells(bundle, Composition(4, (0,)), Manner(asked=Asked(key=key)))
+    (free,) = generate(bundle, request=Request(bars=2, key=key), n=1)
+    for score in (made.score, free.score):
+        assert [(one.time, one.key, one.tonality) for one in score.key_signatures] == (
+            [(0, *signature)] if signature else []
+        )
+
+
+@pytest.mark.parametrize(
+    ("asked", "metre", "met"),
+    [
+        (Asked(density=0.25, polyphony=4), None, False),
+        (Asked(density=1.0, polyphony=4), None, True),
+        (Asked(density=1.0, polyphony=4), (3, 4), False),
+        (Asked(density=(None, 0.25), polyphony=(4, None)), None, True),
+    ],
+)
+def test_fewer_notes_than_are_to_sound_at_once_are_refused(
+    bundle: Bundle, asked: Asked, metre: tuple[int, int] | None, met: bool
+) -> None:
+    wanted = Composition(2, (0, 33), metre=metre)
+    if met:
+        assert compose_cells(bundle, wanted, Manner(asked=asked))[0].notes
+        return
+    with pytest.raises(ImpossibleRequest, match="cannot sound at once"):
+        compose_cells(bundle, wanted, Manner(asked=asked))
+
+
+def test_drums_are_refused_of_a_model_that_has_learnt_none() -> None:
+    codec = Cells(Cells.Settings())
+    codec.learn([tune(0, drums=False)])
+    require_learnt(codec, (0, 33))
+    for programs in (Composition(2, (0, 128)).tracks(codec).values(), Accompaniment((128,)).added(codec, 1)):
+        with pytest.raises(ImpossibleRequest, match="learnt no drums"):
+            require_learnt(codec, programs)
 
 
 def test_an_instrument_that_nothing_was_learnt_of_is_named(bundle: Bundle) -> None:

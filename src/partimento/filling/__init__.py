@@ -28,7 +28,7 @@ from partimento.codecs.cells.grid import Grid
 from partimento.errors import ImpossibleRequest
 from partimento.filling.splicing import spliced
 from partimento.filling.tasks import Accompaniment, Region, Task, Variation, alone
-from partimento.filling.writing import Manner, Writer
+from partimento.filling.writing import Manner, Writer, require_learnt
 from partimento.generation.made import guards_acted
 from partimento.generation.requests import ATTEMPTS, side_by_side
 from partimento.instruments import instrument_name
@@ -124,7 +124,9 @@ def _told(codec: Cells, score: Score, task: Task) -> tuple[Ids, dict[int, int]]:
     grid = Grid(before)
     _require_its_bars(score, grid)
     tracks = grid.program_of
-    for number, program in enumerate(task.added(codec, sounding), start=max(tracks) + 1):
+    added = task.added(codec, sounding)
+    require_learnt(codec, added)
+    for number, program in enumerate(added, start=max(tracks) + 1):
         tracks[number] = program
         score.tracks.append(Track(instrument_name(program), program % DRUMS, program == DRUMS))
     return before, tracks

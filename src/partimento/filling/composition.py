@@ -18,6 +18,7 @@ import numpy as np
 
 from partimento.bundle import Bundle
 from partimento.codecs.cells import Cells
+from partimento.codecs.cells.asking import Asked
 from partimento.codecs.cells.fields import (
     BAR,
     FASTEST,
@@ -38,8 +39,8 @@ from partimento.codecs.cells.fields import (
 from partimento.codecs.cells.grid import Grid
 from partimento.errors import ImpossibleRequest
 from partimento.filling import Filled, silent
-from partimento.filling.writing import Manner, Tracks, Writer
-from partimento.generation.made import guards_acted
+from partimento.filling.writing import Manner, Tracks, Writer, require_learnt
+from partimento.generation.made import guards_acted, with_signature
 from partimento.generation.requests import MOST, side_by_side
 from partimento.instruments import DRUMS, instrument_name, numbered, require_programs
 from partimento.levels import nearest
@@ -174,16 +175,33 @@ def compose_cells(
     manner = manner or Manner()
     writer = Writer(bundle, manner, threads)
     tracks = wanted.tracks(writer.codec)
-    programs = np.array(list(tracks.values()))
-    section = manner.asked.of(np.ones((wanted.section, len(tracks)), dtype=np.bool_), programs)
-    wish = np.tile(section, (len(wanted.form), 1, 1))  # chords begin anew with each section
+    require_learnt(writer.codec, tracks.values())
+    wish = _wish(wanted, manner.asked, np.array(list(tracks.values())))
     made = []
     for together in side_by_side(manner.n) if only is None else [only]:
         rngs = [np.random.default_rng([manner.seed, index]) for index in together]
         pieces, acted = _written(writer, wanted, wish, tracks, rngs, watch)
         for index, piece, guarded in zip(together, pieces, acted, strict=True):
-            made.append(_composed(index, Grid(piece, tracks), writer.codec, wanted, guarded))
+            made.append(_composed(index, Grid(piece, tracks), writer.codec, wanted, manner.asked.key, guarded))
     return made
+
+
+def _wish(wanted: Composition, asked: Asked, programs: Ids) -> Ids:
+    """(bars, tracks, 5) what is asked of each cell, of one that returns what is asked of its letter's first.
+
+    As many chords as a section has bars, or fewer, begin anew with each; more go on from one letter's section to the
+    next's; more than these have bars are of the piece's own, one after the other.
+    """
+    chords, section = asked.chords, wanted.section
+    first = {letter: wanted.form.index(letter) for letter in wanted.letters}
+    begins = dict.fromkeys(first, 0)
+    if len(chords) > section * len(first):
+        begins = {letter: place * section for letter, place in first.items()}
+    elif len(chords) > section:
+        begins = {letter: number * section for number, letter in enumerate(first)}
+    whole = np.ones((section, len(programs)), dtype=np.bool_)
+    own = {letter: asked.of(whole, programs, first=-begin) for letter, begin in begins.items()}
+    return np.concatenate([own[letter] for letter in wanted.form])
 
 
 def _written(
@@ -212,9 +230,11 @@ def _written(
     return pieces, acted
 
 
-def _composed(index: int, grid: Grid, codec: Cells, wanted: Composition, acted: Counter[str]) -> Filled:
-    """A piece that has been written."""
-    score = codec.decode(grid.events.reshape(-1))
+def _composed(
+    index: int, grid: Grid, codec: Cells, wanted: Composition, key: str | None, acted: Counter[str]
+) -> Filled:
+    """A piece that has been written, in this key."""
+    score = with_signature(codec.decode(grid.events.reshape(-1)), key)
     names = [instrument_name(DRUMS if track.is_drum else track.program) for track in score.tracks]
     for track, name in zip(score.tracks, numbered(names), strict=True):
         track.name = name

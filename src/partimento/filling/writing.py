@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from partimento.bundle import Bundle
 from partimento.codec import Request
 from partimento.codecs.cells import Cells
-from partimento.codecs.cells.asking import DENSITY, HIGHEST, LOWEST, Asked, measured
+from partimento.codecs.cells.asking import DENSITY, HIGHEST, LOWEST, POLYPHONY, Asked, counts, measured
 from partimento.codecs.cells.fields import (
     BAR,
     CELL,
     DOWN,
+    DRUMS,
     FIELDS,
     LABELS,
     NOTE,
@@ -31,6 +32,7 @@ from partimento.codecs.cells.fields import (
     UP,
     Ids,
     Mask,
+    densities,
     durations,
     events_of,
     vocabulary,
@@ -47,7 +49,7 @@ from partimento.progress import Progress, Watch, ignore
 from partimento.sampling import Draft, Sampling, sample
 from partimento.settings import from_table, to_table
 
-__all__ = ["Manner", "Writer", "require_filling"]
+__all__ = ["Manner", "Writer", "require_filling", "require_learnt"]
 
 ADVICE = "Take the one that comes along, or one that `partimento train FOLDER --recipe nested` made."
 LONGEST = 16_384  # ids that are written at once
@@ -186,9 +188,12 @@ class Writer:
             at `LONGEST`.
 
         Raises:
-            ImpossibleRequest: a range is asked for that holds no pitch that the model has learnt.
+            ImpossibleRequest: a range is asked for that holds no pitch that the model has learnt, or a density at which
+                a bar has fewer notes than are to sound at once.
         """
         self._require_possible(pieces, wishes)
+        for piece, wish in zip(pieces, wishes, strict=True):
+            _require_enough_notes(Grid(piece, tracks), wish)
         pieces, acted = self._once(pieces, cells, wishes, tracks, rngs, watch, beside)
         again = [_silent_tracks(Grid(piece, tracks), mask) for piece, mask in zip(pieces, cells, strict=True)]
         if any(mask.any() for mask in again):
@@ -273,6 +278,32 @@ class Writer:
         prompt = _heard(piece, window, parts[0], wishes, tracks, ends=window[1] == grid.bars)
         busy = _expected(grid, cells, parts[0], self.codec.busy_tracks)
         return window, prompt, _draft(self.codec, _ringing(grid, window[0]), prompt, self._request, rng, busy)
+
+
+def _require_enough_notes(grid: Grid, wish: Ids) -> None:
+    """Refuse a density at which a bar has fewer notes than are to sound at once."""
+    both = (wish[..., DENSITY] >= 0) & (wish[..., POLYPHONY] >= 0)
+    lengths = np.broadcast_to(np.diff(grid.starts)[:, None], both.shape)
+    asked = np.stack([wish[both][:, DENSITY], wish[both][:, POLYPHONY], lengths[both]], 1)
+    for density, polyphony, length in np.unique(asked, axis=0).tolist():
+        _, most = counts(density, length)
+        if most <= polyphony:
+            raise ImpossibleRequest(
+                f"At a density of {densities()[density]:.2g} a bar of {length / STEPS:g} quarter notes has "
+                f"{most} note{'s' * (most != 1)} at most, and {polyphony + 1} cannot sound at once: ask for more "
+                "notes, or for a lower polyphony."
+            )
+
+
+def require_learnt(codec: Cells, programs: Iterable[int]) -> None:
+    """Refuse drums of a model that has learnt none: it has no key of them to strike.
+
+    Raises:
+        ImpossibleRequest: says so.
+    """
+    drums = vocabulary()["drum"]
+    if DRUMS in programs and not codec.used[drums.start : drums.stop].any():
+        raise ImpossibleRequest("This model has learnt no drums and cannot write any: leave them out, or take another.")
 
 
 def _tell(
