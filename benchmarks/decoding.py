@@ -9,8 +9,9 @@ processor time, each the median of some rounds, a round of each system after the
     step       the model alone, one id after the other, as a player is asked while it composes
     composing  all of it: grammar, guards, top-p, the score at the end; `generate` of the peer draws with top-p alone
 
-The nested model is told in ids, too, of which six are an event and one step of its tower. FOLDER is music for the
-vocabulary of the codec.
+The nested model is told in ids, too, of which six are an event and one step of its tower: once alone, drawn as the
+others are, and once with all that its recipe has (musical time, tallies, returns, and how it draws). FOLDER is music
+for the vocabulary of the codec.
 """
 
 from __future__ import annotations
@@ -31,11 +32,13 @@ from partimento.bundle import Bundle, write_bundle
 from partimento.codec import Request, codec_named
 from partimento.generation import generate, open_player
 from partimento.model import model_named
+from partimento.recipes import recipe_named
 from partimento.sampling import Sampling
 from partimento.settings import from_table, to_table
 from partimento.shrinking import shrink
 
 ROUNDS = 5
+NUCLEUS = Sampling(top_p=0.98)
 
 
 def bundle_of(codec: Any, model_name: str, shape: dict[str, Any], place: Path) -> tuple[Bundle, int]:
@@ -111,12 +114,12 @@ def stepping(bundle: Bundle, count: int) -> Callable[[], int]:
     return work
 
 
-def composing(bundle: Bundle, count: int) -> Callable[[], int]:
+def composing(bundle: Bundle, count: int, sampling: Sampling = NUCLEUS) -> Callable[[], int]:
     """All that makes a piece of about so many ids."""
     codec = bundle.codec()
 
     def work() -> int:
-        (made,) = generate(bundle, request=Request(notes=count // 6), sampling=Sampling(top_p=0.98), seed=0)
+        (made,) = generate(bundle, request=Request(notes=count // 6), sampling=sampling, seed=0)
         return len(codec.encode(made.score))
 
     return work
@@ -152,12 +155,15 @@ def main() -> None:
         place = Path(spare)
         plain, parameters = bundle_of(codec, "transformer", shape, place / "plain")
         nested, own = bundle_of(codec, "nested", {**shape, "inner": 128}, place / "nested")
+        recipe = recipe_named("nested").settings
+        whole, most = bundle_of(codec, "nested", {**to_table(recipe["model"]), **shape}, place / "whole")
         peer = llama(codec.spec.vocab_size, shape, parameters)
-        sizes = {"plain": parameters, "nested": own, "peer": sum(p.numel() for p in peer.parameters())}
+        sizes = {"plain": parameters, "nested": own, "whole": most, "peer": sum(p.numel() for p in peer.parameters())}
         eight = {
             name: shrink(bundle, place / f"{name}-8", None).bundle
-            for name, bundle in (("plain", plain), ("nested", nested))
+            for name, bundle in (("plain", plain), ("nested", nested), ("whole", whole))
         }
+        drawn = recipe["sampling"]
         systems: dict[str, tuple[str, Callable[[], int]]] = {
             "Hugging Face `generate`, float32": ("peer", generating(peer, chosen.ids)),
             "`transformer`, step, float32": ("plain", stepping(plain, chosen.ids)),
@@ -168,6 +174,10 @@ def main() -> None:
             "`nested`, step, 8 bits": ("nested", stepping(eight["nested"], chosen.ids)),
             "`nested`, composing, float32": ("nested", composing(nested, chosen.ids)),
             "`nested`, composing, 8 bits": ("nested", composing(eight["nested"], chosen.ids)),
+            "`nested` as its recipe is, step, float32": ("whole", stepping(whole, chosen.ids)),
+            "`nested` as its recipe is, step, 8 bits": ("whole", stepping(eight["whole"], chosen.ids)),
+            "`nested` as its recipe is, composing, float32": ("whole", composing(whole, chosen.ids, drawn)),
+            "`nested` as its recipe is, composing, 8 bits": ("whole", composing(eight["whole"], chosen.ids, drawn)),
         }
         rates: dict[str, list[float]] = {name: [] for name in systems}
         for _ in range(ROUNDS):

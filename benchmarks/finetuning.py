@@ -25,6 +25,8 @@ from __future__ import annotations
 
 import argparse
 import functools
+import hashlib
+import json
 import math
 import shutil
 import time
@@ -94,6 +96,12 @@ class Trial:
         self.old = old
         self.work = work
 
+    def of(self, row: str) -> str:
+        """What decides a row beside its name: the music, and the recipe that it begins with."""
+        recipe = recipe_named("nested") if row.startswith("nothing") else recipe_of(self.bundle)
+        what = json.dumps([self.corpus.digest, recipe.to_tables()], sort_keys=True)
+        return hashlib.sha256(what.encode()).hexdigest()[:8]
+
     def learn(self, row: str) -> dict[str, Any]:
         """Bits a note when a row's way of learning is over."""
         way, _, minutes = row.rpartition(" ")
@@ -161,11 +169,18 @@ class Trial:
         rows = ((codec.encode(score), score.note_num()) for score in self.tests)
         return Pieces.write(self.work / "tests", rows, codec.spec)
 
+    def retold(self, pieces: Pieces, told: Codec[Any], codec: Codec[Any]) -> Pieces:
+        """Pieces that one codec told, told by another."""
+        found = [(codec.encode(told.decode(pieces[n][1:-1])), int(pieces.notes[n])) for n in range(len(pieces))]
+        return Pieces.write(self.work / "old", found, codec.spec)
+
     def judged(self, model: Any, codec: Codec[Any]) -> dict[str, Any]:
         """Bits a note of the test pieces, and of what was learnt before."""
         sets = {"test": self.encoded(codec)}
-        if self.old is not None and codec.settings == self.bundle.codec().settings:
-            sets["old"] = self.old
+        if self.old is not None:
+            told = self.bundle.codec()
+            retold = codec.settings != told.settings  # in other ids; bits of either are bits of both
+            sets["old"] = self.retold(self.old, told, codec) if retold else self.old
         return {name: held_out(model, Windows(pieces, 3072, 2))["bits per note"] for name, pieces in sets.items()}
 
 
@@ -227,7 +242,7 @@ def main() -> None:
     for size, folder in places.items():
         trial = Trial(bundle, folder, tests, old, work)
         for row in chosen.rows.split(","):
-            place = work / "rows" / f"{size}-{row.replace(' ', '-')}"
+            place = work / "rows" / f"{size}-{row.replace(' ', '-')}-{trial.of(row)}"
             found = kept(place, functools.partial(trial.learn, row))
             known = f"{found['old']:.3f}" if "old" in found else ""
             print(f"| {size} | {row} | {found.get('updates', '')} | {found['test']:.3f} | {known} |", flush=True)

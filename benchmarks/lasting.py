@@ -48,6 +48,8 @@ def main() -> None:
     bundle, began = open_bundle(chosen.model), time.process_time()
     made = stream(bundle, hear, request=Request(seconds=chosen.seconds), seed=chosen.seed)
     late, taken = resident(), time.process_time() - began
+    if not early:
+        raise SystemExit(f"No note began after the first {EARLY:g} s of {chosen.seconds:g}: ask for more --seconds.")
     notes = note_array(made.score)
     onset, end = (seconds_at(made.score, notes["onset"] + extra) for extra in (0, notes["duration"]))
     silences = onset[1:] - np.maximum.accumulate(end)[:-1]
