@@ -83,8 +83,8 @@ def compose(
         plan: What the piece is to be.
         wishes: What is asked of all that is written.
         set_: Change a setting of the player, the sampling, the guards or the request, e.g. --set guards.loop_repeats=4
-            or --set player.walk=0.5; can be given several times. `partimento recipes NAME` lists all but the guards,
-            which are loop_repeats, loop_shortest and loop_longest.
+            or, of a VAE, --set player.walk=0.5; can be given several times. `partimento recipes NAME` lists all but
+            the guards, which are loop_repeats, loop_shortest and loop_longest.
     """
     wished = _said(wishes)
     asked = {"bars": bars, "seconds": seconds, "notes": notes, "key": wished.pop("key", None)}
