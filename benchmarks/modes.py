@@ -35,7 +35,8 @@ from partimento.codecs.cells.fields import ANSWER, CELL, DRUMS, FIELDS, NOTE, Ma
 from partimento.codecs.cells.grid import Grid
 from partimento.codecs.cells.hiding import hide
 from partimento.corpus import inspect
-from partimento.filling.writing import Manner, Writer, require_filling
+from partimento.filling.possible import require_filling
+from partimento.filling.writing import Manner, Writer
 from partimento.model import Batch, Predicts, model_named
 from partimento.settings import from_table
 

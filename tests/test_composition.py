@@ -23,7 +23,7 @@ from partimento.errors import ImpossibleRequest, InvalidBundle, Unreadable
 from partimento.filling import Accompaniment, Asked, Manner, Region, fill, writing
 from partimento.filling.composition import Composition, bars_within, compose_cells, returns
 from partimento.filling.files import compose_cells_again, compose_cells_into
-from partimento.filling.writing import require_learnt
+from partimento.filling.possible import require_learnt
 from partimento.generation import generate, requests
 from partimento.generation.requests import side_by_side
 from partimento.harmony import chords_named, classes

@@ -21,7 +21,7 @@ from partimento.files import read_safely
 from partimento.filling import Asked, Filled, Manner, Task
 from partimento.filling.composition import Composition, bars_within
 from partimento.filling.files import compose_cells_again, compose_cells_into, fill_into
-from partimento.filling.writing import require_filling
+from partimento.filling.possible import require_filling
 from partimento.generation.requests import MOST
 from partimento.guards import Guards
 from partimento.harmony import chords_named, pitch_named

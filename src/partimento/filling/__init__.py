@@ -26,9 +26,10 @@ from partimento.codecs.cells.asking import Asked
 from partimento.codecs.cells.fields import DRUMS, NOTE, STEPS, TRACKS, Ids
 from partimento.codecs.cells.grid import Grid
 from partimento.errors import ImpossibleRequest
+from partimento.filling.possible import require_learnt
 from partimento.filling.splicing import spliced
 from partimento.filling.tasks import Accompaniment, Region, Task, Variation, alone
-from partimento.filling.writing import Manner, Writer, require_learnt
+from partimento.filling.writing import Manner, Writer
 from partimento.generation.made import guards_acted
 from partimento.generation.requests import ATTEMPTS, side_by_side
 from partimento.instruments import instrument_name

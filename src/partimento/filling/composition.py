@@ -39,7 +39,8 @@ from partimento.codecs.cells.fields import (
 from partimento.codecs.cells.grid import Grid
 from partimento.errors import ImpossibleRequest
 from partimento.filling import Filled, silent
-from partimento.filling.writing import Manner, Tracks, Writer, require_learnt
+from partimento.filling.possible import require_learnt
+from partimento.filling.writing import Manner, Tracks, Writer
 from partimento.generation.made import guards_acted, with_signature
 from partimento.generation.requests import MOST, side_by_side
 from partimento.instruments import DRUMS, instrument_name, numbered, require_programs

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,20 +19,17 @@ from numpy.typing import NDArray
 from partimento.bundle import Bundle
 from partimento.codec import Request
 from partimento.codecs.cells import Cells
-from partimento.codecs.cells.asking import DENSITY, HIGHEST, LOWEST, POLYPHONY, Asked, counts, measured
+from partimento.codecs.cells.asking import DENSITY, Asked, measured
 from partimento.codecs.cells.fields import (
     BAR,
     CELL,
     DOWN,
-    DRUMS,
     FIELDS,
     LABELS,
     NOTE,
-    STEPS,
     UP,
     Ids,
     Mask,
-    densities,
     durations,
     events_of,
     vocabulary,
@@ -40,43 +37,25 @@ from partimento.codecs.cells.fields import (
 from partimento.codecs.cells.grid import Grid
 from partimento.codecs.cells.hiding import hide, unfold, without_answers
 from partimento.errors import ImpossibleRequest
+from partimento.filling.expecting import expected
+from partimento.filling.possible import require_enough_notes, require_filling, require_pitches
 from partimento.generation import open_player
 from partimento.generation.requests import check
 from partimento.guards import Guards
 from partimento.heard import Heard, new_in
-from partimento.keys import pitches_in
 from partimento.progress import Progress, Watch, ignore
 from partimento.sampling import Draft, Sampling, sample
 from partimento.settings import from_table, to_table
 
-__all__ = ["Manner", "Writer", "require_filling", "require_learnt"]
+__all__ = ["Manner", "Writer"]
 
-ADVICE = "Take the one that comes along, or one that `partimento train FOLDER --recipe nested` made."
 LONGEST = 16_384  # ids that are written at once
 WRITTEN_SHARE = 0.5  # of what a model hears: what it may be expected to write itself
 FEWEST_EVENTS = 6  # that a cell is expected to have
-NEAREST = 8  # bars that stay, by which it is known how busy a track is
-LOOSELY = 1.25  # times as busy, or less so, that what is written may be
 MARKS = 1  # events that stand where a cell is hidden, and one more where something is asked of it
 
 Tracks = Mapping[int, int]
 """Programs of tracks by their numbers."""
-
-
-def require_filling(bundle: Bundle) -> Cells:
-    """The codec of a model that has learnt to fill.
-
-    Raises:
-        ImpossibleRequest: it has not.
-    """
-    codec = bundle.codec()
-    hidden = bundle.recipe.get("preparation", {}).get("hidden", 0)
-    if not isinstance(codec, Cells) or not hidden or bundle.model_name != "nested":
-        raise ImpossibleRequest(
-            f"The model {bundle.folder} writes pieces from their beginning to their end and has not learnt to fill: it "
-            f"cannot be asked for instruments, forms, chords, densities and the like. {ADVICE}"
-        )
-    return codec
 
 
 @dataclass(frozen=True)
@@ -191,9 +170,9 @@ class Writer:
             ImpossibleRequest: a range is asked for that holds no pitch that the model has learnt, or a density at which
                 a bar has fewer notes than are to sound at once.
         """
-        self._require_possible(pieces, wishes)
         for piece, wish in zip(pieces, wishes, strict=True):
-            _require_enough_notes(Grid(piece, tracks), wish)
+            require_pitches(self.codec, self._request.key, piece, wish)
+            require_enough_notes(Grid(piece, tracks), wish)
         pieces, acted = self._once(pieces, cells, wishes, tracks, rngs, watch, beside)
         again = [_silent_tracks(Grid(piece, tracks), mask) for piece, mask in zip(pieces, cells, strict=True)]
         if any(mask.any() for mask in again):
@@ -245,21 +224,6 @@ class Writer:
         now, before = (self.codec.decode(_put(piece, window, unfold(told))) for told in (so_far, prompt))
         return new_in(now, before, beside)
 
-    def _require_possible(self, pieces: Sequence[Ids], wishes: Sequence[Ids]) -> None:
-        span = vocabulary()["pitch"]
-        learnt, key = self.codec.used[span.start : span.stop], self._request.key
-        in_key, of = pitches_in(key), f" of {key}" if key else ""
-        for piece, wish in zip(pieces, wishes, strict=True):
-            heard = np.isin(np.arange(span.start, span.stop), piece)
-            known = np.flatnonzero((learnt | heard) & in_key)
-            for low, high in np.unique(wish[..., [LOWEST, HIGHEST]].reshape(-1, 2), axis=0).tolist():
-                high = 127 if high < 0 else high
-                if len(known) and not ((known >= low) & (known <= high)).any():
-                    raise ImpossibleRequest(
-                        f"The model has learnt, or here hears, pitches{of} from {known[0]} to {known[-1]}; none of "
-                        f"them is from {max(low, 0)} to {high}."
-                    )
-
     def _asked(
         self,
         piece: Ids,
@@ -276,34 +240,8 @@ class Writer:
             later |= part.any(axis=1)
         window = _window(grid, parts[0], later, wishes, self._hears)
         prompt = _heard(piece, window, parts[0], wishes, tracks, ends=window[1] == grid.bars)
-        busy = _expected(grid, cells, parts[0], self.codec.busy_tracks)
+        busy = expected(grid, cells, parts[0], self.codec.busy_tracks)
         return window, prompt, _draft(self.codec, _ringing(grid, window[0]), prompt, self._request, rng, busy)
-
-
-def _require_enough_notes(grid: Grid, wish: Ids) -> None:
-    """Refuse a density at which a bar has fewer notes than are to sound at once."""
-    both = (wish[..., DENSITY] >= 0) & (wish[..., POLYPHONY] >= 0)
-    lengths = np.broadcast_to(np.diff(grid.starts)[:, None], both.shape)
-    asked = np.stack([wish[both][:, DENSITY], wish[both][:, POLYPHONY], lengths[both]], 1)
-    for density, polyphony, length in np.unique(asked, axis=0).tolist():
-        _, most = counts(density, length)
-        if most <= polyphony:
-            raise ImpossibleRequest(
-                f"At a density of {densities()[density]:.2g} a bar of {length / STEPS:g} quarter notes has "
-                f"{most} note{'s' * (most != 1)} at most, and {polyphony + 1} cannot sound at once: ask for more "
-                "notes, or for a lower polyphony."
-            )
-
-
-def require_learnt(codec: Cells, programs: Iterable[int]) -> None:
-    """Refuse drums of a model that has learnt none: it has no key of them to strike.
-
-    Raises:
-        ImpossibleRequest: says so.
-    """
-    drums = vocabulary()["drum"]
-    if DRUMS in programs and not codec.used[drums.start : drums.stop].any():
-        raise ImpossibleRequest("This model has learnt no drums and cannot write any: leave them out, or take another.")
 
 
 def _tell(
@@ -416,33 +354,6 @@ def _ringing(grid: Grid, first: int) -> Ids:
     cells[grid.bar[matters], grid.track[matters]] = True
     kept = matters | (grid.kind == BAR) | ((grid.kind == CELL) & cells[grid.bar, grid.track])
     found: Ids = grid.events[kept & (grid.bar < first)].reshape(-1)
-    return found
-
-
-def _expected(grid: Grid, cells: Mask, part: Mask, usual: NDArray[np.float64]) -> dict[int, tuple[float, float]]:
-    """How many notes a quarter note are expected of what is written, by track from the least to the most.
-
-    As many as the track has in the bars nearest to it that stay, more or less by a half; or, where none stay or all
-    that is written is silent there, as tracks of its program have in learnt pieces.
-
-    Args:
-        grid: the piece.
-        cells: (bars, tracks) what is written in all.
-        part: what is written now.
-        usual: (129, 2) the least and the most that is usual, by program.
-    """
-    notes, quarters = grid.notes, np.diff(grid.starts) / STEPS
-    rates: dict[int, float] = {}
-    for place in np.flatnonzero(part.any(axis=0)).tolist():
-        stay, now = np.flatnonzero(~cells[:, place]), np.flatnonzero(part[:, place])
-        near = stay[np.abs(stay[:, None] - now).min(axis=1).argsort(kind="stable")[:NEAREST]]
-        rates[place] = float(notes[near, place].sum() / quarters[near].sum()) if len(near) else 0.0
-    silent = not any(rates.values())
-    found = {}
-    for place, rate in rates.items():
-        stays = bool((~cells[:, place]).any()) and not silent
-        least, most = (rate / LOOSELY, rate * LOOSELY) if stays else usual[grid.programs[place]].tolist()
-        found[int(grid.tracks[place])] = least, most
     return found
 
 

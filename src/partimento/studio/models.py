@@ -12,7 +12,7 @@ from typing import Any
 from partimento.bundle import COMES_ALONG, Bundle, open_bundle
 from partimento.codec import TokenSpec
 from partimento.errors import PartimentoError
-from partimento.filling.writing import require_filling
+from partimento.filling.possible import require_filling
 from partimento.interpolation import settings_of
 from partimento.studio.orders.order import RUN
 from partimento.studio.places import Places
