@@ -42,8 +42,8 @@ class Wishes:
     """What is asked of what is written; the first four of all tracks alike, or one by one: G3,G3,C3,C2 (- for none)."""
 
     density: EachOrAll = None
-    """About so many notes for each quarter note, in each track and bar, 0.25 to 16, never a third more or fewer; or one
-    for each track that is written, in the order of their numbers: 2,1,0.5."""
+    """About so many notes for each quarter note, in each track and bar, 0.25 to 16, never a third more or fewer, but
+    one at least in a bar; or one for each track that is written, in the order of their numbers: 2,1,0.5."""
     lowest: EachOrAll = None
     """No pitch is lower, e.g. C3 (C4 is middle C) or 48; or one for each track: G3,G3,C3,C2, with - for none."""
     highest: EachOrAll = None
@@ -53,7 +53,8 @@ class Wishes:
     key: str | None = None
     """No new pitch lies outside of this key or scale, e.g. "G minor" or "D dorian"; drums are not meant."""
     chords: str | None = None
-    """A chord for each bar that is written, over and over: "C G Am F". On strong beats its tones alone are struck."""
+    """A chord for each bar, from the first that may be written on and over again: "C G Am F". On strong beats its tones
+    alone are struck. In a form as many as a section's bars, or fewer, begin anew with each."""
 
     def asked(self) -> Asked:
         """The same, understood."""
