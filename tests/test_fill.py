@@ -159,6 +159,21 @@ def fill_in(bundle: Bundle, piece: Score, task: Accompaniment, sampling: Samplin
     return sum(filled.notes for filled in fill(bundle, piece, task, Manner(n=4, sampling=sampling))) // 4
 
 
+@pytest.mark.parametrize(("tracks", "gone", "said"), [(9, 8, True), (9, 4, False), (8, 4, True), (3, 3, False)])
+def test_tracks_that_fall_silent_are_counted(tracks: int, gone: int, said: bool) -> None:
+    """Of as many tracks that play the same, where some leave two bars out."""
+    piece = thinned(tune(5), 1)
+    for _ in range(tracks - 1):
+        piece.tracks.append(piece.tracks[0].copy())
+    made = piece.copy()
+    for track in list(made.tracks)[tracks - gone :]:
+        track.notes = type(track.notes)([note for note in track.notes if not 2 * 1920 <= note.time < 4 * 1920])
+    codec = Cells(Cells.Settings())
+    before, after = Grid(codec.encode(piece)), Grid(codec.encode(made))
+    found = filling.silenced(before, after, Region((3, 4)).cells(before))
+    assert [f"{gone} of {tracks} tracks that played there are silent now" in one for one in found] == [True] * said
+
+
 def test_more_than_fits_at_once_is_written_part_by_part(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[int] = []
     sampled = writing.sample

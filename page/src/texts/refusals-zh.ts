@@ -340,6 +340,8 @@ export const refusals: readonly Known[] = [
   ["The model has learnt nothing of {names}.", "模型没有学过 {names}。"],
   ["No note came, though it was tried {n} times: the piece is as it was. Has the model heard such music?",
     "试了 {n} 次都没有写出音符，乐曲保持原样。模型听过这样的音乐吗？"],
+  ["{n} of {m} tracks that played there are silent now; fewer at once (--tracks) may all play.",
+    "原来在那里演奏的 {m} 个声部中有 {n} 个现在不发声；一次少写几个声部，也许就都会发声。"],
   ["In bar {n} no note begins.", "第 {n} 小节没有新起的音。"],
   ["In bars {bars} no note begins.", "第 {bars} 小节没有新起的音。"],
   ["Of its notes a return keeps {shares}.", "再现段落保留的音符比例：{shares}。"],

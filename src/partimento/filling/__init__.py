@@ -23,7 +23,7 @@ from partimento.alignment import moved
 from partimento.bundle import Bundle
 from partimento.codecs.cells import Cells
 from partimento.codecs.cells.asking import Asked
-from partimento.codecs.cells.fields import DRUMS, NOTE, STEPS, TRACKS, Ids
+from partimento.codecs.cells.fields import DRUMS, NOTE, STEPS, TRACKS, Ids, Mask
 from partimento.codecs.cells.grid import Grid
 from partimento.errors import ImpossibleRequest
 from partimento.filling.possible import require_learnt
@@ -37,6 +37,8 @@ from partimento.progress import Watch, ignore
 from partimento.score import Score, Track, bar_lines
 
 __all__ = ["Accompaniment", "Asked", "Filled", "Manner", "Region", "Task", "Variation", "alone", "fill"]
+
+MANY = 4  # tracks of which half may fall silent unsaid, where there are fewer
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +97,10 @@ def fill(
         wishes = [manner.asked.of(mask, grid.programs, may_be_written, task.first) for mask in cells]
         pieces, acted = writer.write([before] * len(seeds), cells, wishes, tracks, rngs, watch, later)
         made = [Grid(piece, tracks) for piece in pieces]
-        said = [[*guards_acted(told), *silent(one, writer.codec)] for told, one in zip(acted, made, strict=True)]
+        said = [
+            [*guards_acted(told), *silent(one, writer.codec), *silenced(grid, one, mask)]
+            for told, one, mask in zip(acted, made, cells, strict=True)
+        ]
         found = [spliced(score, grid, mask, one, max(-beside, 0)) for mask, one in zip(cells, made, strict=True)]
         return [(moved(whole, beside), notes, own) for (whole, notes), own in zip(found, said, strict=True)]
 
@@ -168,3 +173,18 @@ def silent(grid: Grid, codec: Cells) -> Sequence[str]:
     if unknown and said:
         said.append(f"The model has learnt nothing of {', '.join(map(instrument_name, unknown))}.")
     return said
+
+
+def silenced(before: Grid, made: Grid, cells: Mask) -> Sequence[str]:
+    """A sentence about the tracks that played in what is written and are silent there now, where they are half or more.
+
+    Args:
+        before: the piece.
+        made: the piece as it became.
+        cells: (bars, tracks) what is written.
+    """
+    played, plays = ((grid.notes * cells).any(axis=0) for grid in (before, made))
+    gone, all_of_them = int((played & ~plays).sum()), int(played.sum())
+    if all_of_them < MANY or 2 * gone < all_of_them:
+        return []
+    return [f"{gone} of {all_of_them} tracks that played there are silent now; fewer at once (--tracks) may all play."]
