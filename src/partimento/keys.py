@@ -149,8 +149,8 @@ def signature_named(text: str) -> tuple[int, bool] | None:
     letter, sign, scale = _read(text)
     if scale not in _FIFTHS:
         return None
-    signs = {"": 0, "#": 7, "♯": 7, "b": -7, "♭": -7}[sign]
-    fifths = "FCGDAEB".index(letter.upper()) - 1 + signs + _FIFTHS[scale]
+    signs = pitch_class(letter, sign) - pitch_class(letter, "")
+    fifths = "FCGDAEB".index(letter.upper()) - 1 + 7 * signs + _FIFTHS[scale]
     return (fifths, _FIFTHS[scale] == _MINOR_FIFTHS) if abs(fifths) <= 7 else None
 
 

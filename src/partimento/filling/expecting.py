@@ -31,15 +31,19 @@ def expected(grid: Grid, cells: Mask, part: Mask, usual: NDArray[np.float64]) ->
         usual: (129, 2) the least and the most that is usual, by program.
     """
     notes, quarters = grid.notes, np.diff(grid.starts) / STEPS
-    rates: dict[int, float] = {}
-    for place in np.flatnonzero(part.any(axis=0)).tolist():
+    written = np.flatnonzero(part.any(axis=0)).tolist()
+    rates: dict[int, float] = {}  # of the tracks that have bars that stay
+    for place in written:
         stay, now = np.flatnonzero(~cells[:, place]), np.flatnonzero(part[:, place])
         near = stay[np.abs(stay[:, None] - now).min(axis=1).argsort(kind="stable")[:NEAREST]]
-        rates[place] = float(notes[near, place].sum() / quarters[near].sum()) if len(near) else 0.0
-    silent = not any(rates.values())
+        if len(near):
+            rates[place] = float(notes[near, place].sum() / quarters[near].sum())
+    if not any(rates.values()):
+        rates = {}
     found = {}
-    for place, rate in rates.items():
-        stays = bool((~cells[:, place]).any()) and not silent
-        least, most = (rate / LOOSELY, rate * LOOSELY) if stays else usual[grid.programs[place]].tolist()
+    for place in written:
+        least, most = usual[grid.programs[place]].tolist()
+        if place in rates:
+            least, most = rates[place] / LOOSELY, rates[place] * LOOSELY
         found[int(grid.tracks[place])] = least, most
     return found

@@ -196,7 +196,7 @@ def _learn(
     if start is not None and (run / CAME).is_file():  # of a run that goes on
         before = json.loads((run / CAME).read_bytes())
     elif start is not None:
-        with tempfile.TemporaryDirectory(dir=run, prefix=TOLD) as folder:
+        with tempfile.TemporaryDirectory(dir=run, prefix=TOLD, ignore_cleanup_errors=True) as folder:
             told = told_by(codec_then(start, prepared), prepared, judged, Path(folder))
             before = scores_of(model, told, AS_IT_CAME, telling("Measuring it as it came", 0, 1))
         write_text(run / CAME, json.dumps(before) + "\n")

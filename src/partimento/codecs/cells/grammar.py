@@ -50,6 +50,7 @@ from partimento.codecs.cells.fields import (
     LONGEST,
     NOTE,
     STEPS,
+    TEMPI,
     TEMPO,
     TRACKS,
     UP,
@@ -98,7 +99,8 @@ class Cells:
         busy: tuple[float, float] = ANY,
     ) -> None:
         self._ids = vocabulary()
-        self._in_every_bar, self._first_tempi, self._busy = in_every_bar, first_tempi, busy
+        self._in_every_bar, self._busy = in_every_bar, busy
+        self._first_tempi = np.ones(TEMPI, dtype=np.bool_) if first_tempi is None else first_tempi
         self._learnt, self._programs, self._at_once, self._ranges = used, programs, at_once, ranges
         self.acted: Counter[str] = Counter()
         self.start(Request())
@@ -256,7 +258,7 @@ class Cells:
             return
         if self._may_end(goes_on) and (self._state.notes or self._state.bars == 0):
             mask[ids.first("eos")] = True
-            if not self._has_room_for_bar():
+            if not goes_on and not self._has_room_for_bar():
                 self._beyond = np.array([bar])
 
     def _allow_answers(self, mask: Mask) -> None:
@@ -410,7 +412,7 @@ class Cells:
             mask[ids.first("tempo") + self._state.clock.level] = False
         if request.seconds is not None and field <= 2:
             self._allow_fitting_bar(mask, field, rings)
-        if field == 2 and self._state.clock.next == 0 and self._first_tempi is not None:
+        if field == 2 and self._state.clock.next == 0:
             usual = mask[self._span("tempo")] & self._first_tempi
             if usual.any():
                 mask[self._span("tempo")] = usual
@@ -421,7 +423,7 @@ class Cells:
         left = self._from + (self._request.seconds or 0.0) - clock.at(clock.steps) + 1e-6
         if field == 1:
             known = self._allowed[self._span("tempo")]
-            first = known if self._first_tempi is None else known & self._first_tempi
+            first = known & self._first_tempi
             pace = paces()[first if first.any() else known].min(initial=np.inf) if clock.next == 0 else clock.pace
             span, fits = self._span("metre"), LENGTHS * pace <= left
         else:
