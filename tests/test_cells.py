@@ -24,6 +24,8 @@ from partimento.codecs.cells.fields import (
     BAR,
     CELL,
     FIELDS,
+    FIELDS_OF,
+    KINDS,
     NOTE,
     STEPS,
     TEMPO,
@@ -354,6 +356,28 @@ def test_events_that_make_no_sense_are_passed_over() -> None:
     assert CODEC.notes(wrong.reshape(-1)) == 0
     assert CODEC.notes(mixed) == CODEC.notes(x)
     assert CODEC.decode(mixed).note_num() == CODEC.notes(x)
+
+
+@pytest.mark.parametrize("request_", [Request(seconds=3.0), Request(bars=2, key="D minor"), Request(notes=9)])
+def test_an_event_that_a_prompt_has_begun_and_that_makes_no_sense_is_passed_over(request_: Request) -> None:
+    """Each kind of event with, in each field, an id of each field: drawn to its end, whatever it was to be."""
+    ids, grammar = vocabulary(), CODEC.grammar()
+    opening = CODEC.encode(tune(0, bars=1))[: 4 * FIELDS].tolist()
+    sound = {
+        kind: [ids.first(kind), *(ids.first(names[0]) for names in FIELDS_OF[number])] for kind, number in KINDS.items()
+    }
+    for (kind, event), field, name in itertools.product(sound.items(), range(1, FIELDS), ids.spans):
+        begun = [*event[:field], ids[name].stop - 1]
+        grammar.start(request_)
+        for id in [*opening, *begun]:
+            grammar.advance(id)
+        grammar.begin()
+        while len(begun) % FIELDS:
+            begun.append(int(np.flatnonzero(grammar.mask())[0]))
+            grammar.advance(begun[-1])
+        if name not in FIELDS_OF[KINDS[kind]][field - 1]:
+            assert not len(events_of(np.array(begun))[0]), (kind, field, name)
+        assert grammar.mask().any()
 
 
 def busyness_of(score: Score, codec: Cells = CODEC) -> list[float | None]:

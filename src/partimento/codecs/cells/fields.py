@@ -278,6 +278,11 @@ def is_tempo(ids: Ids) -> Mask:
     return np.asarray((span.start <= ids) & (ids < span.stop))
 
 
+def may_stand(first: int, field: int, id: int) -> bool:
+    """Whether an event with that first id may have this one in that of its six fields."""
+    return bool(_fits()[kinds(np.array(first)), field, id])
+
+
 def onsets(events: Ids) -> Ids:
     """At which step of its bar each event (…, 6) is, of those that are at a step of their own."""
     return quarters(events[..., 0]) * STEPS + values(events[..., 1])

@@ -58,6 +58,7 @@ from partimento.codecs.cells.fields import (
     durations,
     events_of,
     kinds,
+    may_stand,
     onsets,
     quarters,
     values,
@@ -155,6 +156,8 @@ class Cells:
             self._over = True
             return
         self._group.append(id)
+        if not may_stand(self._group[0], len(self._group) - 1, id):
+            self._group[0] = self._ids.first("pad")  # whatever follows, the event will make no sense
         if len(self._group) == FIELDS:
             kind, events = events_of(np.array(self._group))
             self._group = []
@@ -441,7 +444,7 @@ class Cells:
             return
         track = int(values(np.array(self._group[1])))
         span = self._span("program")
-        programs = self._programs[track] if track < TRACKS else np.ones(DRUMS + 1, dtype=np.bool_)
+        programs = self._programs[track]
         if track in self._state.program:
             programs = np.arange(DRUMS + 1) == self._state.program[track]
         mask[span] = programs
