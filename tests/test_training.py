@@ -180,6 +180,17 @@ def test_it_ends_when_the_held_out_loss_gets_worse(tmp_path: Path) -> None:
     assert again == history
 
 
+def test_it_does_not_end_before_it_has_been_through_the_music(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    noise = [Pieces.write(tmp_path / n, [(rng.integers(0, 11, 40), 40) for _ in range(40)], SPEC) for n in "tv"]
+    of = training(updates=60, patience=1, schedule="constant", learning_rate=10.0, evaluate_every=1, length=8, batch=2)
+    once = Windows(noise[0], 8, 2).updates_per_epoch
+    assert once > 60
+    _, history = run((noise[0], noise[1]), tmp_path / "run", of=of)
+    assert not history.ended_early
+    assert history.best_update < 59
+
+
 def test_a_killed_run_goes_on_as_if_never_stopped(music: tuple[Pieces, Pieces], tmp_path: Path) -> None:
     whole, history = run(music, tmp_path / "whole")
     for kill_at in (1, 3, 4, 5, 15, 23):

@@ -313,8 +313,8 @@ export const help: Record<string, string> = {
     "每隔多少次更新检查一次留出曲目；留空则整个训练检查 25 次。",
   "Held-out ids looked at each time; pieces are drawn where there are more.":
     "每次检查多少个留出词元；总数更多时从中抽取乐曲。",
-  "Looks without a better held-out loss after which the run ends; None never ends it early.":
-    "留出损失连续多少次检查没有改善就结束训练；留空则从不提前结束。",
+  "Looks without a better held-out loss after which the run ends, once it has been through the music; None never ends it early.":
+    "把音乐学过一遍之后，留出损失连续多少次检查没有改善就结束训练；留空则从不提前结束。",
   "Numbers that products are computed in; auto takes bfloat16 where the machine has it. Weights stay float32.":
     "乘积用哪种数值精度计算；auto 在机器支持时采用 bfloat16。权重始终为 float32。",
   "Where to train; auto takes a GPU where there is one.":
@@ -335,8 +335,8 @@ export const help: Record<string, string> = {
     "只从最可能的这么多个词元中抽取；0 表示不限。",
   "Draw from the likeliest ids that together have this probability (Holtzman et al. 2020).":
     "只从合计达到此概率的最可能词元中抽取（Holtzman 等，2020）。",
-  "Power of the ratio of how busy a piece is now to how busy it began, or pieces usually are, by which the odds of another note fall, for codecs that tell it (`cells`); of what is filled, to how busy its tracks are around it. 0 leaves them, 4 holds pieces of minutes.":
-    "乐曲现在与开头（不超出所学乐曲通常范围）的疏密之比取多少次幂，再写一个音的可能性就按它降低；只对能说出疏密的编码（cells）有效；填写之处则与其声部前后的疏密相比。0 则不变，4 可使数分钟的乐曲疏密稳定。",
+  "Power of the ratio of how busy a piece is now to how busy it began, or pieces usually are, by which the odds of another note fall, for codecs that tell it (`cells`); of what is filled, to how busy its tracks are around it. And metre and tempo change no oftener than in learnt music, unless the model is sure. 0 leaves all that, 4 holds pieces of minutes.":
+    "乐曲现在与开头（不超出所学乐曲通常范围）的疏密之比取多少次幂，再写一个音的可能性就按它降低；只对能说出疏密的编码（cells）有效；填写之处则与其声部前后的疏密相比。拍号与速度的变化也不多于所学音乐，除非模型确有把握。0 则一概不管，4 可使数分钟的乐曲保持稳定。",
   "The same of kinds of ids that are alike, for codecs that have some (pitch classes, tempi and metres, of `cells`): of the likeliest kinds that together have this probability any id may be drawn.":
     "同上，但按同类词元（cells 的音级、速度与拍号）计算：只从合计达到此概率的最可能的几类中抽取，类中任一词元都可抽到。",
   "Leave out ids less likely than this share of the likeliest (Nguyen et al. 2024).":

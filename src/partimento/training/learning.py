@@ -80,7 +80,8 @@ class Training:
     held_out_ids: Annotated[int, Field(ge=1)] = 8_000
     """Held-out ids looked at each time; pieces are drawn where there are more."""
     patience: Annotated[int, Field(ge=1)] | None = 8
-    """Looks without a better held-out loss after which the run ends; None never ends it early."""
+    """Looks without a better held-out loss after which the run ends, once it has been through the music; None never
+    ends it early."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Numbers that products are computed in; auto takes bfloat16 where the machine has it. Weights stay float32."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -194,10 +195,16 @@ class Run:
             facts |= {name: v for name, v in self.rows[-1].items() if name not in ("update", "seconds", *self.latest)}
         return facts
 
-    def out_of_patience(self) -> bool:
-        """Whether the held-out loss has not got better for too long."""
+    def out_of_patience(self, first_pass: int) -> bool:
+        """Whether the held-out loss has not got better for too long since all music was learnt once.
+
+        Before, nothing can have been learnt by heart, and the few pieces that are looked at go up and down.
+
+        Args:
+            first_pass: updates that go once through the music.
+        """
         patience = self.training.patience
-        missed = sum(row["update"] > self.best_update for row in self.rows)
+        missed = sum(row["update"] > max(self.best_update, first_pass) for row in self.rows)
         return patience is not None and missed >= patience
 
     @property

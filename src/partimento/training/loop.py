@@ -138,6 +138,7 @@ def fit(
         run.load()
     looked_at = to_look_at(valid, training)
     notes_per_id = float(train.pieces.notes.sum()) / max(train.pieces.positions, 1)
+    first_pass = train.updates_per_epoch
 
     with _cores(training.threads), _stop_request() as stop:
         if run.update == 0:
@@ -145,7 +146,7 @@ def fit(
                 with seeded(training.seed, 0, device=device):
                     run.take_as_best(held_out(model, looked_at))
             run.save()
-        while run.update < training.updates and not run.out_of_patience():
+        while run.update < training.updates and not run.out_of_patience(first_pass):
             started = time.perf_counter()
             drawn = train.at(run.update)
             with seeded(training.seed, run.update, device=device):
@@ -166,7 +167,7 @@ def fit(
                 )
         run.save()
     run.take_best()
-    return History(tuple(run.rows), run.best_update, run.out_of_patience() and run.update < training.updates)
+    return History(tuple(run.rows), run.best_update, run.out_of_patience(first_pass) and run.update < training.updates)
 
 
 def to_look_at(valid: Windows, training: Training) -> Windows:

@@ -111,7 +111,7 @@ def plan(recipe: Recipe, prepared: Prepared, minutes: float | None, watch: Watch
         f"{training.updates:,} updates of {training.batch} × {length} {unit}, {share} passes over the "
         f"music{keys}, in about {lasting}"
     )
-    if training.patience is not None and (isinstance(model, Judged) or likelihood_kind(model) != "none"):
+    if training.patience is not None and passes > 1 and (isinstance(model, Judged) or likelihood_kind(model) != "none"):
         remark += ", less if the held-out loss stops falling"
     remark += "."
     given = wanted.minutes if minutes is None else minutes
