@@ -16,7 +16,7 @@ from partimento.generation import generate
 from partimento.generation.streaming import stream
 from partimento.heard import Heard
 from partimento.models.lstm import Lstm
-from partimento.score import Score, note_array
+from partimento.score import Note, Score, note_array
 from partimento.training.loop import seeded
 from test_fill import bundle as bundle  # knows nothing but the grammar of cells
 
@@ -65,6 +65,15 @@ def test_a_prompt_is_not_told(bundle: Bundle) -> None:
     assert [(n.onset, n.pitch, n.program) for n in heard] == [note for note in told(made.score) if note not in old]
     assert len(heard) == made.notes
     assert min(note.bar for note in heard) >= 3
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_begins_while_a_prompt_rings_on_is_told(bundle: Bundle, seed: int) -> None:
+    prompt = tune(2, bars=2)
+    prompt.tracks[0].notes.append(Note(1920, 6 * 1920, 48, 80))  # to the end of all that comes
+    heard: list[Heard] = []
+    made = stream(bundle, heard.append, request=Request(bars=3), seed=seed, prompt=prompt.sort())
+    assert len(heard) == made.notes > 0
 
 
 def test_the_command_prints_lines_of_json(bundle: Bundle, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

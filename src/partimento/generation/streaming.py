@@ -28,7 +28,7 @@ from partimento.guards import Guards
 from partimento.heard import Heard, told
 from partimento.progress import ignore
 from partimento.sampling import Draft, Sampling
-from partimento.score import Score, bar_lines, end_tick, note_array
+from partimento.score import Score, bar_lines, note_array
 from partimento.settings import from_table
 
 __all__ = ["Heard", "stream"]
@@ -93,8 +93,9 @@ class _Teller:
         self._work = work
         self._hear = hear
         prompt = work.prompt.score
-        end = end_tick(prompt)
-        self._from = int(bar_lines(prompt, end + 1)[-1]) if end else 0  # the bar in which a prompt ends is told too
+        onsets = note_array(prompt)["onset"]
+        last = int(onsets[-1]) + 1 if len(onsets) else 0
+        self._from = int(bar_lines(prompt, last)[-1]) if last else 0  # the bar of its last note goes on
         self._old = set(_keys(prompt))
         self._next_look = 0.0
 
