@@ -20,6 +20,7 @@ from symusic.core import ControlChangeTick as ControlChange
 from partimento.codec import Request
 from partimento.codecs.cells import Cells
 from partimento.codecs.cells.busyness import ANY, BESIDE, FARTHEST, Filling
+from partimento.codecs.cells.changing import Changes
 from partimento.codecs.cells.fields import (
     BAR,
     CELL,
@@ -37,10 +38,11 @@ from partimento.codecs.cells.fields import (
     velocities,
     vocabulary,
 )
+from partimento.codecs.cells.state import State
 from partimento.distributions import kinds_p, of_kinds
 from partimento.errors import ImpossibleRequest, InvalidBundle
 from partimento.metres import METRES, Metre
-from partimento.sampling import Busy
+from partimento.sampling import Busy, Draft, Sampling, sample
 from partimento.score import (
     Note,
     Score,
@@ -190,6 +192,18 @@ def test_a_tempo_that_hardly_ever_changes_stays_where_unlikely_kinds_are_cut(cha
     p = np.zeros((1, ids.size), dtype=np.float32)
     p[0, ids.first("none")], p[0, ids.first("tempo") + 60] = 1 - changes, changes
     assert kinds_p(p, kinds, 0.96)[0, ids.first("tempo") + 60] == pytest.approx(kept)
+
+
+def test_what_rings_on_ends_at_the_tempo_that_it_comes_to() -> None:
+    """A pedal point of a slow bar ends the sooner the quicker its tempo becomes, within a bar as at its beginning."""
+    score = tune(0, bars=3, drums=False)
+    score.tracks[0].notes.append(Note(1920, 5 * 1920, 48, 80))
+    score.tempos = type(score.tempos)([Tempo(0, 30.0), Tempo(1920 + 960, 60.0), Tempo(2 * 1920, 240.0)])
+    state, x = State(), CODEC.encode(score.sort())
+    for kind, event in zip(*events_of(x), strict=True):
+        state.happen(int(kind), event)
+    whole = CODEC.decode(x)
+    assert state.heard == pytest.approx(float(seconds_at(whole, end_tick(whole))))
 
 
 def test_a_codec_of_changes_is_one_again_when_it_is_opened(tmp_path: Path) -> None:
@@ -378,6 +392,74 @@ def test_an_event_that_a_prompt_has_begun_and_that_makes_no_sense_is_passed_over
         if name not in FIELDS_OF[KINDS[kind]][field - 1]:
             assert not len(events_of(np.array(begun))[0]), (kind, field, name)
         assert grammar.mask().any()
+
+
+def test_how_seldom_metre_and_tempo_change_is_learnt_and_kept(tmp_path: Path) -> None:
+    piece = tune(0, bars=10)
+    piece.time_signatures.append(TimeSignature(4 * 1920, 3, 4))
+    quarter = piece.ticks_per_quarter
+    piece.tempos.extend([Tempo(1920, 100.0), Tempo(2 * 1920 + quarter, 200.0)])
+    codec = Cells(Cells.Settings())
+    codec.learn([piece])
+    bars = len(bar_lines(piece))
+    found = codec.changes
+    assert found.metre == pytest.approx(1 / (bars - 1))
+    assert found.tempo == pytest.approx(1 / (bars - 1))
+    assert found.within == pytest.approx(1 / (bars + 1))
+    assert found.leap == pytest.approx(1 / 2)
+    codec.save(tmp_path)
+    assert Cells.load(tmp_path, codec.settings).changes == found
+    whole = json.loads((tmp_path / "used.json").read_text())
+    del whole["changes"]
+    (tmp_path / "used.json").write_text(json.dumps(whole))  # as versions before kept it
+    assert Cells.load(tmp_path, codec.settings).changes == Changes()
+    whole["changes"] = {"metre": 1.5}
+    (tmp_path / "used.json").write_text(json.dumps(whole))
+    with pytest.raises(InvalidBundle):
+        Cells.load(tmp_path, codec.settings)
+
+
+class Undecided:
+    """A model to which each id is as likely as any other, or that is sure of one."""
+
+    def __init__(self, sure_of: int | None = None) -> None:
+        self.sure_of = sure_of
+
+    def start(self, batch: int) -> None:
+        return None
+
+    def step(self, ids: NDArray[np.int64], state: None) -> tuple[NDArray[np.float32], None]:
+        logits = np.zeros((len(ids), CODEC.spec.vocab_size), dtype=np.float32)
+        logits[:, CODEC.spec.eos] = -20.0
+        logits[:, [vocabulary().first("bar"), *([] if self.sure_of is None else [self.sure_of])]] = 12.0
+        return logits, state
+
+
+@pytest.mark.parametrize("told", ["always", "changed"])
+def test_metre_and_tempo_change_no_oftener_than_in_learnt_music_unless_the_model_is_sure(told: str) -> None:
+    other = tune(1)
+    other.time_signatures = type(other.time_signatures)([TimeSignature(0, 3, 4)])
+    other.tempos = type(other.tempos)([Tempo(0, 180.0)])
+    codec = Cells(Cells.Settings(tempo_told=told))
+    codec.learn([tune(0), other])
+    assert codec.changes == Changes(0.0, 0.0, 0.0, 0.0)
+    three_four = vocabulary().first("metre") + METRES.index(Metre(3, 4))
+
+    def made(steadiness: float, sure_of: int | None = None) -> Score:
+        grammar = codec.grammar()
+        grammar.start(Request(bars=24))
+        for id in codec.encode(tune(0, bars=1)).tolist():
+            grammar.advance(id)
+        grammar.begin()
+        draft = Draft(np.random.default_rng(3), grammar, np.array([codec.spec.bos]))
+        sample(Undecided(sure_of), [draft], codec.spec, longest=20_000, sampling=Sampling(steadiness=steadiness))
+        return codec.decode(np.concatenate([codec.encode(tune(0, bars=1)), draft.ids]))
+
+    steady, free, sure = made(4.0), made(0.0), made(4.0, three_four)
+    assert len(steady.time_signatures) == len(steady.tempos) == 1
+    assert len(free.time_signatures) > 1
+    assert len(free.tempos) > 1
+    assert [(s.numerator, s.denominator) for s in sure.time_signatures] == [(4, 4), (3, 4)]
 
 
 def busyness_of(score: Score, codec: Cells = CODEC) -> list[float | None]:

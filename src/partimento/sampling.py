@@ -1,9 +1,9 @@
 """Sampling: from logits to the next id, and the loop that makes whole pieces of it; numpy alone.
 
 The order of operations is that of most libraries: how busy the piece is (`Sampling.steadiness`), the grammar's mask,
-temperature, top-k, top-p, kinds-p, min-p (`distributions`). Each one sees the distribution that the one before it left.
-All work on several pieces at once, (B, V), since that is where the time goes. Leaves out: beams, penalties for
-repetition (they punish music for being music; see `guards`), and speculative drafts.
+temperature, top-k, top-p, kinds-p, min-p (`distributions`), what is seldom (`Seldom`). Each one sees the distribution
+that the one before it left. All work on several pieces at once, (B, V), since that is where the time goes. Leaves out:
+beams, penalties for repetition (they punish music for being music; see `guards`), and speculative drafts.
 """
 
 from __future__ import annotations
@@ -41,8 +41,9 @@ class Sampling:
     """Leave out ids less likely than this share of the likeliest (Nguyen et al. 2024)."""
     steadiness: float = 0.0
     """Power of the ratio of how busy a piece is now to how busy it began, or pieces usually are, by which the odds of
-    another note fall, for codecs that tell it (`cells`); of what is filled, to how busy its tracks are around it. 0
-    leaves them, 4 holds pieces of minutes."""
+    another note fall, for codecs that tell it (`cells`); of what is filled, to how busy its tracks are around it. And
+    metre and tempo change no oftener than in learnt music, unless the model is sure. 0 leaves all that, 4 holds pieces
+    of minutes."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.temperature) and self.temperature >= 0):
@@ -93,6 +94,14 @@ class Busy(Protocol):
 
         None where no note begins with the next id, or too little has come to say.
         """
+
+
+@runtime_checkable
+class Seldom(Protocol):
+    """A grammar that knows what is seldom."""
+
+    def seldom(self) -> list[tuple[NDArray[np.int64], float]]:
+        """Sets of ids, and how often any of each comes next in learnt music where it might, 0 to 1."""
 
 
 def probabilities(
@@ -158,6 +167,7 @@ class Draft:
 
 RELUCTANCE = 8  # ids that a piece which may not end yet adds before it may ask again
 ASK_EVERY = 128  # ids between two questions whether the piece must end
+SURE = 0.9  # what one of the ids that are seldom must be likelier than, to come as often as the model says
 LOOK_EVERY = 32  # steps between two calls of `look`
 
 
@@ -226,6 +236,7 @@ class _Pen:
         self.done = False
         self.kinds = of_kinds(spec.kinds)
         self.busy = draft.grammar if isinstance(draft.grammar, Busy) else None
+        self.seldom = draft.grammar if isinstance(draft.grammar, Seldom) else None
         self.sayable = np.ones(spec.vocab_size, dtype=np.bool_)
         self.sayable[[spec.pad, spec.bos]] = False
         for id in draft.ids:  # of a draft that goes on
@@ -299,6 +310,23 @@ def _steadied(pens: Sequence[_Pen], logits: NDArray[np.float32], steadiness: flo
     return logits
 
 
+def _held_to(p: NDArray[np.float32], pens: Sequence[_Pen]) -> NDArray[np.float32]:
+    """Distributions (B, V) in which what is seldom has no more than it has in learnt music, unless the model is sure.
+
+    Where nothing else may come, it stays as likely as it is.
+    """
+    for row, pen in enumerate(pens):
+        if pen.seldom is None:
+            continue
+        for ids, share in pen.seldom.seldom():
+            mass = float(p[row, ids].sum())
+            if share < mass < 1 - 1e-6 and p[row, ids].max() <= SURE:
+                p = p.copy()
+                p[row] *= np.float32((1 - share) / (1 - mass))
+                p[row, ids] *= np.float32(share / mass * (1 - mass) / (1 - share))
+    return p
+
+
 def _write(pens: Sequence[_Pen], logits: NDArray[np.float32]) -> None:
     """Draw the next id of each pen from its row of logits, (B, V), and write it."""
     sampling = pens[0].sampling
@@ -307,7 +335,8 @@ def _write(pens: Sequence[_Pen], logits: NDArray[np.float32]) -> None:
     if sampling.steadiness:
         logits = _steadied(pens, logits, sampling.steadiness)
     kinds = pens[0].kinds
-    ids = draw(probabilities(logits, np.array(masks), sampling, temperatures, kinds), [pen.draft.rng for pen in pens])
+    p = probabilities(logits, np.array(masks), sampling, temperatures, kinds)
+    ids = draw(_held_to(p, pens) if sampling.steadiness else p, [pen.draft.rng for pen in pens])
     for row, (pen, id) in enumerate(zip(pens, ids, strict=True)):
         if pen.redraws(id, masks[row]):
             mask, temperature = pen.choice()

@@ -30,6 +30,7 @@ ENCODES = (  # what decides how music is encoded: where any of it changes, it is
     "alignment.py",
     "codec.py",
     "codecs",
+    "compasses.py",
     "harmony.py",
     "instruments.py",
     "keys.py",

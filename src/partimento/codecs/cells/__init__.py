@@ -20,6 +20,7 @@ import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -31,6 +32,7 @@ from partimento.atomic import write_text
 from partimento.codec import Codec, TokenSpec
 from partimento.codecs.cells.asking import measured, partly
 from partimento.codecs.cells.busyness import ANY
+from partimento.codecs.cells.changing import Changes, counted_changes
 from partimento.codecs.cells.clock import COMMON
 from partimento.codecs.cells.fields import (
     BAR,
@@ -41,6 +43,7 @@ from partimento.codecs.cells.fields import (
     NOTE,
     STEPS,
     TEMPI,
+    TEMPO,
     TRACKS,
     UP,
     counted,
@@ -59,6 +62,7 @@ from partimento.codecs.cells.grid import Grid
 from partimento.codecs.cells.hiding import drawn, hide, unfold
 from partimento.codecs.cells.reading import read
 from partimento.codecs.cells.writing import with_changes_alone, write
+from partimento.compasses import compasses
 from partimento.errors import InvalidBundle
 from partimento.levels import nearest
 from partimento.metres import METRES
@@ -104,6 +108,7 @@ class Cells(Codec[TokenSpec]):
         self.first_tempi = np.ones(TEMPI, dtype=np.bool_)  # with which pieces begin
         self.busy = ANY  # notes a quarter note, from the least to the most that is usual
         self.busy_tracks = np.tile(ANY, (DRUMS + 1, 1))  # the same of a track, by its program
+        self.changes = Changes()  # how seldom metre and tempo change
         self.cell_size = 6.0  # events of a cell that has any, on average
 
     @property
@@ -131,9 +136,9 @@ class Cells(Codec[TokenSpec]):
     def learn(self, scores: Iterable[Score]) -> None:
         """Note what occurs, that nothing else be sampled: programs by track, metres, tempi, loudness, drums, pedals.
 
-        And with which tempi pieces begin, how many notes a program strikes at once, but for the rarest times, and how
-        busy pieces are. The vocabulary is fixed: ids that never occur cost a model next to nothing, and a prompt from
-        elsewhere can still be told.
+        And with which tempi pieces begin, how seldom these and metres change, how many notes a program strikes at once,
+        but for the rarest times, and how busy pieces are. The vocabulary is fixed: ids that never occur cost a model
+        next to nothing, and a prompt from elsewhere can still be told.
         """
         ids = vocabulary()
         used = np.zeros(ids.size, dtype=np.bool_)
@@ -141,10 +146,12 @@ class Cells(Codec[TokenSpec]):
         metres, levels, counts = Counter[int](), list[int](), Counter[int]()
         struck = np.zeros((DRUMS + 1, 129), dtype=np.int64)  # how often each program strikes so many notes at once
         busy, of_tracks = list[float](), defaultdict[int, list[float]](list)
+        timed = []
         for score in scores:
             x = self._written(score)
             used[x] = True
             kind, events = events_of(x)
+            timed.append(events[np.isin(kind, (BAR, TEMPO))].reshape(-1))
             counts.update(kind.tolist())
             bars = values(events[kind == BAR][:, 1:3])
             if len(bars):
@@ -173,7 +180,7 @@ class Cells(Codec[TokenSpec]):
         self.used, self.programs = used, programs
         self.opening = (metres.most_common(1)[0][0], sorted(levels)[len(levels) // 2])
         self.first_tempi = np.isin(np.arange(TEMPI), levels)
-        self.at_once = _usual(struck)
+        self.at_once, self.changes = _usual(struck), counted_changes(timed)
         if busy:
             least, most = np.percentile(busy, USUALLY_BUSY).tolist()
             self.busy = least, most
@@ -258,14 +265,16 @@ class Cells(Codec[TokenSpec]):
     def grammar(self) -> Grammar:
         """Well-formed events with what `learn` saw."""
         programs, told = self.programs > 0, not self._changes_alone
+        heard = programs[:, :DRUMS].any(axis=0, keepdims=True).T
         return Grammar(
             self.used,
             programs,
             self.at_once,
-            self.ranges,
+            np.append(np.where(heard, self.ranges[:DRUMS], compasses()), self.ranges[DRUMS:], axis=0),
             in_every_bar=told,
             first_tempi=self.first_tempi,
             busy=self.busy,
+            changes=self.changes,
         )
 
     def notes(self, x: NDArray[Any]) -> int:
@@ -283,6 +292,7 @@ class Cells(Codec[TokenSpec]):
             "ranges": self.ranges.tolist(),
             "opening": self.opening,
             "first tempi": np.flatnonzero(self.first_tempi).tolist(),
+            "changes": asdict(self.changes),
             "cell size": self.cell_size,
             "busy": self.busy,
             "busy tracks": self.busy_tracks.tolist(),
@@ -318,6 +328,7 @@ class Cells(Codec[TokenSpec]):
                 raise ValueError("there is a program that plays nothing")
             metre, tempo = (int(number) for number in document["opening"])
             first_tempi = np.isin(np.arange(TEMPI), document.get("first tempi", range(TEMPI)))
+            changes = Changes(**document.get("changes", {}))
             size = float(document["cell size"])
             least, most = (float(figure) for figure in document.get("busy", codec.busy))
             if not 0 <= least <= most < math.inf or most == 0:
@@ -332,7 +343,7 @@ class Cells(Codec[TokenSpec]):
         except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError, AttributeError) as error:
             raise InvalidBundle(f"{path} is missing or damaged; take the bundle anew from where it came.") from error
         codec.used, codec.programs, codec.at_once, codec.ranges = used, programs, at_once, ranges
-        codec.opening, codec.first_tempi = (metre, tempo), first_tempi
+        codec.opening, codec.first_tempi, codec.changes = (metre, tempo), first_tempi, changes
         codec.cell_size, codec.busy, codec.busy_tracks = size, (least, most), tracks.reshape(-1, 2)
         return codec
 

@@ -19,6 +19,7 @@ pitch, how many of its track's notes sound at once, no more and somewhere in the
 its bar the tones of the chord; the chord elsewhere is left to the model.
 
 A piece begins with a tempo that a learnt piece begins with: one that is slowed down to is none to begin with.
+How seldom metre and tempo change after that is said, and no rule (`seldom`).
 
 Guards. "silence": a bar is not left, and its first note is not so late, that more than `Request.longest_silence`
 quarter notes pass without a sound; counted once for each gap. "stuck note": no duration over `Request.longest_note`;
@@ -37,6 +38,7 @@ from numpy.typing import NDArray
 from partimento.codec import Request
 from partimento.codecs.cells.asking import DENSITY, POLYPHONY
 from partimento.codecs.cells.busyness import ANY, Busyness, Filling
+from partimento.codecs.cells.changing import Changes, leaps_from
 from partimento.codecs.cells.clock import LENGTHS, paces
 from partimento.codecs.cells.fields import (
     ANSWER,
@@ -84,6 +86,7 @@ class Cells:
         first_tempi: (TEMPI,) those that the first bar may name, where the seconds have room for one of them; all if
             None.
         busy: how many notes a quarter note pieces have, from the least to the most that is usual.
+        changes: how seldom metre and tempo change.
     """
 
     keeps_key: ClassVar[bool] = True
@@ -98,9 +101,10 @@ class Cells:
         in_every_bar: bool = True,
         first_tempi: Mask | None = None,
         busy: tuple[float, float] = ANY,
+        changes: Changes | None = None,
     ) -> None:
         self._ids = vocabulary()
-        self._in_every_bar, self._busy = in_every_bar, busy
+        self._in_every_bar, self._busy, self._changes = in_every_bar, busy, changes or Changes()
         self._first_tempi = np.ones(TEMPI, dtype=np.bool_) if first_tempi is None else first_tempi
         self._learnt, self._programs, self._at_once, self._ranges = used, programs, at_once, ranges
         self.acted: Counter[str] = Counter()
@@ -142,7 +146,7 @@ class Cells:
     def begin(self) -> None:
         """The prompt is over: bars, seconds and notes count from the next id on."""
         self._state.begin()
-        self._from = self._state.heard
+        self._from, self._goes_on_to = self._state.heard, self._state.sound_end
         self._over = False
         self._mask: Mask | None = None
         self._beyond: NDArray[np.int64] | None = None
@@ -165,6 +169,8 @@ class Cells:
                 if kind[0] != ASKED:  # whose pitches are not to be sung
                     self._allowed[events[0]] = True
                 self._state.happen(int(kind[0]), events[0])
+                if kind[0] in (BAR, TEMPO) and self._goes_on_to > self._state.clock.bar:  # the prompt rings on
+                    self._from = min(self._from, self._state.clock.at(self._goes_on_to - self._state.clock.bar))
                 if kind[0] == BAR:
                     self._busyness.enter(self._state.clock.bar)
                 elif kind[0] == ANSWER:
@@ -197,6 +203,25 @@ class Cells:
             return None
         times = self._filling.times if self._state.filling else self._busyness.times
         return None if times is None else (self._span("note"), times)
+
+    def seldom(self) -> list[tuple[NDArray[np.int64], float]]:
+        """Ids that would change metre or tempo now, and with what probability such a change comes in learnt music."""
+        clock, group, changes = self._state.clock, self._group, self._changes
+        if clock.next == 0 or self._state.filling:
+            return []
+        if not group:
+            return [(np.array(self._ids["tempo at"]), changes.within)] if self._state.track < 0 else []
+        kind, field = int(kinds(np.array(group[0]))), len(group)
+        if kind == BAR and field == 1:
+            metres = np.array(self._ids["metre"])
+            return [(np.delete(metres, clock.metre), changes.metre)]
+        if kind in (BAR, TEMPO) and field == 2 and clock.level >= 0:
+            levels = np.array(self._ids["tempo"])
+            leaps = levels[leaps_from(clock.level)]
+            if kind == TEMPO:
+                return [(leaps, changes.leap)]
+            return [(np.delete(levels, clock.level), changes.tempo), (leaps, changes.tempo * changes.leap)]
+        return []
 
     # ---- what may come next
 
@@ -285,12 +310,17 @@ class Cells:
         state = self._state
         if self._striking.wants_more():
             return True
-        if state.clock.bar in state.struck or (state.gap is not None and state.gap.clock.bar == state.clock.bar):
-            return False  # something sounds in its bar, or may still do so in another cell
+        if not self._sounds_last():
+            return False
         silent = state.clock.next > state.sound_end + self._silence
         if silent:
             self._tell_silence()
         return silent or (state.gap is None and state.clock.bar == state.ending)
+
+    def _sounds_last(self) -> bool:
+        """Whether nothing is struck in the bar of the cell that is answered now, and no other cell of it is to come."""
+        state = self._state
+        return state.clock.bar not in state.struck and (state.gap is None or state.gap.clock.bar != state.clock.bar)
 
     def _allow_times(self, mask: Mask, name: str, steps: Mask) -> None:
         """Allow the quarters in which there is a step."""
@@ -321,12 +351,16 @@ class Cells:
         """(steps of the bar,) where this track may strike a note."""
         steps = self._steps()
         times = self._striking.times() & (steps + 1 <= self._latest())
-        if not self._state.onset_in_bar and not self._state.filling:
-            audible = times & (self._state.clock.bar + steps <= self._state.sound_end + self._silence)
-            if audible.any() and (times & ~audible).any():
-                self._tell_silence()
-                return audible
-        return self._striking.joining(times & self._striking.asked_times())
+        audible = times & (self._state.clock.bar + steps <= self._state.sound_end + self._silence)
+        if not audible.any() or not (times & ~audible).any():
+            audible = times
+        if self._state.filling:
+            asked = self._striking.asked_times(audible if self._sounds_last() else times)
+            return self._striking.joining(asked if asked.any() else self._striking.asked_times(times))
+        if not self._state.onset_in_bar and audible is not times:
+            self._tell_silence()
+            return audible
+        return self._striking.joining(self._striking.asked_times(times))
 
     def _free_tracks(self) -> Mask:
         """(TRACKS,) those that this bar may still have, and that have a pitch to strike in it."""
@@ -458,7 +492,8 @@ class Cells:
             more = max(request.bars - self._state.bars, 0) * int(LENGTHS[self._state.clock.metre])
             longest = min(longest, self._state.clock.steps + more - at)
         longest = int(min(longest, self._latest() - at))
-        if self._state.asked[POLYPHONY] >= 0 and not self._next_is_gap():
+        ends_next = self._state.ending == self._state.clock.next  # where something is to be struck
+        if self._state.asked[POLYPHONY] >= 0 and (ends_next or not self._next_is_gap()):
             longest = min(longest, self._state.clock.steps - at)
         if self._state.asked[DENSITY] >= 0:
             longest = min(longest, self._striking.room(at, int(values(group[2]))))

@@ -61,7 +61,7 @@ class State:
         until: step at which each pitch of each track falls silent, (128,) by track.
         heard_pitches: by track the lowest and the highest pitch that it has had.
         pressed: by track whether its pedal is down.
-        sound_end: step at which the last note ends.
+        sound_end: step at which the last note ends; where a cell is filled, of those struck in its bar or before.
         heard: seconds at which it does.
         sounded: notes ever.
         bars: bars since `begin`.
@@ -99,6 +99,7 @@ class State:
         self.answered = 0
         self.asked: tuple[int, ...] = NOTHING_ASKED
         self._filled: dict[int, NDArray[np.int64]] = {}  # as `until`, of what was written into gaps
+        self._ends: dict[int, int] = {}  # by the step at which a bar begins: where the last of its notes ends
         self._before: dict[int, bool] = {}  # by track whether the pedal was down before its last gap
         self.begin()
 
@@ -121,6 +122,7 @@ class State:
         elif kind == TEMPO:
             self.clock = self.clock.changed(at, second)
             self.last = (at, kind, -1)
+            self._ring_on()
         elif kind == CELL:
             self._enter_track(kind, first, second)
         elif kind == NOTE:
@@ -145,11 +147,15 @@ class State:
 
     def _enter_bar(self, metre: int, tempo: int) -> None:
         self.clock = self.clock.entered(metre, tempo)
-        if self.sound_end > self.clock.bar:  # what rings on does so at the new tempo
-            self.heard = max(self.heard, self.clock.at(self.sound_end - self.clock.bar))
+        self._ring_on()
         self.track, self.last = -1, (-1, BAR, -1)
         self.bars += 1
         self.onset_in_bar = False
+
+    def _ring_on(self) -> None:
+        """What rings on does so at the new tempo."""
+        if self.sound_end > self.clock.bar:
+            self.heard = self.clock.at(self.sound_end - self.clock.bar)
 
     def _enter_track(self, kind: int, track: int, program: int) -> None:
         self.track, self.last = track, (-1, kind, -1)
@@ -163,6 +169,7 @@ class State:
         for gap in self.gaps:
             if int(values(gap.mark[3])) == label:
                 self.clock = gap.clock
+                self.sound_end = max((end for bar, end in self._ends.items() if bar <= self.clock.bar), default=0)
                 self.until[track] = np.maximum(gap.until, self._filled.get(track, 0))
                 if gap.pressed != self._before.get(track, gap.pressed) or track not in self._before:
                     self.pressed[track] = gap.pressed  # else it is as the last answer of this track left it
@@ -183,8 +190,9 @@ class State:
         self.heard_pitches[track] = min(low, pitch), max(high, pitch)
         for until in (self.until, self._filled) if self.answered else (self.until,):
             until.setdefault(track, np.zeros(128, dtype=np.int64))[pitch] = end
-        self.sound_end = max(self.sound_end, end)
-        self.heard = max(self.heard, self.clock.at(at + lasts))
+        if end >= self.sound_end:
+            self.sound_end, self.heard = end, self.clock.at(at + lasts)
+        self._ends[self.clock.bar] = max(self._ends.get(self.clock.bar, 0), end)
         self.struck_now = self.struck_now + 1 if self.last[:2] == (at, NOTE) else 1
         self.last = (at, NOTE, pitch)
         self.sounded += 1

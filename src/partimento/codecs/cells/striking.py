@@ -150,19 +150,25 @@ class Striking:
         crowded = asked[POLYPHONY] >= 0 and int((~silent).sum()) > asked[POLYPHONY]
         return max(due - at, 1) if crowded or not (self.own(state.track) & silent).any() else NEVER
 
-    def asked_times(self) -> Mask:
-        """(steps of the bar,) where what is asked lets the present track strike; up to its last event, anywhere."""
+    def asked_times(self, times: Mask) -> Mask:
+        """Of steps of the bar those where what is asked lets the present track strike; up to its last event, anywhere.
+
+        Where none is before the next note is due, as where one rings on that sounds alone, the first one after it is.
+        """
         state, asked = self._state, self._state.asked
         steps, after = np.arange(state.clock.steps), state.last[0]
-        times = np.ones(len(steps), dtype=np.bool_)
+        times = times.copy()
         if asked[POLYPHONY] >= 0 and (until := state.until.get(state.track)) is not None:
             sounding = (until > state.clock.bar + steps[:, None]).sum(axis=1)
-            times = (sounding <= asked[POLYPHONY]) | (steps <= after)
+            times &= (sounding <= asked[POLYPHONY]) | (steps <= after)
         if asked[CHORD] >= 0:
             for step in self._strong():
                 times[step] &= step <= after or bool(self.pitches(step).any())
         if asked[DENSITY] >= 0:
-            times &= self.dense_times()
+            dense = times & self.dense_times()
+            if not dense.any() and state.struck_in_cell < counts(asked[DENSITY], len(steps))[0]:
+                dense = steps == np.flatnonzero(times).min(initial=NEVER)
+            times = dense
         return times
 
     def free(self, tracks: Mask) -> Mask:
