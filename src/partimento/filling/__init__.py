@@ -84,6 +84,8 @@ def fill(
     """
     manner = manner or Manner()
     writer, seed = Writer(bundle, manner, threads), manner.seed
+    if score.ticks_per_quarter < STEPS:  # coarser than what is written
+        score = score.resample(score.ticks_per_quarter * STEPS, min_dur=1)
     beside = writer.codec.beside_beats(score)
     given, score, later = score, moved(score, -beside), beside / score.ticks_per_quarter
     before, tracks = _told(writer.codec, score, task)
@@ -98,7 +100,12 @@ def fill(
         pieces, acted = writer.write([before] * len(seeds), cells, wishes, tracks, rngs, watch, later)
         made = [Grid(piece, tracks) for piece in pieces]
         said = [
-            [*guards_acted(told), *silent(one, writer.codec), *silenced(grid, one, mask)]
+            [
+                *guards_acted(told),
+                *silent(one),
+                *unlearnt(one.programs[mask.any(axis=0)], writer.codec),
+                *silenced(grid, one, mask),
+            ]
             for told, one, mask in zip(acted, made, cells, strict=True)
         ]
         found = [spliced(score, grid, mask, one, max(-beside, 0)) for mask, one in zip(cells, made, strict=True)]
@@ -164,15 +171,17 @@ def _filled(index: int, score: Score, made: Score, notes: int, said: Sequence[st
     return Filled(index, score, 0, (vain,))
 
 
-def silent(grid: Grid, codec: Cells) -> Sequence[str]:
-    """Sentences about the tracks that have no note."""
+def silent(grid: Grid) -> Sequence[str]:
+    """A sentence about the tracks that have no note."""
     sounding = set(grid.track[grid.kind == NOTE].tolist())
     without = [int(program) for place, program in enumerate(grid.programs.tolist()) if place not in sounding]
-    unknown = [program for program in without if not codec.programs[:, program].any()]
-    said = [f"No note came for {', '.join(map(instrument_name, without))}."] if without and sounding else []
-    if unknown and said:
-        said.append(f"The model has learnt nothing of {', '.join(map(instrument_name, unknown))}.")
-    return said
+    return [f"No note came for {', '.join(map(instrument_name, without))}."] if without and sounding else []
+
+
+def unlearnt(programs: Ids, codec: Cells) -> Sequence[str]:
+    """A sentence about those of the instruments written for that the model has never heard."""
+    unknown = [program for program in np.unique(programs).tolist() if not codec.programs[:, program].any()]
+    return [f"The model has learnt nothing of {', '.join(map(instrument_name, unknown))}."] if unknown else []
 
 
 def silenced(before: Grid, made: Grid, cells: Mask) -> Sequence[str]:

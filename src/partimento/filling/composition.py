@@ -38,7 +38,7 @@ from partimento.codecs.cells.fields import (
 )
 from partimento.codecs.cells.grid import Grid
 from partimento.errors import ImpossibleRequest
-from partimento.filling import Filled, silent
+from partimento.filling import Filled, silent, unlearnt
 from partimento.filling.possible import require_learnt
 from partimento.filling.writing import Manner, Tracks, Writer
 from partimento.generation.made import guards_acted, with_signature
@@ -219,7 +219,7 @@ def _written(
     empty = _empty_bars(codec, wanted, len(firsts))
     everything = np.ones((len(firsts), len(tracks)), dtype=np.bool_)
     pieces, acted = writer.write([empty] * n, [everything] * n, [wish[firsts]] * n, tracks, rngs, watch)
-    pieces = [_cut(_laid_out(_cut(piece, wanted), wanted), wanted) for piece in pieces]
+    pieces = [codec.told(_cut(_laid_out(_cut(piece, wanted), wanted), wanted)) for piece in pieces]
     returning = [
         _varied(wanted, len(tracks), rng) | _silent_end(Grid(piece, tracks))
         for piece, rng in zip(pieces, rngs, strict=True)
@@ -241,7 +241,13 @@ def _composed(
         track.name = name
     if wanted.tempo is not None:
         score.tempos = type(score.tempos)([Tempo(0, wanted.tempo)])  # finer than the codec has it
-    remarks = [*guards_acted(acted), *_kept(grid, wanted), *silent(grid, codec), *_silent_bars(grid)]
+    remarks = [
+        *guards_acted(acted),
+        *_kept(grid, wanted),
+        *silent(grid),
+        *unlearnt(grid.programs, codec),
+        *_silent_bars(grid),
+    ]
     if not score.note_num():
         remarks.append("No note came. Has the model learnt such music?")
     return Filled(index, score, score.note_num(), tuple(remarks))

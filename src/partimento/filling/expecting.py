@@ -21,7 +21,7 @@ LOOSELY = 1.25  # times as busy, or less so, that what is written may be
 def expected(grid: Grid, cells: Mask, part: Mask, usual: NDArray[np.float64]) -> dict[int, tuple[float, float]]:
     """How many notes a quarter note are expected of what is written, by track from the least to the most.
 
-    As many as the track has in the bars nearest to it that stay, more or less by a half; or, where none stay or all
+    As many as the track has in the bars nearest to it that stay, more or less by a quarter; or, where none stay or all
     that is written is silent there, as tracks of its program have in learnt pieces.
 
     Args:

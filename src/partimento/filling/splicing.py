@@ -57,7 +57,7 @@ def spliced(score: Score, grid: Grid, cells: Mask, made: Grid, earliest: int = 0
                 fresh.append(Note(tick, max(stop - tick, 1), pitch, int(levels()[velocity])))
             elif made.kind[event] in (DOWN, UP):
                 pedal.append((tick, bool(made.kind[event] == DOWN)))
-        fresh = _giving_way(fresh, old)
+        fresh = _giving_way(fresh, old, scale)
         new += len(fresh)
         track.notes = NoteTickList([*old, *fresh])
         track.notes.sort()
@@ -66,16 +66,22 @@ def spliced(score: Score, grid: Grid, cells: Mask, made: Grid, earliest: int = 0
     return result, new
 
 
-def _giving_way(fresh: list[Note], old: list[Note]) -> list[Note]:
-    """New notes that neither begin while an old one of their pitch sounds nor ring into the next one."""
+def _giving_way(fresh: list[Note], old: list[Note], step: float) -> list[Note]:
+    """New notes that neither begin while an old one of their pitch sounds nor ring into the next one.
+
+    Where that ends less than a step later, of so many ticks, as of who plays legato, they begin there.
+    """
     of_pitch = defaultdict(list)
     for note in old:
         of_pitch[note.pitch].append(note)
     kept = []
     for note in fresh:
         same = of_pitch[note.pitch]
-        if any(other.time <= note.time < other.time + max(other.duration, 1) for other in same):
+        ends = [other.time + max(other.duration, 1) for other in same if other.time <= note.time]
+        over = max(max(ends, default=0) - note.time, 0)
+        if over >= min(step, note.duration):
             continue
+        note.time, note.duration = note.time + over, note.duration - over
         later = min((other.time for other in same if other.time > note.time), default=note.time + note.duration)
         note.duration = min(note.duration, later - note.time)
         kept.append(note)

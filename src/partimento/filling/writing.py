@@ -20,6 +20,7 @@ from partimento.bundle import Bundle
 from partimento.codec import Request
 from partimento.codecs.cells import Cells
 from partimento.codecs.cells.asking import DENSITY, Asked, measured
+from partimento.codecs.cells.asking import counts as asked_notes
 from partimento.codecs.cells.fields import (
     BAR,
     CELL,
@@ -279,20 +280,23 @@ def _parts(grid: Grid, cells: Mask, wishes: Ids, hears: int, cell_size: float) -
     counts = np.zeros(cells.shape, dtype=np.int64)
     np.add.at(counts, (grid.bar[grid.track >= 0], grid.track[grid.track >= 0]), 1)
     usual = max(float(counts[counts > 0].mean()) if counts.any() else cell_size, FEWEST_EVENTS)
+    expected = np.where(cells, usual, 0.0)
+    for bar, place in zip(*np.nonzero(cells & (wishes[..., DENSITY] >= 0)), strict=True):
+        expected[bar, place] = asked_notes(int(wishes[bar, place, DENSITY]), int(np.diff(grid.starts)[bar]))[1]
     beside = np.where(cells, _marks(wishes), counts).sum(axis=1) + 1  # events of each bar that are heard
-    part, heard, written = np.zeros_like(cells), 0, 0
+    part, heard, written, events = np.zeros_like(cells), 0, 0, 0.0
     for bar in np.flatnonzero(cells.any(axis=1)).tolist():
         more = int(cells[bar].sum())
         full = (
             heard + int(beside[bar]) > (1 - WRITTEN_SHARE) * hears
-            or (written + more) * usual > WRITTEN_SHARE * hears
+            or events + float(expected[bar].sum()) > WRITTEN_SHARE * hears
             or written + more > LABELS
         )
         if written and full:
             yield part
-            part, heard, written = np.zeros_like(cells), 0, 0
+            part, heard, written, events = np.zeros_like(cells), 0, 0, 0.0
         part[bar] = cells[bar]
-        heard, written = heard + int(beside[bar]), written + more
+        heard, written, events = heard + int(beside[bar]), written + more, events + float(expected[bar].sum())
     if written:
         yield part
 
