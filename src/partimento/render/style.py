@@ -23,7 +23,7 @@ TRACKS = (
     "#8a8a2b",  # olive
     "#44aa99",  # teal
 )
-DRUMS = "#3c4650"
+DRUMS = "#7a4b2a"  # brown, not to be taken for what was given
 FAMILY = "Aileron, 'Helvetica Neue', Helvetica, Arial, 'DejaVu Sans', sans-serif"
 
 
