@@ -41,6 +41,24 @@ def test_what_is_told_is_what_is_made(bundle: Bundle, seed: int) -> None:
     assert bars[-1] == 6
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_track_keeps_its_number_however_often_is_looked(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    told_by = []
+    for looking in (1e-9, 1e6):  # of the time: once, and at each step
+        monkeypatch.setattr("partimento.generation.streaming.LOOKING", looking)
+        heard: list[Heard] = []
+        made = stream(bundle, heard.append, request=Request(bars=8), seed=seed)
+        told_by.append(heard)
+    assert told_by[0] == told_by[1]
+    program: dict[int, int] = {}
+    for note in told_by[0]:
+        assert program.setdefault(note.track, note.program) == note.program
+    assert sorted(program.values()) == sorted(-1 if t.is_drum else t.program for t in made.score.tracks)
+    assert list(program) == list(range(len(program)))
+
+
 def test_bars_are_told_before_the_piece_is_over(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("partimento.generation.streaming.LOOKING", 1e6)  # look as often as can be
     grown: list[int] = []

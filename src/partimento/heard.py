@@ -24,7 +24,7 @@ class Heard:
         pitch: MIDI pitch, 60 is middle C.
         velocity: 1 to 127.
         program: General MIDI program, 0 to 127; -1 for drums.
-        track: the place of its track in the piece.
+        track: the place of its track in the piece; while it is streamed, tracks are numbered as they enter.
     """
 
     bar: int

@@ -11,7 +11,9 @@ order than they sound.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,10 +27,10 @@ from partimento.generation.ids import IdGeneration, IdPrompt
 from partimento.generation.made import Made
 from partimento.generation.requests import Written, check, check_key
 from partimento.guards import Guards
-from partimento.heard import Heard, told
+from partimento.heard import KEYS, Heard, fresh_notes, told
 from partimento.progress import ignore
 from partimento.sampling import Draft, Sampling
-from partimento.score import Score, bar_lines, note_array
+from partimento.score import NoteArray, Score, bar_lines, note_array
 from partimento.settings import from_table
 
 __all__ = ["Heard", "stream"]
@@ -96,7 +98,8 @@ class _Teller:
         onsets = note_array(prompt)["onset"]
         last = int(onsets[-1]) + 1 if len(onsets) else 0
         self._from = int(bar_lines(prompt, last)[-1]) if last else 0  # the bar of its last note goes on
-        self._old = set(_keys(prompt))
+        self._numbers: dict[tuple[int, ...], int] = {}  # of tracks, by what they begin with
+        self._number(prompt, note_array(prompt))
         self._next_look = 0.0
 
     def look(self, drafts: list[Draft]) -> None:
@@ -114,17 +117,32 @@ class _Teller:
 
     def tell(self, score: Score, until: int | None) -> None:
         """Tell the notes that begin before a tick and were not told yet; all of them if None."""
-        notes = note_array(score)
+        notes = fresh_notes(score, self._work.prompt.score)
         stop = (int(notes["onset"][-1]) + 1 if len(notes) else 0) if until is None else until
         fresh = notes[(notes["onset"] >= self._from) & (notes["onset"] < stop)]
-        fresh = fresh[[key not in self._old for key in map(tuple, fresh[_NAMED].tolist())]]
+        numbers = self._number(score, fresh)
         for note in told(score, fresh):
-            self._hear(note)
+            self._hear(replace(note, track=numbers[note.track]))
         self._from = max(self._from, stop)
 
+    def _number(self, score: Score, heard: NoteArray) -> dict[int, int]:
+        """Numbers of the tracks of some notes, by their places in the score: in the order in which they enter.
 
-_NAMED = ["onset", "pitch", "program", "track"]
+        Their places change where one enters that stands before them; what a track begins with does not.
+        """
+        begins = Counter[tuple[int, ...]]()
+        first: dict[int, tuple[int, ...]] = {}
+        for place, note in sorted(
+            (int(note["track"]), tuple(note[KEYS].tolist())) for note in _firsts(note_array(score))
+        ):
+            first[place] = (*note, begins[note])  # of those that begin alike the first, the second …
+            begins[note] += 1
+        for place in sorted(set(heard["track"].tolist()), key=lambda place: (first[place][0], place)):
+            self._numbers.setdefault(first[place], len(self._numbers))
+        return {place: self._numbers[own] for place, own in first.items() if own in self._numbers}
 
 
-def _keys(score: Score) -> list[tuple[int, ...]]:
-    return list(map(tuple, note_array(score)[_NAMED].tolist()))
+def _firsts(notes: NoteArray) -> NoteArray:
+    """The first note of each track, of notes in the order in which they begin."""
+    found: NoteArray = notes[np.unique(notes["track"], return_index=True)[1]]
+    return found
