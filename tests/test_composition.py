@@ -17,7 +17,7 @@ from partimento.bundle import Bundle
 from partimento.cli import app
 from partimento.codec import Request
 from partimento.codecs.cells import Cells
-from partimento.codecs.cells.fields import vocabulary
+from partimento.codecs.cells.fields import events_of, is_tempo, vocabulary
 from partimento.codecs.cells.grid import Grid
 from partimento.errors import ImpossibleRequest, InvalidBundle, Unreadable
 from partimento.filling import Accompaniment, Asked, Manner, Region, fill, writing
@@ -29,6 +29,7 @@ from partimento.generation.requests import side_by_side
 from partimento.harmony import chords_named, classes
 from partimento.score import end_tick, note_array, seconds_at, struck_again
 from test_fill import bundle as bundle  # the same model, which knows nothing but the grammar
+from test_fill import new_bundle
 
 from little import write_little_bundle
 from music import tune
@@ -137,6 +138,26 @@ def test_what_returns_is_put_again_and_varied(bundle: Bundle, varied: float) -> 
         assert max(found.values()) < 0.5
     else:
         assert all(0 < share < 1 for share in found.values())
+
+
+def test_returns_are_varied_as_the_model_has_learnt_to_be_told_tempi(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the first bar alone where only changes are told, not again with each section that returns."""
+    changes = new_bundle(tmp_path, Cells(Cells.Settings(tempo_told="changed")))
+    heard: list[np.ndarray] = []
+    write = writing.Writer.write
+
+    def listened(self: writing.Writer, pieces: list[np.ndarray], *more: Any) -> Any:
+        heard.extend(pieces)
+        return write(self, pieces, *more)
+
+    monkeypatch.setattr(writing.Writer, "write", listened)
+    compose_cells(changes, Composition(8, form="AABA", tempo=90), Manner(seed=2))
+    told = [
+        [bool(is_tempo(event[2])) for event in events_of(x)[1] if event[0] == vocabulary().first("bar")] for x in heard
+    ]
+    assert told == [[True, *[False] * 3], [True, *[False] * 7]]
 
 
 def test_chords_follow_one_another_bar_by_bar(bundle: Bundle) -> None:
