@@ -310,36 +310,39 @@ def _steadied(pens: Sequence[_Pen], logits: NDArray[np.float32], steadiness: flo
     return logits
 
 
-def _held_to(p: NDArray[np.float32], pens: Sequence[_Pen]) -> NDArray[np.float32]:
-    """Distributions (B, V) in which what is seldom has no more than it has in learnt music, unless the model is sure.
+def _hold(p: NDArray[np.float32], pens: Sequence[_Pen]) -> None:
+    """Leave what is seldom no more of distributions (B, V) than it has in learnt music, unless the model is sure.
 
     Where nothing else may come, it stays as likely as it is.
     """
-    for row, pen in enumerate(pens):
+    for row, pen in zip(p, pens, strict=True):
         if pen.seldom is None:
             continue
         for ids, share in pen.seldom.seldom():
-            mass = float(p[row, ids].sum())
-            if share < mass < 1 - 1e-6 and p[row, ids].max() <= SURE:
-                p = p.copy()
-                p[row] *= np.float32((1 - share) / (1 - mass))
-                p[row, ids] *= np.float32(share / mass * (1 - mass) / (1 - share))
-    return p
+            mass = float(row[ids].sum())
+            if share < mass < 1 - 1e-6 and row[ids].max() <= SURE:
+                held = row[ids] * np.float32(share / mass)
+                row *= np.float32((1 - share) / (1 - mass))
+                row[ids] = held
+
+
+def _drawn(pens: Sequence[_Pen], logits: NDArray[np.float32]) -> tuple[list[int], Sequence[NDArray[np.bool_]]]:
+    """An id for each pen from its row of logits, (B, V), and what might have come."""
+    sampling = pens[0].sampling
+    masks, temperatures = zip(*[pen.choice() for pen in pens], strict=True)
+    p = probabilities(logits, np.array(masks), sampling, temperatures, pens[0].kinds)
+    if sampling.steadiness:
+        _hold(p, pens)
+    return draw(p, [pen.draft.rng for pen in pens]), masks
 
 
 def _write(pens: Sequence[_Pen], logits: NDArray[np.float32]) -> None:
     """Draw the next id of each pen from its row of logits, (B, V), and write it."""
-    sampling = pens[0].sampling
-    masks, temperatures = zip(*[pen.choice() for pen in pens], strict=True)
     logits = _ending(pens, logits)
-    if sampling.steadiness:
-        logits = _steadied(pens, logits, sampling.steadiness)
-    kinds = pens[0].kinds
-    p = probabilities(logits, np.array(masks), sampling, temperatures, kinds)
-    ids = draw(_held_to(p, pens) if sampling.steadiness else p, [pen.draft.rng for pen in pens])
+    if pens[0].sampling.steadiness:
+        logits = _steadied(pens, logits, pens[0].sampling.steadiness)
+    ids, masks = _drawn(pens, logits)
     for row, (pen, id) in enumerate(zip(pens, ids, strict=True)):
         if pen.redraws(id, masks[row]):
-            mask, temperature = pen.choice()
-            again = probabilities(logits[row : row + 1], mask[None], sampling, [temperature], kinds)
-            id = draw(again, [pen.draft.rng])[0]
+            (id,), _ = _drawn([pen], logits[row : row + 1])
         pen.take(id)

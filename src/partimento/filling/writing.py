@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from partimento.bundle import Bundle
 from partimento.codec import Request
 from partimento.codecs.cells import Cells
-from partimento.codecs.cells.asking import DENSITY, Asked, measured
-from partimento.codecs.cells.asking import counts as asked_notes
+from partimento.codecs.cells.asking import DENSITY, Asked, counts, measured
 from partimento.codecs.cells.fields import (
     BAR,
     CELL,
@@ -277,26 +276,26 @@ def _dense(grid: Grid, cells: Mask, wishes: Ids) -> Ids:
 
 def _parts(grid: Grid, cells: Mask, wishes: Ids, hears: int, cell_size: float) -> Iterator[Mask]:
     """The cells, as many bars at a time as can be heard and written at once; a bar at least."""
-    counts = np.zeros(cells.shape, dtype=np.int64)
-    np.add.at(counts, (grid.bar[grid.track >= 0], grid.track[grid.track >= 0]), 1)
-    usual = max(float(counts[counts > 0].mean()) if counts.any() else cell_size, FEWEST_EVENTS)
-    expected = np.where(cells, usual, 0.0)
+    had, lengths = np.zeros(cells.shape, dtype=np.int64), np.diff(grid.starts)
+    np.add.at(had, (grid.bar[grid.track >= 0], grid.track[grid.track >= 0]), 1)
+    usual = max(float(had[had > 0].mean()) if had.any() else cell_size, FEWEST_EVENTS)
+    likely = np.where(cells, usual, 0.0)  # events that will be written
     for bar, place in zip(*np.nonzero(cells & (wishes[..., DENSITY] >= 0)), strict=True):
-        expected[bar, place] = asked_notes(int(wishes[bar, place, DENSITY]), int(np.diff(grid.starts)[bar]))[1]
-    beside = np.where(cells, _marks(wishes), counts).sum(axis=1) + 1  # events of each bar that are heard
+        likely[bar, place] = counts(int(wishes[bar, place, DENSITY]), int(lengths[bar]))[1]
+    beside = np.where(cells, _marks(wishes), had).sum(axis=1) + 1  # events of each bar that are heard
     part, heard, written, events = np.zeros_like(cells), 0, 0, 0.0
     for bar in np.flatnonzero(cells.any(axis=1)).tolist():
         more = int(cells[bar].sum())
         full = (
             heard + int(beside[bar]) > (1 - WRITTEN_SHARE) * hears
-            or events + float(expected[bar].sum()) > WRITTEN_SHARE * hears
+            or events + float(likely[bar].sum()) > WRITTEN_SHARE * hears
             or written + more > LABELS
         )
         if written and full:
             yield part
             part, heard, written, events = np.zeros_like(cells), 0, 0, 0.0
         part[bar] = cells[bar]
-        heard, written, events = heard + int(beside[bar]), written + more, events + float(expected[bar].sum())
+        heard, written, events = heard + int(beside[bar]), written + more, events + float(likely[bar].sum())
     if written:
         yield part
 

@@ -95,9 +95,7 @@ class _Teller:
         self._work = work
         self._hear = hear
         prompt = work.prompt.score
-        onsets = note_array(prompt)["onset"]
-        last = int(onsets[-1]) + 1 if len(onsets) else 0
-        self._from = int(bar_lines(prompt, last)[-1]) if last else 0  # the bar of its last note goes on
+        self._from = _last_bar(prompt)  # which may go on
         self._numbers: dict[tuple[int, ...], int] = {}  # of tracks, by what they begin with
         self._number(prompt, note_array(prompt))
         self._next_look = 0.0
@@ -108,10 +106,7 @@ class _Teller:
         if began < self._next_look:
             return
         score = self._work.whole(np.array(drafts[0].ids, dtype=np.int64))
-        onsets = note_array(score)["onset"]
-        if len(onsets):
-            lines = bar_lines(score, int(onsets[-1]) + 1)
-            self.tell(score, int(lines[np.searchsorted(lines, onsets[-1], side="right") - 1]))
+        self.tell(score, _last_bar(score))
         now = time.monotonic()
         self._next_look = now + (now - began) / LOOKING
 
@@ -140,6 +135,12 @@ class _Teller:
         for place in sorted(set(heard["track"].tolist()), key=lambda place: (first[place][0], place)):
             self._numbers.setdefault(first[place], len(self._numbers))
         return {place: self._numbers[own] for place, own in first.items() if own in self._numbers}
+
+
+def _last_bar(score: Score) -> int:
+    """The tick at which the bar begins in which the last note does; 0 where there is none."""
+    onsets = note_array(score)["onset"]
+    return int(bar_lines(score, int(onsets[-1]) + 1)[-1]) if len(onsets) else 0
 
 
 def _firsts(notes: NoteArray) -> NoteArray:

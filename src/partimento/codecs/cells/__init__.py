@@ -146,12 +146,12 @@ class Cells(Codec[TokenSpec]):
         metres, levels, counts = Counter[int](), list[int](), Counter[int]()
         struck = np.zeros((DRUMS + 1, 129), dtype=np.int64)  # how often each program strikes so many notes at once
         busy, of_tracks = list[float](), defaultdict[int, list[float]](list)
-        timed = []
+        timed = []  # events of bars and tempi
         for score in scores:
             x = self._written(score)
             used[x] = True
             kind, events = events_of(x)
-            timed.append(events[np.isin(kind, (BAR, TEMPO))].reshape(-1))
+            timed.append(events[np.isin(kind, (BAR, TEMPO))])
             counts.update(kind.tolist())
             bars = values(events[kind == BAR][:, 1:3])
             if len(bars):
@@ -265,12 +265,13 @@ class Cells(Codec[TokenSpec]):
     def grammar(self) -> Grammar:
         """Well-formed events with what `learn` saw."""
         programs, told = self.programs > 0, not self._changes_alone
-        heard = programs[:, :DRUMS].any(axis=0, keepdims=True).T
+        ranges, unheard = self.ranges.copy(), np.flatnonzero(~programs[:, :DRUMS].any(axis=0))
+        ranges[unheard] = compasses()[unheard]
         return Grammar(
             self.used,
             programs,
             self.at_once,
-            np.append(np.where(heard, self.ranges[:DRUMS], compasses()), self.ranges[DRUMS:], axis=0),
+            ranges,
             in_every_bar=told,
             first_tempi=self.first_tempi,
             busy=self.busy,

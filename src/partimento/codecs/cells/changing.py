@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from partimento.codecs.cells.fields import BAR, TEMPI, TEMPO, Ids, events_of, tempi, values
+from partimento.codecs.cells.clock import Clock
+from partimento.codecs.cells.fields import BAR, TEMPI, TEMPO, Ids, Mask, kinds, tempi, values, vocabulary
 
 LEAP = 1.25  # times as fast, or as slow: a tempo that is no slowing down, nor any other nuance
 
@@ -38,15 +38,38 @@ class Changes:
         if not all(0 <= share <= 1 for share in astuple(self)):
             raise ValueError("a share is from 0 to 1")
 
+    def seldom(self, begun: list[int], clock: Clock) -> list[tuple[Ids, float]]:
+        """Ids that would change metre or tempo now, and how likely such a change is in learnt music.
+
+        Args:
+            begun: the ids of the event that has begun; none where a bar, or a change of tempo in it, is over.
+            clock: the bar before, or the one that is being written.
+        """
+        ids = vocabulary()
+        if not begun:
+            return [(np.array(ids["tempo at"]), self.within)]
+        kind, field = int(kinds(np.array(begun[0]))), len(begun)
+        if kind == BAR and field == 1:
+            return [(np.delete(np.array(ids["metre"]), clock.metre), self.metre)]
+        if kind not in (BAR, TEMPO) or field != 2 or clock.level < 0:
+            return []
+        levels = np.array(ids["tempo"])
+        leaps = levels[far(np.arange(TEMPI), clock.level)]
+        if kind == TEMPO:
+            return [(leaps, self.leap)]
+        return [(np.delete(levels, clock.level), self.tempo), (leaps, self.tempo * self.leap)]
+
 
 def counted_changes(pieces: Iterable[Ids]) -> Changes:
-    """How often pieces, each (6 E,) ids that name the tempo in each bar, change."""
+    """How often pieces change.
+
+    Args:
+        pieces: of each the events (E, 6) of its bars, which all name their tempi, and of its tempi within them.
+    """
     bars = metres = starts = within = leaps = moments = 0
-    for x in pieces:
-        kind, events = events_of(x)
-        timed = np.isin(kind, (BAR, TEMPO))
-        is_bar, level = kind[timed] == BAR, values(events[timed, 2])
-        metre = values(events[kind == BAR, 1])
+    for events in pieces:
+        is_bar, level = kinds(events[:, 0]) == BAR, values(events[:, 2])
+        metre = values(events[is_bar, 1])
         bars += max(len(metre) - 1, 0)
         metres += int((metre[1:] != metre[:-1]).sum())
         changed = level[1:] != level[:-1]
@@ -62,12 +85,7 @@ def counted_changes(pieces: Iterable[Ids]) -> Changes:
     )
 
 
-def far(levels: NDArray[np.int64], level: NDArray[np.int64] | int) -> NDArray[np.bool_]:
+def far(levels: Ids, level: Ids | int) -> Mask:
     """Which tempi, by their indices, are leaps from another."""
     ratio = tempi()[levels] / tempi()[level]
     return np.asarray((ratio > LEAP) | (ratio < 1 / LEAP))
-
-
-def leaps_from(level: int) -> NDArray[np.bool_]:
-    """(TEMPI,) which are leaps from that."""
-    return far(np.arange(TEMPI), level)

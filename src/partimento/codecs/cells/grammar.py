@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 from partimento.codec import Request
 from partimento.codecs.cells.asking import DENSITY, POLYPHONY
 from partimento.codecs.cells.busyness import ANY, Busyness, Filling
-from partimento.codecs.cells.changing import Changes, leaps_from
+from partimento.codecs.cells.changing import Changes
 from partimento.codecs.cells.clock import LENGTHS, paces
 from partimento.codecs.cells.fields import (
     ANSWER,
@@ -146,7 +146,7 @@ class Cells:
     def begin(self) -> None:
         """The prompt is over: bars, seconds and notes count from the next id on."""
         self._state.begin()
-        self._from, self._goes_on_to = self._state.heard, self._state.sound_end
+        self._from, self._prompt_ends = self._state.heard, self._state.sound_end
         self._over = False
         self._mask: Mask | None = None
         self._beyond: NDArray[np.int64] | None = None
@@ -169,8 +169,8 @@ class Cells:
                 if kind[0] != ASKED:  # whose pitches are not to be sung
                     self._allowed[events[0]] = True
                 self._state.happen(int(kind[0]), events[0])
-                if kind[0] in (BAR, TEMPO) and self._goes_on_to > self._state.clock.bar:  # the prompt rings on
-                    self._from = min(self._from, self._state.clock.at(self._goes_on_to - self._state.clock.bar))
+                if kind[0] in (BAR, TEMPO) and self._prompt_ends > self._state.clock.bar:  # the prompt rings on
+                    self._from = min(self._from, self._state.clock.at(self._prompt_ends - self._state.clock.bar))
                 if kind[0] == BAR:
                     self._busyness.enter(self._state.clock.bar)
                 elif kind[0] == ANSWER:
@@ -206,22 +206,10 @@ class Cells:
 
     def seldom(self) -> list[tuple[NDArray[np.int64], float]]:
         """Ids that would change metre or tempo now, and with what probability such a change comes in learnt music."""
-        clock, group, changes = self._state.clock, self._group, self._changes
-        if clock.next == 0 or self._state.filling:
+        state = self._state
+        if state.clock.next == 0 or state.filling or (state.track >= 0 and not self._group):
             return []
-        if not group:
-            return [(np.array(self._ids["tempo at"]), changes.within)] if self._state.track < 0 else []
-        kind, field = int(kinds(np.array(group[0]))), len(group)
-        if kind == BAR and field == 1:
-            metres = np.array(self._ids["metre"])
-            return [(np.delete(metres, clock.metre), changes.metre)]
-        if kind in (BAR, TEMPO) and field == 2 and clock.level >= 0:
-            levels = np.array(self._ids["tempo"])
-            leaps = levels[leaps_from(clock.level)]
-            if kind == TEMPO:
-                return [(leaps, changes.leap)]
-            return [(np.delete(levels, clock.level), changes.tempo), (leaps, changes.tempo * changes.leap)]
-        return []
+        return self._changes.seldom(self._group, state.clock)
 
     # ---- what may come next
 
@@ -351,16 +339,17 @@ class Cells:
         """(steps of the bar,) where this track may strike a note."""
         steps = self._steps()
         times = self._striking.times() & (steps + 1 <= self._latest())
-        audible = times & (self._state.clock.bar + steps <= self._state.sound_end + self._silence)
-        if not audible.any() or not (times & ~audible).any():
+        audible = times
+        if self._sounds_last() if self._state.filling else not self._state.onset_in_bar:
+            audible = times & (self._state.clock.bar + steps <= self._state.sound_end + self._silence)
+        if not audible.any():
             audible = times
-        if self._state.filling:
-            asked = self._striking.asked_times(audible if self._sounds_last() else times)
-            return self._striking.joining(asked if asked.any() else self._striking.asked_times(times))
-        if not self._state.onset_in_bar and audible is not times:
+        if (times & ~audible).any() and not self._state.filling:
             self._tell_silence()
-            return audible
-        return self._striking.joining(self._striking.asked_times(times))
+        asked = self._striking.asked_times(audible)
+        if not asked.any() and audible is not times:
+            asked = self._striking.asked_times(times)
+        return self._striking.joining(asked)
 
     def _free_tracks(self) -> Mask:
         """(TRACKS,) those that this bar may still have, and that have a pitch to strike in it."""
